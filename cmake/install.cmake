@@ -1,0 +1,7 @@
+include(GNUInstallDirs)
+foreach(program og og-worker og-scheduler og-gauge og-broker-config)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
+install(CODE "file(CREATE_LINK og \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/opengateway\" SYMBOLIC)")

@@ -1,0 +1,117 @@
+/* An AMQP 0-9-1 client on a libuv loop: one connection, one channel, non-blocking.
+ *
+ * Programs see `struct og_amqp`, an ops table; there are two of it: amqp_rabbit.c (librabbitmq) and amqp_memory.c (a small broker in memory,
+ * for tests). Everything happens on the loop's thread; callbacks may call any function of this header, og_amqp_close included.
+ *
+ * Life. og_amqp_open returns at once. The client connects (trying each endpoint in turn, with backoff and jitter), runs its *recipe* (the
+ * declares, binds and consumes it was given, in their order) and calls on_up. When the connection is lost it calls on_down, and begins again by itself: same recipe, fresh consumer tags, and
+ * what was published and not confirmed is published again, with the same message_id, unless `republish` is off: then it settles as LOST.
+ * Each connection is an *epoch*: acks for deliveries of an earlier one are dropped silently (the broker has requeued them). */
+#ifndef OG_IO_AMQP_H
+#define OG_IO_AMQP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "model/message.h"
+#include "model/topology.h"
+
+struct og_amqp;
+
+/* How a publish ended. Success is CONFIRMED alone: a returned message is confirmed by the broker too, and we tell the two apart. */
+enum og_settled {
+	OG_CONFIRMED,
+	OG_NACKED,   /* the broker refused it: a queue is full (reject-publish) */
+	OG_RETURNED, /* mandatory, and no queue took it */
+	OG_LOST,     /* the connection went before the confirm, and `republish` is off, or the client was closed */
+};
+
+typedef void og_settled_cb(void *ctx, enum og_settled how);
+/* `m` lives during the call. `epoch` and m->delivery_tag are what og_amqp_ack wants. */
+typedef void og_delivery_cb(void *ctx, const struct og_message *m, uint64_t epoch);
+
+struct og_amqp_events { /* each may be NULL */
+	void (*on_up)(void *ctx, uint64_t epoch);
+	void (*on_down)(void *ctx,
+		const struct og_error *
+			why); /* each failed attempt to connect as well; kind FATAL: the broker refused who we are (wrong password, vhost, permission), it goes on trying all the same */
+	void (*on_blocked)(
+		void *ctx, bool blocked, const char *reason); /* connection.blocked: an alarm of the broker */
+	void (*on_cancelled)(void *ctx,
+		const char *
+			queue); /* the broker cancelled a consumer (queue deleted); the client reconnects by itself afterwards, which redeclares */
+	void *ctx;
+};
+
+struct og_amqp_config {
+	const char *endpoints; /* "host:port,host:port", port 5672 (TLS: 5671) where left out */
+	const char *vhost, *user, *password;
+	const char *name; /* connection_name, for people who look at the broker */
+	bool tls, tls_verify_host;
+	const char *tls_ca, *tls_cert, *tls_key; /* PEM paths; ca is mandatory with tls */
+	int64_t heartbeat_ms, connect_timeout_ms;
+	unsigned window; /* publishes without their confirm, at most */
+	bool republish;
+	unsigned prefetch_global; /* 0: per consumer only */
+};
+
+#define OG_PUBLISH_MANDATORY 1u
+
+struct og_amqp_ops {
+	/* 0, or -1: BUSY when the window is full or the broker has blocked us and the backlog is at its cap (on_writable tells when there is room again),
+	 * INVALID when the message cannot be sent. On 0 the message was copied, and `cb` (may be NULL) is called exactly once. While the connection is down publishes are kept (up to
+	 * the window) and go out after the recipe. */
+	int (*publish)(struct og_amqp *c, const struct og_message *m, unsigned flags, og_settled_cb *cb, void *ctx,
+		struct og_error *err);
+	/* Only for a queue that another party owns and may be missing the error comes by on_down. */
+	void (*recipe_exchange)(struct og_amqp *c, const struct og_exchange *x);
+	void (*recipe_queue)(struct og_amqp *c, const struct og_queue *q);
+	void (*recipe_bind)(struct og_amqp *c, const struct og_binding *b);
+	/* prefetch 0: no limit. priority: x-priority, 0 none. Returns a handle for cancel. */
+	unsigned (*recipe_consume)(
+		struct og_amqp *c, const char *queue, unsigned prefetch, int priority, og_delivery_cb *cb, void *ctx);
+	void (*cancel)(struct og_amqp *c,
+		unsigned consumer); /* out of the recipe as well; deliveries already held stay held */
+	void (*ack)(struct og_amqp *c, uint64_t epoch, uint64_t tag);
+	void (*reject)(struct og_amqp *c, uint64_t epoch, uint64_t tag, bool requeue);
+	void (*on_writable)(struct og_amqp *c, void (*cb)(void *ctx),
+		void *ctx); /* called once each time the window has room again after a BUSY */
+	unsigned (*in_flight)(struct og_amqp *c);
+	bool (*is_up)(struct og_amqp *c);
+	const char *(*endpoint)(struct og_amqp *c); /* the one it is or was last connected to */
+	/* Tells those who wait LOST, closes without blocking, calls cb (may be NULL) when all is freed: `c` is gone then. */
+	void (*close)(struct og_amqp *c, void (*cb)(void *ctx), void *ctx);
+};
+
+struct og_amqp {
+	const struct og_amqp_ops *ops;
+};
+
+/* The recipe may be filled before the loop first runs, and added to at any time later (then it is also run at once where the connection is up). */
+struct og_amqp *og_amqp_open(uv_loop_t *loop, const struct og_amqp_config *config, const struct og_amqp_events *events,
+	struct og_error *err);
+
+static inline int og_amqp_publish(struct og_amqp *c, const struct og_message *m, unsigned flags, og_settled_cb *cb,
+	void *ctx, struct og_error *err)
+{
+	return c->ops->publish(c, m, flags, cb, ctx, err);
+}
+static inline void og_amqp_ack(struct og_amqp *c, uint64_t epoch, uint64_t tag)
+{
+	c->ops->ack(c, epoch, tag);
+}
+static inline void og_amqp_reject(struct og_amqp *c, uint64_t epoch, uint64_t tag, bool requeue)
+{
+	c->ops->reject(c, epoch, tag, requeue);
+}
+static inline void og_amqp_close(struct og_amqp *c, void (*cb)(void *ctx), void *ctx)
+{
+	if (c)
+		c->ops->close(c, cb, ctx);
+	else if (cb)
+		cb(ctx);
+}
+
+#endif

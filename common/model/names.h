@@ -1,0 +1,82 @@
+/* Every name that goes over the wire: exchanges, queues, routing keys, user names. docs/PROTOCOL.md is this file in prose. */
+#ifndef OG_MODEL_NAMES_H
+#define OG_MODEL_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "model/job.h"
+
+/* exchanges */
+#define OG_X_JOBS     "og.jobs"     /* direct:  producers → intake */
+#define OG_X_WAIT     "og.wait"     /* direct:  scheduler → lanes */
+#define OG_X_WORK     "og.work"     /* direct:  scheduler → tier and node queues */
+#define OG_X_REPLIES  "og.replies"  /* topic:   workers, scheduler → producers; *.done also → og.state */
+#define OG_X_CONTROL  "og.control"  /* topic:   scheduler → workers */
+#define OG_X_PRESENCE "og.presence" /* fanout:  workers → every scheduler */
+#define OG_X_RPC      "og.rpc"      /* direct:  anyone → the leading scheduler */
+#define OG_X_STATE    "og.later"    /* direct:  scheduler → og.state.later */
+#define OG_X_DEAD     "og.dead"     /* direct:  scheduler, workers → og.dead */
+
+/* queues */
+#define OG_Q_INTAKE      "og.jobs.intake"
+#define OG_Q_STATE       "og.state"
+#define OG_Q_STATE_LATER "og.state.later"
+#define OG_Q_DEAD        "og.dead"
+#define OG_Q_RPC         "og.rpc"
+#define OG_Q_LEADER      "og.leader" /* exclusive: who holds it leads */
+
+/* routing keys */
+#define OG_K_INTAKE "job"
+#define OG_K_RPC    "rpc"
+#define OG_K_LATER  "later"
+#define OG_K_DEAD   "dead"
+
+/* message types (AMQP `type`) */
+#define OG_T_REQUEST    "inference_request"  /* og.jobs, og.wait, og.work */
+#define OG_T_CHUNK      "inference_chunk"    /* <reply>.chunk */
+#define OG_T_RESPONSE   "inference_response" /* <reply>.done */
+#define OG_T_PLACED     "placed"             /* <reply>.placed, to those who ask for progress */
+#define OG_T_STARTED    "started"            /* <reply>.started, likewise */
+#define OG_T_PING       "ping"               /* <reply>.ping, mandatory: comes back when nobody listens */
+#define OG_T_PRESENCE   "presence"
+#define OG_T_CANCEL     "cancel"     /* control: message_id is the job */
+#define OG_T_MEMBERSHIP "membership" /* control, key "all": who is in the cluster */
+#define OG_T_RPC        "rpc_request"
+#define OG_T_RPC_REPLY  "rpc_reply" /* <reply>.rpc */
+
+#define OG_LANES 8 /* K: tenants are hashed over so many lanes a tier and class */
+
+#define OG_NAME_MAX     128 /* bytes of a tier, worker, node or user name, NUL included */
+#define OG_KEY_MAX      256 /* bytes of a routing key or queue name, NUL included */
+#define OG_ID_LEN       36  /* a UUID in text */
+#define OG_REPLY_RANDOM 32  /* hex digits: 128 bits */
+
+/* "Llama-3.2-3B" → "llama-3_2-3b": lower case, anything outside [a-z0-9-] becomes '_'. Fails (INVALID) when empty or too long. */
+int og_name_key(const char *name, char *ret, size_t size, struct og_error *err);
+bool og_name_is_user(const char *name); /* [a-z0-9-]+, at most 64 */
+
+void og_queue_tier(const char *tier_key, char ret[static OG_KEY_MAX]);   /* og.tier.<tier> */
+void og_queue_node(const char *worker_key, char ret[static OG_KEY_MAX]); /* og.node.<worker> */
+void og_queue_lane(const char *tier_key, enum og_class c, unsigned k,
+	char ret[static OG_KEY_MAX]); /* og.wait.<tier>.<class>.<k> */
+void og_key_lane(
+	const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]); /* <tier>.<class>.<k> */
+unsigned og_lane_of(const char *tenant);                                                 /* FNV-1a mod OG_LANES */
+void og_queue_reply(const char *reply, char ret[static OG_KEY_MAX]);                     /* og.reply.<reply> */
+void og_queue_control(
+	const char *user, const char *worker_key, char ret[static OG_KEY_MAX]);        /* og.control.<user>~<worker> */
+void og_queue_presence(const char *user, const char *id, char ret[static OG_KEY_MAX]); /* og.presence.<user>~<id> */
+
+/* A new reply key: "<user>~<32 random hex digits>". */
+void og_reply_new(const char *user, char ret[static OG_KEY_MAX]);
+bool og_reply_valid(const char *reply);                        /* shape only */
+bool og_reply_belongs_to(const char *reply, const char *user); /* the part before ~ is exactly user */
+void og_key_reply(const char *reply, const char *what, char ret[static OG_KEY_MAX]); /* "<reply>.<what>" */
+
+void og_uuid_new(char ret[static OG_ID_LEN + 1]);
+bool og_uuid_valid(const char *s); /* any UUID in its 8-4-4-4-12 lower- or upper-case text form */
+
+#endif

@@ -1,0 +1,75 @@
+/* Every setting of every program, as one table (settings.c), read from $OPENGATEWAY_POC_ROOT/config.ini, the environment and --set.
+ * Adding a key: one field here, one row there; docs/CONFIG.md is made from it (`og config --markdown`). */
+#ifndef OG_MODEL_SETTINGS_H
+#define OG_MODEL_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "model/topology.h"
+
+struct og_settings {
+	char *root; /* OPENGATEWAY_POC_ROOT, default ~/.opengateway-poc; not in the file */
+
+	/* [cluster] */
+	char *cluster;   /* POC_CLUSTER_ID, default gatewayai-poc; also the AMQP vhost and the Redis prefix */
+	char *catalogue; /* path; default <root>/catalogue.ini; "" the built-in one */
+	/* [node] */
+	char *node_name; /* NODE_NAME; "auto": hostname and four digits of the node id */
+	bool serve;      /* POC_SERVE */
+	char *region;
+	/* [broker] */
+	char *broker_endpoints; /* OG_BROKER: "host:port,host:port"; tried in order, then again */
+	bool broker_tls;
+	char *broker_ca, *broker_cert, *broker_key; /* PEM paths */
+	bool broker_verify_host;
+	int64_t broker_heartbeat_ms, broker_connect_timeout_ms;
+	int64_t broker_window;   /* publishes without their confirm, at most */
+	char *broker_management; /* URL of the management API, for og-broker-config */
+	char *secrets;           /* folder of <user>.credentials files; default <root>/secrets */
+	/* [redis] */
+	char *redis; /* unix:/path or host:port */
+	char *redis_user;
+	int64_t redis_timeout_ms;
+	/* [scheduler] */
+	int64_t default_deadline_ms, result_ttl_ms, result_max_bytes, no_capacity_after_ms;
+	int64_t lookahead_percent; /* of a tier's slots, placed beyond them to hide the round trip */
+	int64_t waiting_max_bytes; /* of all that waits in lanes */
+	struct og_topology_limits limits;
+	/* [worker] */
+	char *tier;    /* "auto" or a tier id */
+	int64_t slots; /* 0: what the engine says, else 1 */
+	int64_t drain_ms;
+	/* [engine] */
+	char *engine_kind;     /* openai, ollama, echo */
+	char *engine_url;      /* OG_ENGINE_URL */
+	char *engine_model;    /* "" the tier's engine_model */
+	char *engine_key_file; /* bearer token */
+	int64_t engine_connect_timeout_ms, engine_first_byte_timeout_ms, engine_idle_timeout_ms,
+		engine_total_timeout_ms;
+	/* [log] */
+	char *log_level;
+};
+
+extern const struct og_config_row og_settings_rows[];
+extern const size_t og_settings_n_rows;
+
+/* Defaults, <root>/config.ini (or `file` where not NULL), the environment, then each of the NULL-terminated `sets` (may be NULL). Relative and derived paths come out absolute. */
+int og_settings_load(const char *file, const char *const *sets, struct og_settings *ret, struct og_error *err);
+void og_settings_done(struct og_settings *s);
+
+/* <secrets>/<role>.credentials, mode 0600, one line "user password". */
+struct og_credentials {
+	char user[OG_NAME_MAX], password[OG_NAME_MAX];
+};
+int og_credentials_load(
+	const struct og_settings *s, const char *role, struct og_credentials *ret, struct og_error *err);
+
+/* The node's identity: a UUID made once, in <root>/nodes/<name key>/node.json (several nodes may share a root, REQUIREMENTS T-6). NODE_NAME is display only. */
+struct og_node_id {
+	char id[OG_ID_LEN + 1], name[OG_NAME_MAX], dir[512]; /* dir: <root>/nodes/<name key>, made */
+};
+int og_node_id_load(const struct og_settings *s, struct og_node_id *ret, struct og_error *err);
+
+#endif
