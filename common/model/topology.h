@@ -1,5 +1,6 @@
-/* The broker's topology as one table, computed from the catalogue: what og-broker-config applies and checks, what the programs redeclare,
- * and what the in-memory twin is set up with. */
+/* The broker's topology as one table, computed from the catalogue: what og-broker-config applies and checks, and what the
+ * in-memory twin is set up with. Programs declare only the exclusive queues that are theirs: the table is some hundreds of
+ * queues long, and a program that may not declare a queue cannot declare it wrongly. */
 #ifndef OG_MODEL_TOPOLOGY_H
 #define OG_MODEL_TOPOLOGY_H
 
@@ -9,6 +10,7 @@
 
 #include "model/catalogue.h"
 
+/* Every exchange is durable. */
 enum og_exchange_type { OG_EXCHANGE_DIRECT, OG_EXCHANGE_TOPIC, OG_EXCHANGE_FANOUT };
 
 struct og_exchange {
@@ -16,12 +18,13 @@ struct og_exchange {
 	enum og_exchange_type type;
 };
 
-/* Queue arguments; 0 and NULL mean "not set". */
+/* Queue arguments; 0 means "not set". */
 struct og_queue_args {
 	bool quorum; /* else classic */
 	int64_t max_length, max_length_bytes;
 	bool reject_publish; /* overflow; else drop-head */
 	int64_t delivery_limit;
+	bool dead_letter; /* what the broker gives up on (delivery limit, reject) goes to og.dead; else it is dropped */
 	int64_t message_ttl_ms, expires_ms;
 	bool single_active_consumer;
 };
@@ -76,7 +79,8 @@ struct og_topic_permission {
 };
 struct og_permissions {
 	char configure[512], write[512], read[512];
-	struct og_topic_permission topics[2]; /* og.replies, og.control */
+	struct og_topic_permission
+		topics[2]; /* og.replies, og.control: both always set, "^$" where nothing is allowed */
 	size_t n_topics;
 };
 void og_role_permissions(enum og_role r, const char *user, struct og_permissions *ret);
