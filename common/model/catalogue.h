@@ -11,7 +11,8 @@
  *   context_tokens = 2048
  *   engine_model = smollm2-135m   ; what the engine calls it; default: the tier id
  *   aliases = smollm2, smollm2:135m
- */
+ *
+ * cpu_cores, ram_gib and disk_gib must be there; docs/GAUGE.md says how each is measured and judged. */
 #ifndef OG_MODEL_CATALOGUE_H
 #define OG_MODEL_CATALOGUE_H
 
@@ -43,7 +44,8 @@ struct og_catalogue {
 struct og_catalogue *og_catalogue_default(void);
 const char *og_catalogue_default_text(void); /* the same as the file that `install.sh` lays down */
 
-/* Errors name file, line and key: a bad number, an unknown key, two tiers with one key, an alias used twice. */
+/* Errors name file, line and key: a bad number, an unknown key, two tiers with one key, an alias used twice. A `path` of ""
+ * or NULL is the built-in catalogue; one that is not there is an error. */
 int og_catalogue_load(const char *path, struct og_catalogue **ret, struct og_error *err);
 int og_catalogue_parse(const char *text, size_t len, const char *name, struct og_catalogue **ret, struct og_error *err);
 

@@ -22,7 +22,7 @@ struct og_presence_run {
 
 struct og_presence {
 	char node_id[OG_ID_LEN + 1], node_name[OG_NAME_MAX];
-	char worker[3 * OG_NAME_MAX]; /* "<node name>/<tier>/<n>" */
+	char worker[3 * OG_NAME_MAX]; /* "<node name>/<tier>/<n>"; may be "" where serve is false */
 	char instance[OG_ID_LEN + 1]; /* new at every start: two workers of one name show as two instances */
 	bool serve;                   /* false: a peer that runs nothing */
 	char tier[OG_NAME_MAX];       /* catalogue id; "" where serve is false */
