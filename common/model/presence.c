@@ -24,7 +24,7 @@ static const struct og_json_row presence_rows[] = {
 	{P(model), TEXT},
 	{P(engine), TEXT},
 	{P(region), TEXT},
-	{"program_version", offsetof(struct og_presence, version), sizeof((struct og_presence){0}.version), TEXT},
+	{"program_version", offsetof(struct og_presence, version), sizeof(((struct og_presence *)0)->version), TEXT},
 	{P(slots), OG_JSON_INT, true, 0, OG_SLOTS_MAX},
 	{P(tokens_per_s), OG_JSON_REAL, true, 0, 1000000},
 	{P(started_ms), TIME},
