@@ -61,8 +61,9 @@ struct og_envelope {
 /* Points into `m`. Checks shape and bounds of every header that is there and that the type's required ones are. */
 int og_envelope_decode(const struct og_message *m, struct og_envelope *ret, struct og_error *err);
 
-/* Fills properties and headers of `m` (its exchange, routing key, body and user_id stay as they are); absent strings and zero numbers are
- * left out, except og-version. Points into `e`. */
+/* Fills properties and headers of `m` (its exchange, routing key, body and user_id stay as they are); absent and empty strings
+ * and zero numbers are left out, except og-version. Headers of `m` that are not the envelope's stay, those of the broker
+ * (`x-…`) go: so a delivery's message, decoded, changed and encoded again, carries on what it does not know. Points into `e`. */
 void og_envelope_encode(const struct og_envelope *e, struct og_message *m);
 
 /* Orders runs: (attempt, run). <0, 0, >0 like strcmp. */

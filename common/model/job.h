@@ -1,13 +1,13 @@
 /* A job: one prompt and its life.
  *
- *              ┌────────────────────────── cancelled, expired, busy, no_capacity, failed
- *   accepted ──┤
- *              └─▶ queued ──▶ placed ──▶ running ──▶ done
- *                    │           │  ▲        │
- *                    │           │  └────────┤ (worker died: the broker redelivers)
- *                    ▼           ▼           ▼
- *              cancelled  expired  failed  dead  no_capacity
+ *                ┌──────────── room at once ────────────┐   ┌── its worker died ──┐
+ *                │                                      ▼   ▼                     │
+ *   accepted ────┴── no room ──▶ queued ── room ──────▶ placed ───────────────▶ running
+ *                                                         │                       │
+ *                                                         └────────▶ done ◀───────┘
+ *   any of the four ──▶ failed, cancelled, expired, dead, no_capacity; accepted ──▶ busy
  *
+ * (placed ──▶ done: it ended before a heartbeat showed it running.)
  * The first terminal state wins and never changes. */
 #ifndef OG_MODEL_JOB_H
 #define OG_MODEL_JOB_H
@@ -39,7 +39,7 @@ int og_class_parse(const char *name, enum og_class *ret, struct og_error *err);
 const char *og_state_name(enum og_state s); /* "done", "no_capacity", … */
 int og_state_parse(const char *name, enum og_state *ret, struct og_error *err);
 bool og_state_terminal(enum og_state s);
-/* True where the diagram has the arrow (running → placed included: a redelivery). */
+/* True where the diagram has the arrow. */
 bool og_state_may_follow(enum og_state from, enum og_state to);
 
 /* What `og` exits with; the table is in docs/CLI.md and `og --help`. */
