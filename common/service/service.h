@@ -1,11 +1,12 @@
 /* What a daemon is: a loop, signals, readiness, drain, a control socket.
  *
- * SIGTERM or SIGINT, the first time: on_drain (stop taking work, finish what runs, then og_service_stop); the second time, or when drain_ms have passed: on_stop at
- * once. Readiness is told to systemd by sd_notify where NOTIFY_SOCKET is set, with its watchdog where WATCHDOG_USEC is.
+ * SIGTERM or SIGINT, the first time: on_drain (stop taking work, finish what runs, then og_service_stop); the second time, or when drain_ms
+ * have passed: on_stop at once. Readiness is told to systemd by sd_notify where NOTIFY_SOCKET is set, with its watchdog where WATCHDOG_USEC is.
  *
- * The control socket is a unix socket (mode 0600): one JSON object a line in, one out. {"verb":"status"} is answered by the service itself (name, pid, started_ms, ready,
- * draining) with what on_status adds; other verbs go to on_control. A line is at most 64 KiB. A socket left by a dead process is replaced; one of a
- * living process is an error (INVALID: "already runs"), which is how a worker started twice is refused. */
+ * The control socket is a unix socket (mode 0600): one JSON object a line in, one out. {"verb":"status"} is answered by the service itself
+ * (name, pid, started_ms, ready, draining, status) with what on_status adds; other verbs go to on_control. What fails is answered
+ * {"error": {"type", "message"}}. A line is at most 64 KiB. A socket left by a dead process is replaced; one of a living
+ * process is an error (INVALID: "already runs"), which is how a worker started twice is refused. */
 #ifndef OG_SERVICE_SERVICE_H
 #define OG_SERVICE_SERVICE_H
 
@@ -19,17 +20,19 @@
 struct og_service;
 
 struct og_service_config {
-	const char *name;         /* "og-worker" */
-	const char *control_path; /* NULL: no socket. At most 107 bytes: a longer one is an INVALID that says so */
-	int64_t drain_ms;
-	void (*on_drain)(void *ctx);
-	void (*on_stop)(void *ctx);                   /* close everything; the loop ends when nothing is left on it */
-	void (*on_status)(void *ctx, json_t *status); /* adds keys; may be NULL */
-	int (*on_control)(void *ctx, const char *verb, const json_t *request, json_t *answer,
-		struct og_error *err); /* may be NULL; -1 answers {"error": …} */
+	const char *name;            /* "og-worker" */
+	const char *control_path;    /* NULL: no socket. At most 107 bytes: a longer one is an INVALID that says so */
+	int64_t drain_ms;            /* 0: no drain, a signal stops at once */
+	void (*on_drain)(void *ctx); /* NULL: likewise */
+	void (*on_stop)(void *ctx);  /* close everything; the loop ends when nothing is left on it */
+	/* Adds keys; may be NULL. */
+	void (*on_status)(void *ctx, json_t *status);
+	/* Fills `answer`, or fails; may be NULL: there are no verbs but status. */
+	int (*on_control)(void *ctx, const char *verb, const json_t *request, json_t *answer, struct og_error *err);
 	void *ctx;
 };
 
+/* Copies the config. On failure nothing is left on the loop. */
 int og_service_start(
 	uv_loop_t *loop, const struct og_service_config *config, struct og_service **ret, struct og_error *err);
 void og_service_ready(struct og_service *s, const char *status); /* may be called again with a new status text */
@@ -39,7 +42,8 @@ void og_service_stop(struct og_service *s);  /* calls on_stop once, removes the 
 bool og_service_draining(const struct og_service *s);
 void og_service_free(struct og_service *s); /* after the loop has ended */
 
-/* The other end, for `og`: sends one object, waits for one. The answer is the caller's (json_decref). */
+/* The other end, for `og`: sends one object, waits for one. The answer is the caller's (json_decref), also when it holds an
+ * "error". RETRY: nobody listens there (any more), or no answer in time. */
 int og_control_call(const char *path, const json_t *request, int64_t timeout_ms, json_t **ret, struct og_error *err);
 
 /* Opens a broker connection as `role` says, from the settings and its credentials file. A helper for every main. */
