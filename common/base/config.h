@@ -1,7 +1,7 @@
 /* Configuration as a table: one row per key, which also makes the sample file, docs/CONFIG.md and `--help`.
  *
- * Where a value comes from, the later winning: the row's default, the file (INI, libinih), the environment variable that the row names,
- * `--set section.key=value`. */
+ * Where a value comes from, the later winning: the row's default, the file (INI, libinih), the environment variable
+ * that the row names, `--set section.key=value`. */
 #ifndef OG_BASE_CONFIG_H
 #define OG_BASE_CONFIG_H
 
@@ -31,7 +31,8 @@ struct og_config_row {
 
 /* All defaults into the zeroed struct at `base`. Aborts if a default does not parse: that is our bug. */
 void og_config_defaults(const struct og_config_row *rows, size_t n, void *base);
-/* Errors name file, line and key, and for an unknown key the nearest known one. A missing file is not an error (returns 0). */
+/* Errors name file, line and key, and for an unknown key the nearest known one. A missing file is not an error
+ * (returns 0). */
 int og_config_read_file(const struct og_config_row *rows, size_t n, void *base, const char *path, struct og_error *err);
 int og_config_read_env(const struct og_config_row *rows, size_t n, void *base, struct og_error *err);
 /* One "section.key=value". */

@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 
-/* Reads at most cap bytes; a longer file is an error. *ret is NUL-terminated and the caller's to free. Missing: OG_INVALID. */
+/* Reads at most cap bytes; a longer file is an error. *ret is NUL-terminated and the caller's to free. Missing:
+ * OG_INVALID. */
 int og_file_read(const char *path, size_t cap, char **ret, size_t *ret_len, struct og_error *err);
 
 /* Writes beside the target, fsyncs, then renames: readers see the old file or the new one. A full disk leaves the old. */

@@ -1,5 +1,5 @@
-/* libinih calls back for each pair but does not say on which line. It is fed line by line from here, so the line being fed
- * is the line of the pair; the same place holds the bounds that the library enforces by cutting. */
+/* libinih calls back for each pair but does not say on which line. It is fed line by line from here, so the line being
+ * fed is the line of the pair; the same place holds the bounds that the library enforces by cutting. */
 #include "base/ini.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
-/* Text into values, strictly: the whole string must be the value, and it must lie within its bounds; the error says what is
- * allowed. */
+/* Text into values, strictly: the whole string must be the value, and it must lie within its bounds; the error says
+ * what is allowed. */
 #ifndef OG_BASE_PARSE_H
 #define OG_BASE_PARSE_H
 
@@ -17,7 +17,8 @@ int og_parse_duration_ms(const char *s, int64_t min, int64_t max, int64_t *ret, 
 /* 512 64KiB 8MiB 2GiB (also K M G T, powers of 1024). */
 int og_parse_bytes(const char *s, int64_t min, int64_t max, int64_t *ret, struct og_error *err);
 
-/* The way back, with the largest unit that leaves a whole number: "90s", "2h", "8MiB". Returns out (32 bytes are enough). */
+/* The way back, with the largest unit that leaves a whole number: "90s", "2h", "8MiB". Returns out (32 bytes are
+ * enough). */
 const char *og_format_duration_ms(int64_t ms, char *out, size_t size);
 const char *og_format_bytes(int64_t bytes, char *out, size_t size);
 

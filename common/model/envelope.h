@@ -1,8 +1,9 @@
-/* The envelope: what routing needs to know about a message, in AMQP properties and `og-*` headers, so that nobody between
- * producer and engine has to open the body. One table row a header (envelope.c): name, field, type, bounds, which message types must have it.
+/* The envelope: what routing needs to know about a message, in AMQP properties and `og-*` headers, so that nobody
+ * between producer and engine has to open the body. One table row a header (envelope.c): name, field, type, bounds,
+ * which message types must have it.
  *
- * Versions: `og-version` is "major.minor". Another major is refused (INVALID, message begins "unknown version"); a higher minor is
- * read, and its unknown headers ignored. */
+ * Versions: `og-version` is "major.minor". Another major is refused (INVALID, message begins "unknown version"); a
+ * higher minor is read, and its unknown headers ignored. */
 #ifndef OG_MODEL_ENVELOPE_H
 #define OG_MODEL_ENVELOPE_H
 
@@ -38,9 +39,9 @@ struct og_envelope {
 	int64_t epoch;          /* og-epoch: of the leader that placed it */
 	int64_t stream;         /* og-stream: 1 where chunks are wanted */
 	int64_t progress;       /* og-progress: 1 where placed/started messages are wanted */
-	int64_t explicit_id; /* og-explicit-id: 1 where the client chose the request id (duplicates are answered, not run) */
-	int64_t detach;      /* og-detach: 1 where nobody waits */
-	int64_t seq;         /* og-seq: of a chunk, from 0; of a done: how many chunks there were */
+	int64_t explicit_id;    /* og-explicit-id: 1 where the client chose the id (duplicates are answered, not run) */
+	int64_t detach;         /* og-detach: 1 where nobody waits */
+	int64_t seq;            /* og-seq: of a chunk, from 0; of a done: how many chunks there were */
 	const char *state;      /* og-state: of a done, the terminal state; of a placed: "placed" or "queued" */
 	const char *error_type; /* og-error: typed error of a done that is not `done`: engine_error, unknown_model, … */
 	const char *node;       /* og-node: node id that ran it */
@@ -61,9 +62,10 @@ struct og_envelope {
 /* Points into `m`. Checks shape and bounds of every header that is there and that the type's required ones are. */
 int og_envelope_decode(const struct og_message *m, struct og_envelope *ret, struct og_error *err);
 
-/* Fills properties and headers of `m` (its exchange, routing key, body and user_id stay as they are); absent and empty strings
- * and zero numbers are left out, except og-version. Headers of `m` that are not the envelope's stay, those of the broker
- * (`x-…`) go: so a delivery's message, decoded, changed and encoded again, carries on what it does not know. Points into `e`. */
+/* Fills properties and headers of `m` (its exchange, routing key, body and user_id stay as they are); absent and empty
+ * strings and zero numbers are left out, except og-version. Headers of `m` that are not the envelope's stay, those of
+ * the broker (`x-…`) go: so a delivery's message, decoded, changed and encoded again, carries on what it does not
+ * know. Points into `e`. */
 void og_envelope_encode(const struct og_envelope *e, struct og_message *m);
 
 /* Orders runs: (attempt, run). <0, 0, >0 like strcmp. */

@@ -1,5 +1,5 @@
-/* One AMQP message as plain data: the part of AMQP 0-9-1 that we use, without the library. It is what the io layer sends and
- * delivers, what its in-memory twin queues, and what the envelope is decoded from. */
+/* One AMQP message as plain data: the part of AMQP 0-9-1 that we use, without the library. It is what the io layer
+ * sends and delivers, what its in-memory twin queues, and what the envelope is decoded from. */
 #ifndef OG_MODEL_MESSAGE_H
 #define OG_MODEL_MESSAGE_H
 

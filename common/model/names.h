@@ -1,4 +1,5 @@
-/* Every name that goes over the wire: exchanges, queues, routing keys, user names. docs/PROTOCOL.md is this file in prose. */
+/* Every name that goes over the wire: exchanges, queues, routing keys, user names. docs/PROTOCOL.md is this file in
+ * prose. */
 #ifndef OG_MODEL_NAMES_H
 #define OG_MODEL_NAMES_H
 
@@ -54,21 +55,22 @@
 #define OG_ID_LEN       36  /* a UUID in text */
 #define OG_REPLY_RANDOM 32  /* hex digits: 128 bits */
 
-/* "Llama-3.2-3B" → "llama-3_2-3b": lower case, anything outside [a-z0-9-] becomes '_'. Fails (INVALID) when empty or too long. */
+/* "Llama-3.2-3B" → "llama-3_2-3b": lower case, anything outside [a-z0-9-] becomes '_'. Fails (INVALID) when empty or
+ * too long. */
 int og_name_key(const char *name, char *ret, size_t size, struct og_error *err);
 bool og_name_is_user(const char *name); /* [a-z0-9-]+, at most 64 */
 
+/* Keys are key-formed with OG_NAME_MAX and users are at most 64 bytes long: so all of these fit. */
 void og_queue_tier(const char *tier_key, char ret[static OG_KEY_MAX]);   /* og.tier.<tier> */
 void og_queue_node(const char *worker_key, char ret[static OG_KEY_MAX]); /* og.node.<worker> */
-void og_queue_lane(const char *tier_key, enum og_class c, unsigned k,
-	char ret[static OG_KEY_MAX]); /* og.wait.<tier>.<class>.<k> */
-void og_key_lane(
-	const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]); /* <tier>.<class>.<k> */
-unsigned og_lane_of(const char *tenant);                                                 /* FNV-1a mod OG_LANES */
-void og_queue_reply(const char *reply, char ret[static OG_KEY_MAX]);                     /* og.reply.<reply> */
-void og_queue_control(
-	const char *user, const char *worker_key, char ret[static OG_KEY_MAX]);        /* og.control.<user>~<worker> */
-void og_queue_presence(const char *user, const char *id, char ret[static OG_KEY_MAX]); /* og.presence.<user>~<id> */
+/* og.wait.<tier>.<class>.<k>, and its key <tier>.<class>.<k> */
+void og_queue_lane(const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]);
+void og_key_lane(const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]);
+unsigned og_lane_of(const char *tenant);                             /* FNV-1a mod OG_LANES */
+void og_queue_reply(const char *reply, char ret[static OG_KEY_MAX]); /* og.reply.<reply> */
+/* og.control.<user>~<worker>, og.presence.<user>~<id> */
+void og_queue_control(const char *user, const char *worker_key, char ret[static OG_KEY_MAX]);
+void og_queue_presence(const char *user, const char *id, char ret[static OG_KEY_MAX]);
 
 /* A new reply key: "<user>~<32 random hex digits>". */
 void og_reply_new(const char *user, char ret[static OG_KEY_MAX]);

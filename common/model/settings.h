@@ -1,5 +1,6 @@
-/* Every setting of every program, as one table (settings.c), read from $OPENGATEWAY_POC_ROOT/config.ini, the environment and
- * --set. Adding a key: one field here, one row there; docs/CONFIG.md is made from it (`og config --markdown`). */
+/* Every setting of every program, as one table (settings.c), read from $OPENGATEWAY_POC_ROOT/config.ini, the
+ * environment and --set. Adding a key: one field here, one row there; docs/CONFIG.md is made from it (`og config
+ * --markdown`). */
 #ifndef OG_MODEL_SETTINGS_H
 #define OG_MODEL_SETTINGS_H
 
@@ -55,21 +56,23 @@ struct og_settings {
 extern const struct og_config_row og_settings_rows[];
 extern const size_t og_settings_n_rows;
 
-/* Defaults, <root>/config.ini (or `file` where not NULL, which must exist then), the environment (an empty variable counts as unset),
- * then each of the NULL-terminated `sets` (may be NULL); the later wins. Paths are relative to the root and come out absolute. */
+/* Defaults, <root>/config.ini (or `file` where not NULL, which must exist then), the environment (an empty variable
+ * counts as unset), then each of the NULL-terminated `sets` (may be NULL); the later wins. Paths are relative to the
+ * root and come out absolute. */
 int og_settings_load(const char *file, const char *const *sets, struct og_settings *ret, struct og_error *err);
 void og_settings_done(struct og_settings *s);
 
-/* <secrets>/<role>.credentials, mode 0600, one line "user password" (identity.c, like the node's id). FATAL where it is missing,
- * damaged, or can be read by others. */
+/* <secrets>/<role>.credentials, mode 0600, one line "user password" (identity.c, like the node's id). FATAL where it
+ * is missing, damaged, or can be read by others. */
 struct og_credentials {
 	char user[OG_NAME_MAX], password[OG_NAME_MAX];
 };
 int og_credentials_load(
 	const struct og_settings *s, const char *role, struct og_credentials *ret, struct og_error *err);
 
-/* The node's identity: a UUID made once, in <root>/nodes/<name key>/node.json (several nodes may share a root; for the name `auto` the
- * key is the host name's). The name is for people only. Safe against several workers that start at once. */
+/* The node's identity: a UUID made once, in <root>/nodes/<name key>/node.json (several nodes may share a root; for the
+ * name `auto` the key is the host name's). The name is for people only. Safe against several workers that start at
+ * once. */
 struct og_node_id {
 	char id[OG_ID_LEN + 1], name[OG_NAME_MAX];
 	char dir[512]; /* <root>/nodes/<name key>, made */
