@@ -1,11 +1,15 @@
 /* An AMQP 0-9-1 client on a libuv loop: one connection, one channel, non-blocking.
  *
- * Programs see `struct og_amqp`, an ops table; there are two of it: amqp_rabbit.c (librabbitmq) and amqp_memory.c (a small broker in memory,
- * for tests). Everything happens on the loop's thread; callbacks may call any function of this header, og_amqp_close included.
+ * Programs see `struct og_amqp`, an ops table; there are two of it: amqp_rabbit.c (a real broker; librabbitmq is its codec) and
+ * amqp_memory.c (a small broker in memory, for tests). Everything happens on the loop's thread, and no callback is called from
+ * inside a call of this header; callbacks may call any function of it, og_amqp_close included.
  *
- * Life. og_amqp_open returns at once. The client connects (trying each endpoint in turn, with backoff and jitter), runs its *recipe* (the
- * declares, binds and consumes it was given, in their order) and calls on_up. When the connection is lost it calls on_down, and begins again by itself: same recipe, fresh consumer tags, and
- * what was published and not confirmed is published again, with the same message_id, unless `republish` is off: then it settles as LOST.
+ * Life. og_amqp_open returns at once. The client connects (trying each endpoint in turn, with backoff and jitter), runs its
+ * *recipe* (the declares, binds and consumes it was given, in their order) and calls on_up. When the connection is lost it
+ * calls on_down, and begins again by itself: same recipe, fresh consumer tags, and what was published and not confirmed is
+ * published again, with the same message_id, unless `republish` is off: then it settles as LOST. A connection is also given
+ * up when the broker cancels a consumer, closes the channel, or says nothing for 2 heartbeats.
+ *
  * Each connection is an *epoch*: acks for deliveries of an earlier one are dropped silently (the broker has requeued them). */
 #ifndef OG_IO_AMQP_H
 #define OG_IO_AMQP_H
@@ -20,10 +24,11 @@
 
 struct og_amqp;
 
-/* How a publish ended. Success is CONFIRMED alone: a returned message is confirmed by the broker too, and we tell the two apart. */
+/* How a publish ended. Success is CONFIRMED alone: a returned message is confirmed by the broker too, and we tell the two
+ * apart. */
 enum og_settled {
 	OG_CONFIRMED,
-	OG_NACKED,   /* the broker refused it: a queue is full (reject-publish) */
+	OG_NACKED,   /* the broker refused it: a queue is full (reject-publish), no such exchange, no permission */
 	OG_RETURNED, /* mandatory, and no queue took it */
 	OG_LOST,     /* the connection went before the confirm, and `republish` is off, or the client was closed */
 };
@@ -34,54 +39,62 @@ typedef void og_delivery_cb(void *ctx, const struct og_message *m, uint64_t epoc
 
 struct og_amqp_events { /* each may be NULL */
 	void (*on_up)(void *ctx, uint64_t epoch);
-	void (*on_down)(void *ctx,
-		const struct og_error *
-			why); /* each failed attempt to connect as well; kind FATAL: the broker refused who we are (wrong password, vhost, permission), it goes on trying all the same */
-	void (*on_blocked)(
-		void *ctx, bool blocked, const char *reason); /* connection.blocked: an alarm of the broker */
-	void (*on_cancelled)(void *ctx,
-		const char *
-			queue); /* the broker cancelled a consumer (queue deleted); the client reconnects by itself afterwards, which redeclares */
+	/* Each failed attempt to connect as well; a step of the recipe that fails is one. FATAL: the broker refused who we are or
+	 * what we ask for (password, vhost, permission, a queue that exists with other arguments). BUSY: an exclusive queue of the
+	 * recipe is another's; asked again about every second. It goes on trying whatever the kind. */
+	void (*on_down)(void *ctx, const struct og_error *why);
+	/* connection.blocked: an alarm of the broker; publishes are kept meanwhile, up to the window. */
+	void (*on_blocked)(void *ctx, bool blocked, const char *reason);
+	/* The broker cancelled a consumer (its queue was deleted); on_down follows, and the reconnect declares it again. */
+	void (*on_cancelled)(void *ctx, const char *queue);
 	void *ctx;
 };
 
+/* All of it is copied. */
 struct og_amqp_config {
-	const char *endpoints; /* "host:port,host:port", port 5672 (TLS: 5671) where left out */
+	const char *endpoints; /* "host:port,host:port", "[::1]:5672"; port 5672 (TLS: 5671) where left out */
 	const char *vhost, *user, *password;
 	const char *name; /* connection_name, for people who look at the broker */
 	bool tls, tls_verify_host;
-	const char *tls_ca, *tls_cert, *tls_key; /* PEM paths; ca is mandatory with tls */
+	const char *tls_ca, *tls_cert, *tls_key; /* PEM paths; ca is mandatory with tls, cert and key go together */
 	int64_t heartbeat_ms, connect_timeout_ms;
 	unsigned window; /* publishes without their confirm, at most */
 	bool republish;
-	unsigned prefetch_global; /* 0: per consumer only */
+	unsigned prefetch_global; /* of the channel, beside each consumer's own; 0: none. Quorum queues refuse it */
 };
 
 #define OG_PUBLISH_MANDATORY 1u
 
 struct og_amqp_ops {
-	/* 0, or -1: BUSY when the window is full or the broker has blocked us and the backlog is at its cap (on_writable tells when there is room again),
-	 * INVALID when the message cannot be sent. On 0 the message was copied, and `cb` (may be NULL) is called exactly once. While the connection is down publishes are kept (up to
-	 * the window) and go out after the recipe. */
+	/* 0, or -1: BUSY when the window is full (in messages or bytes: amqp_window.h; on_writable tells when there is room again),
+	 * INVALID when the message cannot be sent (a string too long, a body over the cap, a user_id not our own; where the
+	 * message has none it is set), RETRY after close. On 0 the message was copied, and `cb` (may be NULL) is called exactly
+	 * once. While the connection is down or blocked publishes are kept and go out afterwards. */
 	int (*publish)(struct og_amqp *c, const struct og_message *m, unsigned flags, og_settled_cb *cb, void *ctx,
 		struct og_error *err);
-	/* Only for a queue that another party owns and may be missing the error comes by on_down. */
+	/* May be called before the loop first runs, and at any time later (then the step is also run at once where the
+	 * connection is up). All is copied. A step that the broker refuses takes the connection down: see on_down. */
 	void (*recipe_exchange)(struct og_amqp *c, const struct og_exchange *x);
 	void (*recipe_queue)(struct og_amqp *c, const struct og_queue *q);
 	void (*recipe_bind)(struct og_amqp *c, const struct og_binding *b);
-	/* prefetch 0: no limit. priority: x-priority, 0 none. Returns a handle for cancel. */
+	/* prefetch 0: no limit. priority: x-priority, 0 none. Returns a handle (not 0) for cancel. */
 	unsigned (*recipe_consume)(
 		struct og_amqp *c, const char *queue, unsigned prefetch, int priority, og_delivery_cb *cb, void *ctx);
-	void (*cancel)(struct og_amqp *c,
-		unsigned consumer); /* out of the recipe as well; deliveries already held stay held */
+	/* Forgets every step and cancels the consumers: for on_down, where a program wants the next connection to declare under
+	 * fresh names. */
+	void (*recipe_clear)(struct og_amqp *c);
+	/* Out of the recipe as well; its callback is not called again. Deliveries already held stay held; those still on
+	 * their way are requeued. */
+	void (*cancel)(struct og_amqp *c, unsigned consumer);
 	void (*ack)(struct og_amqp *c, uint64_t epoch, uint64_t tag);
 	void (*reject)(struct og_amqp *c, uint64_t epoch, uint64_t tag, bool requeue);
-	void (*on_writable)(struct og_amqp *c, void (*cb)(void *ctx),
-		void *ctx); /* called once each time the window has room again after a BUSY */
-	unsigned (*in_flight)(struct og_amqp *c);
+	/* Called once each time the window has room again after a BUSY. */
+	void (*on_writable)(struct og_amqp *c, void (*cb)(void *ctx), void *ctx);
+	unsigned (*in_flight)(struct og_amqp *c); /* publishes not settled yet */
 	bool (*is_up)(struct og_amqp *c);
 	const char *(*endpoint)(struct og_amqp *c); /* the one it is or was last connected to */
-	/* Tells those who wait LOST, closes without blocking, calls cb (may be NULL) when all is freed: `c` is gone then. */
+	/* Tells those who wait LOST, closes without blocking, calls cb (may be NULL) when all is freed: `c` is gone then. What was
+	 * acked or published before goes out first where the broker still listens. */
 	void (*close)(struct og_amqp *c, void (*cb)(void *ctx), void *ctx);
 };
 
@@ -89,7 +102,7 @@ struct og_amqp {
 	const struct og_amqp_ops *ops;
 };
 
-/* The recipe may be filled before the loop first runs, and added to at any time later (then it is also run at once where the connection is up). */
+/* NULL and INVALID when the configuration cannot be used: no endpoint, a bad port, a certificate that cannot be read. */
 struct og_amqp *og_amqp_open(uv_loop_t *loop, const struct og_amqp_config *config, const struct og_amqp_events *events,
 	struct og_error *err);
 
