@@ -18,8 +18,8 @@ struct og_gauge_options {
 /* Never fails: what cannot be read is zero, with a warning in the profile that says what happened. */
 void og_gauge_read(const struct og_gauge_options *options, struct og_profile *ret);
 
-/* Measures for about 2 s with all cores that this process may use. */
-void og_gauge_bench(struct og_bench *ret);
+/* Measures for about 2 s, with as many threads as `p` has cores, and at most an eighth of its available RAM. */
+void og_gauge_bench(const struct og_profile *p, struct og_bench *ret);
 
 /* <root>/resources.json. Saving makes the root; where it fails (a full disk) the old file stays as it was. */
 int og_gauge_load(const char *root, struct og_profile *ret, struct og_error *err);
