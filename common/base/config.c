@@ -70,21 +70,21 @@ static int set_row(const struct og_config_row *row, void *base, const char *text
 
 static int fail_unknown(const struct table *t, const char *section, const char *key, struct og_error *err)
 {
-	og_autofree char *wanted = og_printf("%s.%s", section, key);
-	og_autofree char *nearest = NULL;
-	size_t best = SIZE_MAX;
+	const struct og_config_row *nearest = t->rows;
+	size_t least = SIZE_MAX;
 
+	/* The right key in a wrong section is nearer than another key of the right one. */
 	for (size_t i = 0; i < t->n; i++) {
-		og_autofree char *name = og_printf("%s.%s", t->rows[i].section, t->rows[i].key);
-		size_t distance = og_edit_distance(wanted, name);
+		size_t distance =
+			2 * og_edit_distance(key, t->rows[i].key) + og_edit_distance(section, t->rows[i].section);
 
-		if (distance < best) {
-			best = distance;
-			free(nearest);
-			nearest = OG_TAKE(name);
+		if (distance < least) {
+			least = distance;
+			nearest = &t->rows[i];
 		}
 	}
-	return og_fail(err, OG_INVALID, "unknown key %.128s; the nearest is %s", wanted, nearest);
+	return og_fail(err, OG_INVALID, "unknown key %.64s.%.64s; the nearest is %s.%s", section, key, nearest->section,
+		nearest->key);
 }
 
 static int set_pair(void *ctx, const char *section, const char *key, const char *value, struct og_error *err)
