@@ -27,7 +27,7 @@ extern char **environ;
 /* Starts the program in a process group of its own, all that it says going into *ret_fd. 0, or an errno. */
 static int start(const char *program, pid_t *ret_pid, int *ret_fd)
 {
-	char *const argv[] = {(char *)program, "--query-gpu=name,memory.total,memory.free,driver_version",
+	const char *const argv[] = {program, "--query-gpu=name,memory.total,memory.free,driver_version",
 		"--format=csv,noheader,nounits", NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -44,7 +44,7 @@ static int start(const char *program, pid_t *ret_pid, int *ret_fd)
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
 	posix_spawn_file_actions_adddup2(&actions, fds[1], 2);
-	rc = posix_spawnp(ret_pid, program, &actions, &attr, argv, environ);
+	rc = posix_spawnp(ret_pid, program, &actions, &attr, (char *const *)argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
 	close(fds[1]);

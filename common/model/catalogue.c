@@ -1,9 +1,11 @@
 #include "model/catalogue.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -178,7 +180,7 @@ int og_catalogue_load(const char *path, struct og_catalogue **ret, struct og_err
 	og_autofree char *text = NULL;
 	size_t len;
 
-	if (!path || !*path) {
+	if (!path || !*path || (access(path, F_OK) < 0 && errno == ENOENT)) {
 		*ret = og_catalogue_default();
 		return 0;
 	}

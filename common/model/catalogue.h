@@ -44,8 +44,8 @@ struct og_catalogue {
 struct og_catalogue *og_catalogue_default(void);
 const char *og_catalogue_default_text(void); /* the same as the file that `install.sh` lays down */
 
-/* Errors name file, line and key: a bad number, an unknown key, two tiers with one key, an alias used twice. A `path` of ""
- * or NULL is the built-in catalogue; one that is not there is an error. */
+/* Errors name file, line and key: a bad number, an unknown key, two tiers with one key, an alias used twice. Where
+ * `path` is NULL, "" or of a file that is not there, the built-in catalogue. */
 int og_catalogue_load(const char *path, struct og_catalogue **ret, struct og_error *err);
 int og_catalogue_parse(const char *text, size_t len, const char *name, struct og_catalogue **ret, struct og_error *err);
 

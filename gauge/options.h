@@ -1,0 +1,24 @@
+#ifndef OG_GAUGE_OPTIONS_H
+#define OG_GAUGE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct og_gauge_command {
+	bool json, print_only, eligible, bench, help;
+	const char *root, *catalogue; /* NULL where not given */
+};
+
+enum og_gauge_exit {
+	OG_GAUGE_DONE = 0,
+	OG_GAUGE_FAILED = 1,
+	OG_GAUGE_USAGE = 2,
+	OG_GAUGE_CATALOGUE = 3,
+	OG_GAUGE_NOT_ELIGIBLE = 4,
+};
+
+/* 0, or -1 after saying on stderr what is wrong. */
+int og_gauge_command_parse(int argc, char **argv, struct og_gauge_command *ret);
+void og_gauge_command_help(FILE *out);
+
+#endif
