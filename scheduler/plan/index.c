@@ -1,0 +1,267 @@
+#include "plan/index.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "plan/heap.h"
+
+struct og_index *og_index_new(size_t n_tiers)
+{
+	struct og_index *ix = og_new(struct og_index);
+
+	ix->n_tiers = n_tiers;
+	ix->tiers = og_alloc(n_tiers * sizeof(*ix->tiers));
+	return ix;
+}
+
+static const struct og_name *name_take(struct og_index *ix, const char *text)
+{
+	size_t len = strlen(text);
+	struct og_name *n;
+
+	HASH_FIND(hh, ix->names, text, len, n);
+	if (!n) {
+		n = og_alloc(sizeof(*n) + len + 1);
+		memcpy(n->text, text, len);
+		HASH_ADD_KEYPTR(hh, ix->names, n->text, len, n);
+	}
+	n->refs++;
+	return n;
+}
+
+static void name_drop(struct og_index *ix, const struct og_name *name)
+{
+	struct og_name *n = (struct og_name *)name;
+
+	if (!n || --n->refs)
+		return;
+	HASH_DEL(ix->names, n);
+	free(n);
+}
+
+struct og_lane *og_index_lane(struct og_index *ix, unsigned tier, enum og_class class, unsigned lane)
+{
+	return &ix->tiers[tier].lanes[class][lane];
+}
+
+static struct og_lane *lane_of(struct og_index *ix, const struct og_entry *e)
+{
+	return og_index_lane(ix, e->tier, e->class, e->lane);
+}
+
+/* What `where` counts for, and takes back again: see the top of index.h. */
+static void enter(struct og_index *ix, struct og_entry *e)
+{
+	struct og_tier_index *t = &ix->tiers[e->tier];
+
+	if (og_entry_waits(e)) {
+		e->seq = t->next_seq[e->class]++;
+		DL_APPEND(lane_of(ix, e)->list, e);
+		t->waiting[e->class]++;
+		ix->waiting++;
+		ix->waiting_bytes += e->bytes;
+	} else if (og_entry_placed(e)) {
+		DL_APPEND(t->placed_list, e);
+		t->placed += !e->astray;
+		ix->placed++;
+	}
+	if (e->deadline_ms && e->where != OG_WHERE_CHECK && e->where != OG_WHERE_ENDED)
+		og_heap_put(ix, e);
+}
+
+static void leave(struct og_index *ix, struct og_entry *e)
+{
+	struct og_tier_index *t = &ix->tiers[e->tier];
+
+	if (og_entry_waits(e)) {
+		DL_DELETE(lane_of(ix, e)->list, e);
+		t->waiting[e->class]--;
+		ix->waiting--;
+		ix->waiting_bytes -= e->bytes;
+	} else if (og_entry_placed(e)) {
+		DL_DELETE(t->placed_list, e);
+		t->placed -= !e->astray;
+		e->astray = false;
+		ix->placed--;
+	}
+	og_heap_take(ix, e);
+}
+
+struct og_entry *og_index_find(const struct og_index *ix, const char *id)
+{
+	struct og_entry *e;
+
+	HASH_FIND(hh, ix->by_id, id, strlen(id), e);
+	return e;
+}
+
+static void fill(struct og_index *ix, struct og_entry *e, const struct og_facts *f)
+{
+	const char *random = f->reply ? strchr(f->reply, '~') : NULL;
+
+	e->tier = (uint16_t)f->tier;
+	e->class = (uint8_t)f->class;
+	e->accepted_ms = f->accepted_ms;
+	e->deadline_ms = e->due_ms = f->deadline_ms;
+	e->bytes = f->bytes;
+	e->attempt = f->attempt;
+	e->explicit_id = f->explicit_id;
+	e->progress = f->progress;
+	if (f->tenant) {
+		e->tenant = name_take(ix, f->tenant);
+		e->lane = (uint8_t)og_lane_of(f->tenant);
+	}
+	if (random) {
+		char user[OG_NAME_MAX];
+
+		snprintf(user, sizeof(user), "%.*s", (int)(random - f->reply), f->reply);
+		e->submitter = name_take(ix, user);
+		snprintf(e->reply, sizeof(e->reply), "%s", random + 1);
+	}
+}
+
+struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts, enum og_where where)
+{
+	struct og_entry *e = og_new(struct og_entry);
+
+	snprintf(e->id, sizeof(e->id), "%s", facts->id);
+	fill(ix, e, facts);
+	e->where = (uint8_t)where;
+	HASH_ADD_KEYPTR(hh, ix->by_id, e->id, strlen(e->id), e);
+	enter(ix, e);
+	return e;
+}
+
+void og_index_fill(struct og_index *ix, struct og_entry *e, const struct og_facts *facts)
+{
+	leave(ix, e);
+	name_drop(ix, e->tenant);
+	name_drop(ix, e->submitter);
+	e->tenant = e->submitter = NULL;
+	fill(ix, e, facts);
+	enter(ix, e);
+}
+
+/* Within one list an entry keeps its place; TO_LANE → LANE and TIER ↔ RUN are such. */
+void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where)
+{
+	struct og_entry to = {.where = (uint8_t)where};
+
+	if ((og_entry_waits(e) && og_entry_waits(&to)) || (og_entry_placed(e) && og_entry_placed(&to))) {
+		e->where = (uint8_t)where;
+		return;
+	}
+	leave(ix, e);
+	e->where = (uint8_t)where;
+	enter(ix, e);
+}
+
+void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray)
+{
+	struct og_tier_index *t = &ix->tiers[e->tier];
+
+	if (!og_entry_placed(e) || e->astray == astray)
+		return;
+	e->astray = astray;
+	t->placed = astray ? t->placed - 1 : t->placed + 1;
+}
+
+void og_index_remove(struct og_index *ix, struct og_entry *e)
+{
+	leave(ix, e);
+	og_index_unhold(ix, e);
+	HASH_DEL(ix->by_id, e);
+	name_drop(ix, e->tenant);
+	name_drop(ix, e->submitter);
+	free(e);
+}
+
+void og_index_free(struct og_index *ix, void (*release)(struct og_entry *e))
+{
+	struct og_entry *e, *tmp;
+
+	if (!ix)
+		return;
+	HASH_ITER(hh, ix->by_id, e, tmp)
+	{
+		if (release)
+			release(e);
+		og_index_remove(ix, e);
+	}
+	free(ix->heap);
+	free(ix->tiers);
+	free(ix);
+}
+
+int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held)
+{
+	struct og_lane *l = lane_of(ix, e);
+
+	if (l->n_heads == OG_LANE_PREFETCH)
+		return -1;
+	l->heads[l->n_heads++] = e;
+	e->held = held;
+	return 0;
+}
+
+struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e)
+{
+	struct og_lane *l = lane_of(ix, e);
+	struct og_held *held = e->held;
+	unsigned kept = 0;
+
+	if (!held)
+		return NULL;
+	for (unsigned i = 0; i < l->n_heads; i++)
+		if (l->heads[i] != e)
+			l->heads[kept++] = l->heads[i];
+	l->n_heads = kept;
+	e->held = NULL;
+	return held;
+}
+
+struct og_entry *og_index_due(const struct og_index *ix, int64_t now_wall)
+{
+	return ix->heap_len && ix->heap[1]->due_ms <= now_wall ? ix->heap[1] : NULL;
+}
+
+void og_index_postpone(struct og_index *ix, struct og_entry *e, int64_t due_ms)
+{
+	e->due_ms = due_ms;
+	if (e->heap_at)
+		og_heap_put(ix, e);
+}
+
+int64_t og_index_next_due(const struct og_index *ix)
+{
+	return ix->heap_len ? ix->heap[1]->due_ms : INT64_MAX;
+}
+
+void og_entry_reply(const struct og_entry *e, char ret[static OG_KEY_MAX])
+{
+	if (e->submitter)
+		snprintf(ret, OG_KEY_MAX, "%s~%s", e->submitter->text, e->reply);
+	else
+		ret[0] = '\0';
+}
+
+enum og_state og_entry_state(const struct og_entry *e)
+{
+	switch ((enum og_where)e->where) {
+	case OG_WHERE_CHECK:
+	case OG_WHERE_TO_LANE:
+		return OG_STATE_ACCEPTED;
+	case OG_WHERE_LANE:
+		return OG_STATE_QUEUED;
+	case OG_WHERE_RUN:
+		return OG_STATE_RUNNING;
+	case OG_WHERE_TO_TIER:
+	case OG_WHERE_TIER:
+	case OG_WHERE_ENDED:
+		break;
+	}
+	return OG_STATE_PLACED;
+}

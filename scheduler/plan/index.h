@@ -1,0 +1,150 @@
+/* The index: one small entry for every job that is accepted and not finished; its body stays with the broker.
+ *
+ *   CHECK ──▶ TO_LANE ──▶ LANE ──▶ TO_TIER ──▶ TIER ◀──▶ RUN
+ *     │          │          │         ▲          │        │
+ *     │          └──────────┴─▶ ENDED │          └────────┴──▶ (removed: its `done` was seen)
+ *     └───────────────────────────────┘
+ *
+ * `where` decides in which list an entry is and what it counts for, so og_index_move is the only place that counts:
+ *   TO_LANE, LANE       wait: in their lane's list, in the order of the lane; their bytes count
+ *   TO_TIER, TIER, RUN  placed: in their tier's list, oldest placement first; each takes a slot, unless it is astray (admit.h)
+ *   CHECK, ENDED        neither
+ *
+ * Pure: no I/O, no clock. The shell hangs what it needs for its messages on `held`, `move` and `watchers`, unseen by this module. */
+#ifndef OG_SCHEDULER_INDEX_H
+#define OG_SCHEDULER_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "model/catalogue.h"
+#include "model/job.h"
+#include "model/names.h"
+
+#define OG_LANE_PREFETCH 4 /* bodies of one lane that the shell holds at once */
+
+enum og_where {
+	OG_WHERE_CHECK,   /* its id is being looked up in Redis; the body is in the intake */
+	OG_WHERE_TO_LANE, /* the publish to its lane is not confirmed yet */
+	OG_WHERE_LANE,    /* in its lane */
+	OG_WHERE_TO_TIER, /* the publish to its tier's queue is not confirmed yet */
+	OG_WHERE_TIER,    /* in its tier's queue, or on its way to or from a worker */
+	OG_WHERE_RUN,     /* a worker's heartbeat lists it */
+	OG_WHERE_ENDED,   /* answered; its body still has to be dropped where it comes up */
+};
+
+/* A user or tenant name, kept once. */
+struct og_name {
+	UT_hash_handle hh;
+	unsigned refs;
+	char text[];
+};
+
+struct og_worker;
+struct og_held;
+struct og_move;
+struct og_watcher;
+
+struct og_entry {
+	UT_hash_handle hh; /* by id */
+	struct og_entry *prev, *next;
+	const struct og_name *tenant, *submitter; /* NULL while only a heartbeat is known of it */
+	const struct og_worker *worker;           /* that runs it; NULL: none is known to */
+	struct og_held *held;                     /* its body, come up at the head of its lane */
+	struct og_move *move;                     /* its publish in flight */
+	struct og_watcher *watchers;              /* who else wants the answer */
+	int64_t accepted_ms, deadline_ms;         /* wall clock */
+	int64_t due_ms;                           /* when the deadline is looked at next, wall clock */
+	int64_t placed_at;                        /* monotonic, of the latest placement */
+	uint64_t seq;                             /* order of arrival among those that wait in its tier and class */
+	uint32_t bytes;
+	uint32_t heap_at; /* place in the heap, from 1; 0: not in it */
+	uint32_t attempt;
+	uint32_t beat; /* the worker's heartbeat that listed it last */
+	uint16_t tier; /* row of the catalogue */
+	uint8_t class, lane, where;
+	bool unsure : 1;   /* a lane's head that the index did not know: Redis is asked before it is served */
+	bool answered : 1; /* ENDED: the answer is confirmed, the body may go */
+	bool recorded : 1; /* Redis has its record */
+	bool explicit_id : 1;
+	bool progress : 1;   /* it wants placed and started messages */
+	bool cancelling : 1; /* whoever runs it is told to stop */
+	bool astray : 1;     /* placed, and evidently nowhere: counts for no slot */
+	char id[OG_ID_LEN + 1];
+	char reply[OG_REPLY_RANDOM + 1]; /* the random part of the reply key; the rest is the submitter */
+};
+
+struct og_lane {
+	struct og_entry *list;                    /* what waits, oldest first */
+	struct og_entry *heads[OG_LANE_PREFETCH]; /* those whose bodies we hold, in the lane's order */
+	unsigned n_heads;
+};
+
+struct og_tier_index {
+	struct og_lane lanes[OG_CLASSES][OG_LANES];
+	struct og_entry *placed_list;
+	unsigned waiting[OG_CLASSES];
+	unsigned placed; /* slots taken */
+	uint64_t next_seq[OG_CLASSES];
+};
+
+struct og_index {
+	struct og_entry *by_id;
+	struct og_name *names;
+	struct og_entry **heap; /* by due_ms, from 1 */
+	size_t heap_len, heap_room;
+	struct og_tier_index *tiers;
+	size_t n_tiers;
+	size_t waiting, placed; /* entries, of all tiers; placed counts those astray too */
+	uint64_t waiting_bytes;
+};
+
+/* What is known of a job as it enters. Strings are copied; tenant and reply may be NULL together. */
+struct og_facts {
+	const char *id, *tenant, *reply;
+	unsigned tier;
+	enum og_class class;
+	int64_t accepted_ms, deadline_ms; /* deadline 0: none */
+	uint32_t bytes, attempt;
+	bool explicit_id, progress;
+};
+
+struct og_index *og_index_new(size_t n_tiers);
+/* Frees the entries too; what the shell hung on them is handed to `release` first (may be NULL). */
+void og_index_free(struct og_index *ix, void (*release)(struct og_entry *e));
+
+struct og_entry *og_index_find(const struct og_index *ix, const char *id); /* NULL: none */
+/* A new entry; its id must not be there yet. */
+struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts, enum og_where where);
+/* Fills in an entry of which only a heartbeat was known. */
+void og_index_fill(struct og_index *ix, struct og_entry *e, const struct og_facts *facts);
+void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where);
+void og_index_remove(struct og_index *ix, struct og_entry *e); /* frees it */
+/* A placed one counts for no slot any more (or does again). */
+void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray);
+
+/* Its body has come up at the head of its lane. -1: so many are held already (which a reader with our prefetch never sees). */
+int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held);
+struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e); /* gives it back; NULL: none was held */
+struct og_lane *og_index_lane(struct og_index *ix, unsigned tier, enum og_class class, unsigned lane);
+
+/* The entry with the least due_ms, where that is not after `now`; NULL: none. Move it, remove it or postpone it: otherwise
+ * it is the next again. */
+struct og_entry *og_index_due(const struct og_index *ix, int64_t now_wall);
+void og_index_postpone(struct og_index *ix, struct og_entry *e, int64_t due_ms);
+int64_t og_index_next_due(const struct og_index *ix); /* INT64_MAX: none */
+
+void og_entry_reply(const struct og_entry *e, char ret[static OG_KEY_MAX]); /* "" where none is known */
+enum og_state og_entry_state(const struct og_entry *e);                     /* what people are told */
+static inline bool og_entry_waits(const struct og_entry *e)
+{
+	return e->where == OG_WHERE_TO_LANE || e->where == OG_WHERE_LANE;
+}
+static inline bool og_entry_placed(const struct og_entry *e)
+{
+	return e->where == OG_WHERE_TO_TIER || e->where == OG_WHERE_TIER || e->where == OG_WHERE_RUN;
+}
+
+#endif

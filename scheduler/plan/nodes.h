@@ -1,0 +1,69 @@
+/* Who lives: workers and nodes, from their heartbeats alone, and what each tier can run. Kept by a standby too, so that a new
+ * leader knows the fleet at once. Pure: `now` is monotonic ms, given.
+ *
+ * A *worker* here is one process, known by its instance; a node that serves nothing is one with `serve` false. */
+#ifndef OG_SCHEDULER_NODES_H
+#define OG_SCHEDULER_NODES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "model/catalogue.h"
+#include "model/presence.h"
+
+#define OG_WORKERS_MAX 65536
+
+struct og_node {
+	UT_hash_handle hh; /* by id */
+	char id[OG_ID_LEN + 1], name[OG_NAME_MAX], region[OG_NAME_MAX];
+	unsigned processes, serving;
+	int64_t told_at; /* when its record was last written */
+};
+
+struct og_worker {
+	UT_hash_handle hh;       /* by said.instance */
+	struct og_presence said; /* its latest heartbeat, the ids that it runs included */
+	char key[OG_KEY_MAX];    /* of its control messages: the key form of its name; "" where it serves nothing */
+	struct og_node *node;
+	int tier;          /* row of the catalogue; -1: serves none that we know */
+	int64_t seen;      /* when we heard it last */
+	uint32_t beats;    /* heartbeats of it, counted */
+	int64_t free_from; /* since when every heartbeat of it showed a free slot; 0: the latest showed none */
+};
+
+struct og_capacity {
+	unsigned workers; /* live */
+	unsigned slots;   /* of those that take more work, and the busy ones of those that only finish theirs */
+	unsigned busy;
+	int64_t seen; /* when a worker of the tier was last heard; 0: never */
+};
+
+struct og_nodes {
+	const struct og_catalogue *catalogue;
+	struct og_worker *workers;
+	struct og_node *nodes;
+	struct og_capacity tiers[OG_TIERS_MAX];
+	unsigned changes; /* of who is a member, and of its name and whether it serves: counts up */
+};
+
+void og_nodes_init(struct og_nodes *n, const struct og_catalogue *catalogue);
+void og_nodes_done(struct og_nodes *n);
+
+/* Takes what a heartbeat says (`p` is empty after). NULL: there are OG_WORKERS_MAX already. *ret_before: the runs that the
+ * worker had listed before, the caller's to free. */
+struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, int64_t now,
+	struct og_presence_run **ret_before, size_t *ret_n_before);
+struct og_worker *og_nodes_find(const struct og_nodes *n, const char *instance);
+/* A worker unheard for OG_PRESENCE_LOST_MS; NULL: none. */
+struct og_worker *og_nodes_lost(const struct og_nodes *n, int64_t now);
+void og_nodes_remove(struct og_nodes *n, struct og_worker *w);
+
+/* At most `max` members into out; returns how many there are. */
+size_t og_nodes_members(const struct og_nodes *n, struct og_member *out, size_t max);
+/* Since when some worker of the tier has had a free slot without a break; 0: none has one. */
+int64_t og_nodes_free_from(const struct og_nodes *n, int tier);
+/* Another live process under the same worker name; NULL: none. It would share queues with `w`. */
+const struct og_worker *og_nodes_namesake(const struct og_nodes *n, const struct og_worker *w);
+
+#endif
