@@ -8,7 +8,6 @@
  *
  * There is one timer; what it means depends on the state: connecting has taken too long, look whether the oldest command
  * is late, try to connect again. */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +18,7 @@
 #include "io/redis_pipeline.h"
 #include "io/redis_reply.h"
 #include "io/redis_stream.h"
+#include "io/sigpipe.h"
 
 enum state { CONNECTING, UP, DOWN, CLOSED };
 
@@ -276,15 +276,6 @@ static void send_bytes(void *ctx, const void *bytes, size_t len)
 	og_redis_stream_send(((struct client *)ctx)->stream, bytes, len);
 }
 
-/* A write to a connection that has just gone must not end the process. */
-static void ignore_sigpipe(void)
-{
-	struct sigaction now;
-
-	if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
-		signal(SIGPIPE, SIG_IGN);
-}
-
 struct og_redis *og_redis_open(uv_loop_t *loop, const struct og_redis_config *config,
 	const struct og_redis_events *events, struct og_error *err)
 {
@@ -293,7 +284,7 @@ struct og_redis *og_redis_open(uv_loop_t *loop, const struct og_redis_config *co
 
 	if (og_redis_address_parse(config->address, &address, err) < 0)
 		return NULL;
-	ignore_sigpipe();
+	og_ignore_sigpipe();
 	r = og_new(struct client);
 	r->base.ops = &ops;
 	r->loop = loop;
