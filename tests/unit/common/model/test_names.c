@@ -1,0 +1,155 @@
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "leaks.h"
+#include "model/names.h"
+
+TestSuite(names, .timeout = 10);
+
+Test(names, key_form)
+{
+	static const char *const rows[][2] = {{"Llama-3.2-3B", "llama-3_2-3b"}, {"a", "a"},
+		{"NodeA/SmolLM2-135M/0", "nodea_smollm2-135m_0"}, {"a b*#.c", "a_b___c"}, {"\xc3\xbc", "__"},
+		{"[`{@", "____"}};
+	char key[OG_NAME_MAX];
+
+	for (size_t i = 0; i < OG_COUNT(rows); i++) {
+		cr_expect_eq(og_name_key(rows[i][0], key, sizeof(key), NULL), 0);
+		cr_expect_str_eq(key, rows[i][1]);
+	}
+}
+
+Test(names, key_form_has_bounds)
+{
+	struct og_error err = {0};
+	char key[4] = "old";
+
+	cr_expect_eq(og_name_key("abc", key, sizeof(key), &err), 0);
+	cr_expect_eq(og_name_key("wxyz", key, sizeof(key), &err), -1);
+	cr_expect_eq(err.kind, OG_INVALID);
+	cr_expect_not_null(strstr(err.message, "at most 3"));
+	cr_expect_eq(og_name_key("", key, sizeof(key), &err), -1);
+	cr_expect_str_eq(key, "abc", "untouched on failure");
+}
+
+Test(names, users)
+{
+	char longest[66];
+
+	memset(longest, 'a', 65);
+	longest[65] = '\0';
+	cr_expect_not(og_name_is_user(longest));
+	longest[64] = '\0';
+	cr_expect(og_name_is_user(longest));
+	cr_expect(og_name_is_user("worker-7"));
+	cr_expect_not(og_name_is_user(""));
+	cr_expect_not(og_name_is_user("Worker"));
+	cr_expect_not(og_name_is_user("a.b"));
+	cr_expect_not(og_name_is_user("a~b"));
+	cr_expect_not(og_name_is_user("a\n"));
+}
+
+Test(names, queues_and_keys)
+{
+	char s[OG_KEY_MAX];
+
+	og_queue_tier("t", s);
+	cr_expect_str_eq(s, "og.tier.t");
+	og_queue_node("n_t_0", s);
+	cr_expect_str_eq(s, "og.node.n_t_0");
+	og_queue_lane("t", OG_CLASS_BATCH, 7, s);
+	cr_expect_str_eq(s, "og.wait.t.batch.7");
+	og_key_lane("t", OG_CLASS_HIGH, 0, s);
+	cr_expect_str_eq(s, "t.high.0");
+	og_queue_reply("cli~00", s);
+	cr_expect_str_eq(s, "og.reply.cli~00");
+	og_queue_control("worker", "n_t_0", s);
+	cr_expect_str_eq(s, "og.control.worker~n_t_0");
+	og_queue_presence("scheduler", "x", s);
+	cr_expect_str_eq(s, "og.presence.scheduler~x");
+	og_key_reply("cli~00", "done", s);
+	cr_expect_str_eq(s, "cli~00.done");
+}
+
+Test(names, the_longest_fit)
+{
+	char key[OG_NAME_MAX], user[65], s[OG_KEY_MAX];
+
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	memset(user, 'u', 64);
+	user[64] = '\0';
+	og_queue_control(user, key, s);
+	cr_expect_eq(strlen(s), strlen("og.control.~") + 64 + strlen(key));
+	og_queue_presence(user, key, s);
+	cr_expect_eq(strlen(s), strlen("og.presence.~") + 64 + strlen(key));
+	og_queue_lane(key, OG_CLASS_NORMAL, 7, s);
+	cr_expect_eq(strlen(s), strlen("og.wait..normal.7") + strlen(key));
+}
+
+/* The values are the wire's: another program must come to the same lane. */
+Test(names, lanes_are_fnv_1a)
+{
+	unsigned hit[OG_LANES] = {0};
+
+	cr_expect_eq(og_lane_of(""), 2166136261u % OG_LANES);
+	cr_expect_eq(og_lane_of("a"), 0xe40c292cu % OG_LANES);
+	cr_expect_eq(og_lane_of("foobar"), 0xbf9cf968u % OG_LANES);
+	for (int i = 0; i < 8000; i++) {
+		og_autofree char *tenant = og_printf("tenant-%d", i);
+
+		hit[og_lane_of(tenant)]++;
+	}
+	for (int k = 0; k < OG_LANES; k++)
+		cr_expect(hit[k] > 800 && hit[k] < 1200, "lane %d: %u", k, hit[k]);
+}
+
+Test(names, reply_keys)
+{
+	static const char *const bad[] = {"", "~", "cli", "cli~", "~0123456789abcdef0123456789abcdef",
+		"cli~0123456789abcdef0123456789abcde", "cli~0123456789abcdef0123456789abcdef0",
+		"cli~0123456789ABCDEF0123456789ABCDEF", "cli.x~0123456789abcdef0123456789abcdef",
+		"cli~0123456789abcdef0123456789abcde.", "c#~0123456789abcdef0123456789abcdef",
+		"0123456789012345678901234567890123456789012345678901234567890123a~0123456789abcdef0123456789abcdef"};
+	char a[OG_KEY_MAX], b[OG_KEY_MAX];
+
+	og_reply_new("cli-7", a);
+	og_reply_new("cli-7", b);
+	cr_expect(og_reply_valid(a));
+	cr_expect_str_neq(a, b);
+	cr_expect(!strncmp(a, "cli-7~", 6));
+	for (size_t i = 0; i < OG_COUNT(bad); i++)
+		cr_expect_not(og_reply_valid(bad[i]), "%s", bad[i]);
+}
+
+Test(names, a_reply_key_belongs_to_its_user_alone)
+{
+	cr_expect(og_reply_belongs_to("cli~00", "cli"));
+	cr_expect_not(og_reply_belongs_to("cli-7~00", "cli"));
+	cr_expect_not(og_reply_belongs_to("cli~00", "cli-7"));
+	cr_expect_not(og_reply_belongs_to("cli", "cli"));
+	cr_expect_not(og_reply_belongs_to("", "cli"));
+}
+
+Test(names, uuids)
+{
+	static const char *const bad[] = {"", "6ba7b810-9dad-11d1-80b4-00c04fd430c",
+		"6ba7b810-9dad-11d1-80b4-00c04fd430c8 ", "6ba7b8109dad11d180b400c04fd430c8",
+		"6ba7b810-9dad-11d1-80b4-00c04fd430cg", "6ba7b810.9dad-11d1-80b4-00c04fd430c8",
+		"{6ba7b810-9dad-11d1-80b4-00c04fd430c8}"};
+	char a[OG_ID_LEN + 1], b[OG_ID_LEN + 1];
+
+	og_uuid_new(a);
+	og_uuid_new(b);
+	cr_expect(og_uuid_valid(a));
+	cr_expect_eq(strlen(a), OG_ID_LEN);
+	cr_expect_str_neq(a, b);
+	for (char *p = a; *p; p++)
+		cr_expect_not(isupper((unsigned char)*p));
+	cr_expect(og_uuid_valid("6BA7B810-9DAD-11D1-80B4-00C04FD430C8"));
+	cr_expect(og_uuid_valid("00000000-0000-0000-0000-000000000000"));
+	for (size_t i = 0; i < OG_COUNT(bad); i++)
+		cr_expect_not(og_uuid_valid(bad[i]), "%s", bad[i]);
+}
