@@ -29,12 +29,14 @@ static int wrong_type(const struct og_json_row *row, const char *wanted, struct 
 static int read_string(const struct og_json_row *row, const json_t *value, char *field, struct og_error *err)
 {
 	size_t len = json_string_length(value);
+	size_t least = (size_t)row->min, most = (size_t)row->max;
 
+	if (most > row->size - 1)
+		most = row->size - 1;
 	if (!json_is_string(value))
 		return wrong_type(row, "a string", err);
-	if (len < (size_t)row->min || len > (size_t)row->max || len >= row->size)
-		return og_fail(err, OG_INVALID, "'%s' has %zu bytes, not %lld to %lld", row->name, len,
-			(long long)row->min, (long long)row->max);
+	if (len < least || len > most)
+		return og_fail(err, OG_INVALID, "'%s' has %zu bytes, not %zu to %zu", row->name, len, least, most);
 	memcpy(field, json_string_value(value), len + 1);
 	return 0;
 }
