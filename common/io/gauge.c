@@ -38,7 +38,7 @@ static int statvfs_nearest(const char *path, struct statvfs *ret)
 	while (statvfs(dir, ret) < 0) {
 		char *slash = strrchr(dir, '/');
 
-		if (errno != ENOENT || !slash || !slash[1])
+		if (errno != ENOENT || !slash || !strcmp(dir, "/"))
 			return -1;
 		slash[slash == dir] = '\0'; /* "/x" becomes "/" */
 	}
