@@ -51,7 +51,7 @@ struct row {
 	const char *name;
 	enum kind kind;
 	size_t offset;
-	int64_t max; /* of a text its bytes, of a number its value; the least is 1 and 0 */
+	int64_t min, max; /* of a text its bytes, of a number its value */
 	unsigned required;
 	bool received; /* the broker's: read, never written */
 };
@@ -59,38 +59,38 @@ struct row {
 #define AT(field) offsetof(struct og_envelope, field)
 
 static const struct row rows[] = {
-	{"og-version", TEXT, AT(version), 16, JOB | RPC | RPC_REPLY, false},
-	{"og-tier", TEXT, AT(tier), NAME_LEN, 0, false},
-	{"og-model", TEXT, AT(model), NAME_LEN, 0, false},
-	{"og-region", TEXT, AT(region), NAME_LEN, 0, false},
-	{"og-tenant", TEXT, AT(tenant), NAME_LEN, 0, false},
-	{"og-submitter", TEXT, AT(submitter), NAME_LEN, 0, false},
-	{"og-class", CLASS, AT(class_name), 0, 0, false},
-	{"og-deadline", NUMBER, AT(deadline_ms), TIME_MAX, 0, false},
-	{"og-accepted", NUMBER, AT(accepted_ms), TIME_MAX, 0, false},
-	{"og-attempt", NUMBER, AT(attempt), 1000000, CHUNK | STARTED, false},
-	{"og-run", NUMBER, AT(run), 1000000, 0, false},
-	{"og-lease", LEASE, AT(lease), 0, 0, false},
-	{"og-epoch", NUMBER, AT(epoch), TIME_MAX, 0, false},
-	{"og-stream", NUMBER, AT(stream), 1, 0, false},
-	{"og-progress", NUMBER, AT(progress), 1, 0, false},
-	{"og-explicit-id", NUMBER, AT(explicit_id), 1, 0, false},
-	{"og-detach", NUMBER, AT(detach), 1, 0, false},
-	{"og-seq", NUMBER, AT(seq), COUNT_MAX, 0, false},
-	{"og-state", STATE, AT(state), 0, RESPONSE | PLACED, false},
-	{"og-error", ERROR_TYPE, AT(error_type), 63, 0, false},
-	{"og-node", TEXT, AT(node), NAME_LEN, 0, false},
-	{"og-node-name", TEXT, AT(node_name), NAME_LEN, 0, false},
-	{"og-worker", TEXT, AT(worker), WORKER_LEN, 0, false},
-	{"og-queue-ms", NUMBER, AT(queue_ms), TIME_MAX, 0, false},
-	{"og-first-token-ms", NUMBER, AT(first_token_ms), TIME_MAX, 0, false},
-	{"og-run-ms", NUMBER, AT(run_ms), TIME_MAX, 0, false},
-	{"og-prompt-tokens", NUMBER, AT(prompt_tokens), COUNT_MAX, 0, false},
-	{"og-completion-tokens", NUMBER, AT(completion_tokens), COUNT_MAX, 0, false},
-	{"og-ahead", NUMBER, AT(ahead), COUNT_MAX, 0, false},
-	{"og-max-tokens", NUMBER, AT(max_tokens), COUNT_MAX, 0, false},
-	{"og-verb", TEXT, AT(verb), 31, RPC, false},
-	{"x-delivery-count", NUMBER, AT(delivery_count), COUNT_MAX, 0, true},
+	{"og-version", TEXT, AT(version), 1, 16, JOB | RPC | RPC_REPLY, false},
+	{"og-tier", TEXT, AT(tier), 1, NAME_LEN, 0, false},
+	{"og-model", TEXT, AT(model), 1, NAME_LEN, 0, false},
+	{"og-region", TEXT, AT(region), 1, NAME_LEN, 0, false},
+	{"og-tenant", TEXT, AT(tenant), 1, NAME_LEN, 0, false},
+	{"og-submitter", TEXT, AT(submitter), 1, NAME_LEN, 0, false},
+	{"og-class", CLASS, AT(class_name), 0, 0, 0, false},
+	{"og-deadline", NUMBER, AT(deadline_ms), 0, TIME_MAX, 0, false},
+	{"og-accepted", NUMBER, AT(accepted_ms), 0, TIME_MAX, 0, false},
+	{"og-attempt", NUMBER, AT(attempt), 1, 1000000, CHUNK | STARTED, false},
+	{"og-run", NUMBER, AT(run), 0, 1000000, 0, false},
+	{"og-lease", LEASE, AT(lease), 0, 0, 0, false},
+	{"og-epoch", NUMBER, AT(epoch), 0, TIME_MAX, 0, false},
+	{"og-stream", NUMBER, AT(stream), 0, 1, 0, false},
+	{"og-progress", NUMBER, AT(progress), 0, 1, 0, false},
+	{"og-explicit-id", NUMBER, AT(explicit_id), 0, 1, 0, false},
+	{"og-detach", NUMBER, AT(detach), 0, 1, 0, false},
+	{"og-seq", NUMBER, AT(seq), 0, COUNT_MAX, 0, false},
+	{"og-state", STATE, AT(state), 0, 0, RESPONSE | PLACED, false},
+	{"og-error", ERROR_TYPE, AT(error_type), 1, 63, 0, false},
+	{"og-node", TEXT, AT(node), 1, NAME_LEN, 0, false},
+	{"og-node-name", TEXT, AT(node_name), 1, NAME_LEN, 0, false},
+	{"og-worker", TEXT, AT(worker), 1, WORKER_LEN, 0, false},
+	{"og-queue-ms", NUMBER, AT(queue_ms), 0, TIME_MAX, 0, false},
+	{"og-first-token-ms", NUMBER, AT(first_token_ms), 0, TIME_MAX, 0, false},
+	{"og-run-ms", NUMBER, AT(run_ms), 0, TIME_MAX, 0, false},
+	{"og-prompt-tokens", NUMBER, AT(prompt_tokens), 0, COUNT_MAX, 0, false},
+	{"og-completion-tokens", NUMBER, AT(completion_tokens), 0, COUNT_MAX, 0, false},
+	{"og-ahead", NUMBER, AT(ahead), 0, COUNT_MAX, 0, false},
+	{"og-max-tokens", NUMBER, AT(max_tokens), 0, COUNT_MAX, 0, false},
+	{"og-verb", TEXT, AT(verb), 1, 31, RPC, false},
+	{"x-delivery-count", NUMBER, AT(delivery_count), 0, COUNT_MAX, 0, true},
 };
 
 _Static_assert(OG_COUNT(rows) <= OG_MESSAGE_HEADERS_MAX, "a message must hold every header");
@@ -131,9 +131,9 @@ static int check_number(const struct row *row, const struct og_header *h, struct
 {
 	if (h->text)
 		return og_fail(err, OG_INVALID, "%s is text, a number is wanted", row->name);
-	if (h->number < 0 || h->number > row->max)
-		return og_fail(err, OG_INVALID, "%s is %" PRId64 ", 0 to %" PRId64 " are allowed", row->name, h->number,
-			row->max);
+	if (h->number < row->min || h->number > row->max)
+		return og_fail(err, OG_INVALID, "%s is %" PRId64 ", %" PRId64 " to %" PRId64 " are allowed", row->name,
+			h->number, row->min, row->max);
 	return 0;
 }
 

@@ -278,6 +278,7 @@ Test(envelope, headers_have_types_and_bounds)
 		{"og-deadline", NULL, -1, "og-deadline is -1, 0 to 253402300799999 are allowed"},
 		{"og-deadline", NULL, INT64_MAX,
 			"og-deadline is 9223372036854775807, 0 to 253402300799999 are allowed"},
+		{"og-attempt", NULL, 0, "og-attempt is 0, 1 to 1000000 are allowed"},
 		{"og-stream", NULL, 2, "og-stream is 2, 0 to 1 are allowed"},
 		{"og-version", "1.0", 0, "og-version is there twice"},
 		{"x-delivery-count", "1", 0, "x-delivery-count is text, a number is wanted"},
