@@ -8,7 +8,8 @@ TestSuite(redis_memory, .timeout = 10);
 
 static uv_loop_t loop;
 static struct og_redis *r;
-static struct og_buf seen; /* what was asked, answered and told, in order */
+static struct og_buf seen;                    /* what was asked, answered and told, in order */
+static char next[] = "next", eval[] = "eval"; /* contexts are not const */
 static struct og_redis_script script = {.name = "place", .text = "return 1"};
 
 static int answer(void *ctx, int argc, const char *const *argv, const size_t *lens, struct og_redis_reply *ret,
@@ -55,7 +56,7 @@ static void note(void *ctx, const struct og_redis_reply *reply, const struct og_
 static void note_and_ask(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
 {
 	note(ctx, reply, err);
-	og_redis_command(r, 1, (const char *[]){"NEXT"}, NULL, note, "next", NULL);
+	og_redis_command(r, 1, (const char *[]){"NEXT"}, NULL, note, next, NULL);
 }
 
 static void note_and_close(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
@@ -98,7 +99,7 @@ Test(redis_memory, answers_in_order_and_from_the_loop, .init = setup)
 {
 	ask("GET", note_and_ask);
 	ask("FAIL", note);
-	og_redis_eval(r, &script, 1, 2, (const char *[]){"key", "arg"}, NULL, note, "eval", NULL);
+	og_redis_eval(r, &script, 1, 2, (const char *[]){"key", "arg"}, NULL, note, eval, NULL);
 	ask("MUTE", NULL);
 	cr_assert_eq(og_redis_in_flight(r), 4);
 	cr_assert_eq(seen.len, 0);
