@@ -15,13 +15,13 @@ Test(job, names_and_states_go_both_ways)
 		enum og_state s = OG_STATES;
 
 		cr_expect_eq(og_state_parse(og_state_name((enum og_state)i), &s, NULL), 0);
-		cr_expect_eq(s, i);
+		cr_expect_eq((int)s, i);
 	}
 	for (int i = 0; i < OG_CLASSES; i++) {
 		enum og_class c = OG_CLASSES;
 
 		cr_expect_eq(og_class_parse(og_class_name((enum og_class)i), &c, NULL), 0);
-		cr_expect_eq(c, i);
+		cr_expect_eq((int)c, i);
 	}
 	cr_expect_str_eq(og_state_name(OG_STATE_NO_CAPACITY), "no_capacity");
 	cr_expect_eq(og_state_parse("Done", &(enum og_state){0}, &err), -1);
