@@ -38,12 +38,14 @@ typedef void og_settled_cb(void *ctx, enum og_settled how);
 typedef void og_delivery_cb(void *ctx, const struct og_message *m, uint64_t epoch);
 
 struct og_amqp_events { /* each may be NULL */
+	/* Never after a delivery of that epoch. */
 	void (*on_up)(void *ctx, uint64_t epoch);
 	/* Each failed attempt to connect as well; a step of the recipe that fails is one. FATAL: the broker refused who we are or
 	 * what we ask for (password, vhost, permission, a queue that exists with other arguments). BUSY: an exclusive queue of the
 	 * recipe is another's; asked again about every second. It goes on trying whatever the kind. */
 	void (*on_down)(void *ctx, const struct og_error *why);
-	/* connection.blocked: an alarm of the broker; publishes are kept meanwhile, up to the window. */
+	/* connection.blocked: an alarm of the broker; publishes are kept meanwhile, up to the window. A blocked connection that goes
+	 * down is told unblocked first. */
 	void (*on_blocked)(void *ctx, bool blocked, const char *reason);
 	/* The broker cancelled a consumer (its queue was deleted); on_down follows, and the reconnect declares it again. */
 	void (*on_cancelled)(void *ctx, const char *queue);
@@ -64,6 +66,10 @@ struct og_amqp_config {
 };
 
 #define OG_PUBLISH_MANDATORY 1u
+
+/* Bytes of a message's body, both ways: an answer at its own cap and the JSON around it. A delivery above it is rejected without
+ * being read into memory. */
+#define OG_AMQP_BODY_CAP (OG_BODY_MAX + 64u * 1024)
 
 struct og_amqp_ops {
 	/* 0, or -1: BUSY when the window is full (in messages or bytes: amqp_window.h; on_writable tells when there is room again),
@@ -93,6 +99,7 @@ struct og_amqp_ops {
 	unsigned (*in_flight)(struct og_amqp *c); /* publishes not settled yet */
 	bool (*is_up)(struct og_amqp *c);
 	const char *(*endpoint)(struct og_amqp *c); /* the one it is or was last connected to */
+	uint64_t (*oversized)(struct og_amqp *c);   /* deliveries rejected as over OG_AMQP_BODY_CAP, since open */
 	/* Tells those who wait LOST, closes without blocking, calls cb (may be NULL) when all is freed: `c` is gone then. What was
 	 * acked or published before goes out first where the broker still listens. */
 	void (*close)(struct og_amqp *c, void (*cb)(void *ctx), void *ctx);

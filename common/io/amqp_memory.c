@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
+#include "io/amqp_header.h"
 #include "io/amqp_memory_store.h"
 #include "io/amqp_recipe.h"
 #include "io/amqp_window.h"
@@ -284,6 +285,8 @@ static void disconnect(struct client *c)
 
 static void down(struct client *c, const struct og_error *why)
 {
+	if (c->up && c->b->blocked && c->events.on_blocked)
+		c->events.on_blocked(c->events.ctx, false, "");
 	disconnect(c);
 	og_recipe_restart(&c->recipe);
 	og_window_restart(&c->window, c->republish);
@@ -534,10 +537,8 @@ static int memory_publish(struct og_amqp *amqp, const struct og_message *m, unsi
 
 	if (c->closing)
 		return og_fail(err, OG_RETRY, "the connection is being closed");
-	if (m->body_len > OG_BODY_MAX || m->n_headers > OG_MESSAGE_HEADERS_MAX)
-		return og_fail(err, OG_INVALID, "the message is over a cap");
-	if (m->user_id && strcmp(m->user_id, c->user) != 0)
-		return og_fail(err, OG_INVALID, "user_id '%s' is not this connection's user '%s'", m->user_id, c->user);
+	if (og_message_sendable(m, c->user, err) < 0)
+		return -1;
 	own.user_id = c->user;
 	if (og_window_add(&c->window, &own, flags, cb, ctx) < 0)
 		return og_fail(err, OG_BUSY, "%u publishes wait for their confirm", c->window.count);
@@ -662,6 +663,12 @@ static const char *memory_endpoint(struct og_amqp *amqp)
 	return "memory";
 }
 
+static uint64_t memory_oversized(struct og_amqp *amqp)
+{
+	(void)amqp;
+	return 0; /* its publish lets none in */
+}
+
 static void memory_close(struct og_amqp *amqp, void (*cb)(void *ctx), void *ctx)
 {
 	struct client *c = client_of(amqp);
@@ -689,6 +696,7 @@ static const struct og_amqp_ops memory_ops = {
 	.in_flight = memory_in_flight,
 	.is_up = memory_is_up,
 	.endpoint = memory_endpoint,
+	.oversized = memory_oversized,
 	.close = memory_close,
 };
 

@@ -1,0 +1,91 @@
+/* The client of a real broker, as its parts see it: amqp_rabbit.c is its life and the ops, amqp_dialog.c what the broker says
+ * and what we answer, amqp_steps.c the recipe on the wire.
+ *
+ *            timer            stream open          channel open, confirms on      all steps answered
+ *   DOWN ───────────▶ CONNECTING ────────▶ LOGIN ─────────────────────────▶ RECIPE ─────────────────▶ UP
+ *    ▲                    │                  │                                │                       │
+ *    └────────────────────┴──────────────────┴────────────────────────────────┴───────────────────────┘ lost: on_down
+ *
+ *   close() from any of them: CLOSING (connection.close is sent, its answer awaited for a second) ──▶ GONE (handles close) */
+#ifndef OG_IO_AMQP_RABBIT_H
+#define OG_IO_AMQP_RABBIT_H
+
+#include "base/backoff.h"
+#include "io/amqp_endpoints.h"
+#include "io/amqp_frames.h"
+#include "io/amqp_recipe.h"
+#include "io/amqp_stream.h"
+#include "io/amqp_window.h"
+
+enum og_rabbit_state {
+	OG_RABBIT_DOWN,
+	OG_RABBIT_CONNECTING,
+	OG_RABBIT_LOGIN,
+	OG_RABBIT_RECIPE,
+	OG_RABBIT_UP,
+	OG_RABBIT_CLOSING,
+	OG_RABBIT_GONE,
+};
+
+struct og_rabbit {
+	struct og_amqp base;
+	uv_loop_t *loop;
+	struct og_amqp_events events;
+	char *vhost, *user, *password, *name;
+	struct og_endpoints endpoints;
+	const char *endpoint; /* for people: of the last attempt */
+	SSL_CTX *tls;
+	bool verify_host, republish;
+	int64_t connect_timeout_ms, heartbeat_ms;
+	unsigned prefetch_global;
+
+	enum og_rabbit_state state;
+	uint64_t epoch;
+	struct og_backoff backoff;
+	int64_t up_since; /* loop time */
+
+	struct og_stream *stream; /* NULL while DOWN */
+	struct og_frames frames;
+	uint32_t frame_max;
+	int64_t heard_at, ticked_at; /* loop time */
+	unsigned quiet_ticks;        /* since we said anything */
+
+	struct og_recipe recipe;
+	size_t steps_sent, steps_done;
+
+	struct og_window window;
+	bool blocked;
+	bool publish_refused; /* the channel was closed by a publish of ours */
+	uint64_t suspects;    /* publishes up to this tag go out one by one: one of them closed the last channel */
+	void (*on_writable)(void *ctx);
+	void *writable_ctx;
+
+	uint64_t oversized;
+	uv_timer_t timer, beat; /* timer: the deadline or delay of the state */
+	uv_prepare_t prepare;   /* writes what an iteration of the loop has gathered */
+	unsigned handles;       /* to be closed before the end; streams on their way out count */
+	void (*on_closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/* amqp_rabbit.c */
+void og_rabbit_deadline(struct og_rabbit *c, int64_t ms); /* the state must be left within */
+void og_rabbit_begin_recipe(struct og_rabbit *c);
+void og_rabbit_become_up(struct og_rabbit *c);
+void og_rabbit_start_beating(struct og_rabbit *c);
+
+/* amqp_dialog.c */
+extern const struct og_frames_events og_rabbit_dialog;
+void og_rabbit_say(struct og_rabbit *c, uint16_t channel, amqp_method_number_t id, void *method);
+void og_rabbit_say_ack(struct og_rabbit *c, uint64_t tag);
+void og_rabbit_say_reject(struct og_rabbit *c, uint64_t tag, bool requeue);
+void og_rabbit_say_close(struct og_rabbit *c);
+
+/* amqp_steps.c */
+void og_rabbit_send_steps(struct og_rabbit *c); /* those not sent yet */
+/* A -ok: the next step's, or RETRY where it is not. */
+int og_rabbit_step_answered(struct og_rabbit *c, amqp_method_number_t id, struct og_error *err);
+void og_rabbit_send_cancel(struct og_rabbit *c, unsigned consumer);
+unsigned og_rabbit_consumer_of(amqp_bytes_t tag); /* 0: not one of ours */
+
+#endif

@@ -1,0 +1,178 @@
+/* The recipe is sent in one go and answered in order: a hundred declares cost one round trip. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "io/amqp_rabbit.h"
+
+#define ARGS_MAX        8
+#define TAG_ROOM        64
+#define STEP_TIMEOUT_MS 30000 /* a quorum queue may have to wait for its majority */
+
+/* tables of arguments */
+
+struct args {
+	amqp_table_entry_t entries[ARGS_MAX];
+	int n;
+};
+
+static amqp_table_entry_t *add(struct args *a, const char *key, uint8_t kind)
+{
+	amqp_table_entry_t *e = &a->entries[a->n++];
+
+	e->key = amqp_cstring_bytes(key);
+	e->value.kind = kind;
+	return e;
+}
+
+static void add_number(struct args *a, const char *key, int64_t value)
+{
+	if (value)
+		add(a, key, AMQP_FIELD_KIND_I64)->value.value.i64 = value;
+}
+
+static void add_text(struct args *a, const char *key, const char *value)
+{
+	add(a, key, AMQP_FIELD_KIND_UTF8)->value.value.bytes = amqp_cstring_bytes(value);
+}
+
+static amqp_table_t table(struct args *a)
+{
+	return (amqp_table_t){.num_entries = a->n, .entries = a->entries};
+}
+
+/* the steps */
+
+static void say(struct og_rabbit *c, amqp_method_number_t id, void *method)
+{
+	og_rabbit_say(c, OG_FRAME_CHANNEL, id, method);
+}
+
+static void send_exchange(struct og_rabbit *c, const struct og_step *s)
+{
+	static const char *const types[] = {
+		[OG_EXCHANGE_DIRECT] = "direct", [OG_EXCHANGE_TOPIC] = "topic", [OG_EXCHANGE_FANOUT] = "fanout"};
+	amqp_exchange_declare_t m = {
+		.exchange = amqp_cstring_bytes(s->exchange.name),
+		.type = amqp_cstring_bytes(types[s->exchange.type]),
+		.durable = true,
+	};
+
+	say(c, AMQP_EXCHANGE_DECLARE_METHOD, &m);
+}
+
+static void send_queue(struct og_rabbit *c, const struct og_queue *q)
+{
+	const struct og_queue_args *a = &q->args;
+	struct args args = {.n = 0};
+	amqp_queue_declare_t m = {
+		.queue = amqp_cstring_bytes(q->name),
+		.durable = q->durable,
+		.exclusive = q->exclusive,
+		.auto_delete = q->auto_delete,
+	};
+
+	if (a->quorum)
+		add_text(&args, "x-queue-type", "quorum");
+	add_number(&args, "x-max-length", a->max_length);
+	add_number(&args, "x-max-length-bytes", a->max_length_bytes);
+	if (a->reject_publish)
+		add_text(&args, "x-overflow", "reject-publish");
+	add_number(&args, "x-delivery-limit", a->delivery_limit);
+	add_number(&args, "x-message-ttl", a->message_ttl_ms);
+	add_number(&args, "x-expires", a->expires_ms);
+	if (a->single_active_consumer)
+		add(&args, "x-single-active-consumer", AMQP_FIELD_KIND_BOOLEAN)->value.value.boolean = 1;
+	m.arguments = table(&args);
+	say(c, AMQP_QUEUE_DECLARE_METHOD, &m);
+}
+
+static void send_bind(struct og_rabbit *c, const struct og_binding *b)
+{
+	amqp_queue_bind_t m = {
+		.queue = amqp_cstring_bytes(b->queue),
+		.exchange = amqp_cstring_bytes(b->exchange),
+		.routing_key = amqp_cstring_bytes(b->key),
+	};
+
+	say(c, AMQP_QUEUE_BIND_METHOD, &m);
+}
+
+static amqp_bytes_t consumer_tag(const struct og_rabbit *c, unsigned id, char room[static TAG_ROOM])
+{
+	snprintf(room, TAG_ROOM, "og-%" PRIu64 "-%u", c->epoch, id);
+	return amqp_cstring_bytes(room);
+}
+
+/* The prefetch is the one in force when a consumer starts, so each has its own. */
+static void send_consume(struct og_rabbit *c, const struct og_consumer *k)
+{
+	amqp_basic_qos_t qos = {.prefetch_count = (uint16_t)(k->prefetch < UINT16_MAX ? k->prefetch : UINT16_MAX)};
+	char tag[TAG_ROOM];
+	struct args args = {.n = 0};
+	amqp_basic_consume_t m = {
+		.queue = amqp_cstring_bytes(k->queue),
+		.consumer_tag = consumer_tag(c, k->id, tag),
+	};
+
+	add_number(&args, "x-priority", k->priority);
+	m.arguments = table(&args);
+	say(c, AMQP_BASIC_QOS_METHOD, &qos);
+	say(c, AMQP_BASIC_CONSUME_METHOD, &m);
+}
+
+void og_rabbit_send_steps(struct og_rabbit *c)
+{
+	for (; c->steps_sent < c->recipe.n; c->steps_sent++) {
+		const struct og_step *s = c->recipe.steps[c->steps_sent];
+
+		switch (s->kind) {
+		case OG_STEP_EXCHANGE:
+			send_exchange(c, s);
+			break;
+		case OG_STEP_QUEUE:
+			send_queue(c, s->queue);
+			break;
+		case OG_STEP_BIND:
+			send_bind(c, s->binding);
+			break;
+		case OG_STEP_CONSUME:
+			send_consume(c, &s->consumer);
+			break;
+		}
+	}
+}
+
+int og_rabbit_step_answered(struct og_rabbit *c, amqp_method_number_t id, struct og_error *err)
+{
+	static const amqp_method_number_t answers[] = {
+		[OG_STEP_EXCHANGE] = AMQP_EXCHANGE_DECLARE_OK_METHOD,
+		[OG_STEP_QUEUE] = AMQP_QUEUE_DECLARE_OK_METHOD,
+		[OG_STEP_BIND] = AMQP_QUEUE_BIND_OK_METHOD,
+		[OG_STEP_CONSUME] = AMQP_BASIC_CONSUME_OK_METHOD,
+	};
+
+	if (c->steps_done == c->steps_sent || answers[c->recipe.steps[c->steps_done]->kind] != id)
+		return og_fail(err, OG_RETRY, "%s came unasked", amqp_method_name(id));
+	c->steps_done++;
+	if (c->state == OG_RABBIT_RECIPE)
+		og_rabbit_deadline(c, STEP_TIMEOUT_MS);
+	return 0;
+}
+
+void og_rabbit_send_cancel(struct og_rabbit *c, unsigned consumer)
+{
+	char tag[TAG_ROOM];
+	amqp_basic_cancel_t m = {.consumer_tag = consumer_tag(c, consumer, tag)};
+
+	say(c, AMQP_BASIC_CANCEL_METHOD, &m);
+}
+
+unsigned og_rabbit_consumer_of(amqp_bytes_t tag)
+{
+	const char *text = tag.bytes;
+	unsigned id = 0, unit = 1;
+
+	for (size_t i = tag.len; i-- && text[i] >= '0' && text[i] <= '9'; unit *= 10)
+		id += unit * (unsigned)(text[i] - '0');
+	return id;
+}
