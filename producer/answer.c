@@ -1,0 +1,60 @@
+#include "answer.h"
+
+#include <string.h>
+
+static const char *text_of(const json_t *object, const char *key, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : otherwise;
+}
+
+enum og_exit og_answer_exit(const char *error_type, enum og_exit otherwise)
+{
+	static const char *const missing[] = {"not_found", "unknown_model", "result_gone"};
+
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
+		if (!strcmp(error_type, missing[i]))
+			return OG_EXIT_NOT_FOUND;
+	return otherwise;
+}
+
+const char *og_answer_text(const json_t *result, size_t *ret_len)
+{
+	const json_t *text = json_object_get(result, "text");
+
+	if (!json_is_string(text))
+		return NULL;
+	*ret_len = json_string_length(text);
+	return json_string_value(text);
+}
+
+static enum og_exit print_json(struct og_screen *screen, const char *id, enum og_state state, const json_t *result)
+{
+	json_t *whole = json_pack("{s:s, s:s}", "id", id, "state", og_state_name(state));
+	int rc;
+
+	json_object_update(whole, (json_t *)result);
+	rc = og_screen_json(screen, whole);
+	json_decref(whole);
+	return rc < 0 ? OG_EXIT_INTERNAL : OG_EXIT_ANSWERED;
+}
+
+enum og_exit og_answer_end(
+	struct og_screen *screen, bool json, const char *id, enum og_state state, const json_t *result)
+{
+	const json_t *error = json_object_get(result, "error");
+	const char *type = text_of(error, "type", og_state_name(state));
+	size_t len;
+
+	if (json && print_json(screen, id, state, result) != OG_EXIT_ANSWERED)
+		return OG_EXIT_INTERNAL;
+	if (state == OG_STATE_DONE) {
+		if (og_answer_text(result, &len))
+			return OG_EXIT_ANSWERED;
+		og_screen_error(screen, "job %s ended, but its answer cannot be read", id);
+		return OG_EXIT_FAILED;
+	}
+	og_screen_error(screen, "%s: %s (job %s)", type, text_of(error, "message", "no reason was given"), id);
+	return og_answer_exit(type, og_state_exit(state));
+}

@@ -1,0 +1,23 @@
+/* How a job ended, for the user: the text on stdout, or what went wrong on stderr, and the exit status. */
+#ifndef OG_ANSWER_H
+#define OG_ANSWER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "model/job.h"
+#include "screen.h"
+
+/* The exit status for an error type of the protocol (PROTOCOL.md, Error types): OG_EXIT_NOT_FOUND for what does not
+ * exist, and `otherwise` for the rest. */
+enum og_exit og_answer_exit(const char *error_type, enum og_exit otherwise);
+
+/* The text of a done body; NULL when it has none. Borrowed from it. */
+const char *og_answer_text(const json_t *result, size_t *ret_len);
+
+/* The end of job `id`, for the user. `result` is the done body (borrowed; NULL: there is none). As JSON it is printed
+ * whole, with id and state; else the error is told, and the text is left to the caller, who may have shown a part of it. */
+enum og_exit og_answer_end(
+	struct og_screen *screen, bool json, const char *id, enum og_state state, const json_t *result);
+
+#endif

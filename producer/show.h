@@ -1,0 +1,18 @@
+/* Values from JSON answers as people read them. */
+#ifndef OG_SHOW_H
+#define OG_SHOW_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#define OG_SHOW_SIZE 32
+
+/* "250ms", "3.2s", "4m 12s", "2h 5m", "3d 4h"; "-" below zero (clocks differ). */
+void og_show_duration(int64_t ms, char out[static OG_SHOW_SIZE]);
+/* "512 MiB", "7.8 GiB". */
+void og_show_bytes(int64_t bytes, char out[static OG_SHOW_SIZE]);
+
+const char *og_show_text(const json_t *object, const char *key); /* "" where absent */
+int64_t og_show_int(const json_t *object, const char *key);      /* 0 where absent */
+
+#endif

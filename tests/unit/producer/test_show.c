@@ -1,0 +1,49 @@
+#include "show.h"
+
+#include "leaks.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(show, .timeout = 10);
+
+Test(show, durations)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} cases[] = {{0, "0ms"}, {999, "999ms"}, {1000, "1.0s"}, {3250, "3.2s"}, {59999, "59.9s"}, {60000, "1m 0s"},
+		{252000, "4m 12s"}, {3600000, "1h 0m"}, {90000000, "1d 1h"}, {-1, "-"}};
+	char out[OG_SHOW_SIZE];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		og_show_duration(cases[i].ms, out);
+		cr_assert_str_eq(out, cases[i].text);
+	}
+}
+
+Test(show, bytes)
+{
+	static const struct {
+		int64_t bytes;
+		const char *text;
+	} cases[] = {{0, "0 B"}, {1023, "1023 B"}, {1024, "1.0 KiB"}, {8388608, "8.0 MiB"}, {536870912, "512 MiB"},
+		{INT64_C(8375186227), "7.8 GiB"}};
+	char out[OG_SHOW_SIZE];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		og_show_bytes(cases[i].bytes, out);
+		cr_assert_str_eq(out, cases[i].text);
+	}
+}
+
+Test(show, what_is_not_there)
+{
+	json_t *object = json_pack("{s:s, s:i}", "name", "NodeA", "slots", 4);
+
+	cr_assert_str_eq(og_show_text(object, "name"), "NodeA");
+	cr_assert_str_eq(og_show_text(object, "slots"), "");
+	cr_assert_eq(og_show_int(object, "slots"), 4);
+	cr_assert_eq(og_show_int(object, "gone"), 0);
+	cr_assert_str_eq(og_show_text(NULL, "name"), "");
+	json_decref(object);
+}
