@@ -92,6 +92,7 @@ void og_log(enum og_log_level level, const char *msg, const char *fields_fmt, ..
 {
 	char line[LINE_MAX_BYTES], quoted[MSG_MAX_BYTES], ts[25];
 	int saved = errno;
+	ssize_t written;
 	size_t n, head;
 	va_list ap;
 
@@ -114,7 +115,7 @@ void og_log(enum og_log_level level, const char *msg, const char *fields_fmt, ..
 	line[n++] = '\n';
 	/* One write a line: the lines of several processes in one file do not mix. A log that cannot be written is no
 	 * reason to stop. */
-	if (write(STDERR_FILENO, line, n) < 0)
-		(void)0;
+	written = write(STDERR_FILENO, line, n);
+	(void)written;
 	errno = saved;
 }

@@ -44,8 +44,10 @@ Test(ini, nothing_is_nothing)
 Test(ini, a_byte_order_mark_is_skipped)
 {
 	og_autofree char *got = pairs("\xef\xbb\xbf[s]\na=1", 0, NULL);
+	og_autofree char *alone = pairs("\xef\xbb\xbf", 0, NULL);
 
 	cr_assert_str_eq(got, "[s]a=1;");
+	cr_assert_str_eq(alone, "");
 }
 
 Test(ini, the_first_mistake_ends_it_with_its_line)
