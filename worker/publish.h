@@ -1,0 +1,38 @@
+/* What a worker says about a run: `started`, chunks, `done`; and messages that nobody can read, to og.dead.
+ *
+ * The broker may be slower than the engine. What does not fit the confirm window waits here, in its order. Chunks that wait are
+ * bounded in bytes: beyond that they are dropped, which a client sees as a gap in og-seq and fills from `done`. A `done` is
+ * never dropped; there are no more of them than slots. */
+#ifndef OG_WORKER_PUBLISH_H
+#define OG_WORKER_PUBLISH_H
+
+#include "identity.h"
+#include "io/amqp.h"
+#include "runs.h"
+
+#define OG_CHUNKS_WAIT_MAX (16u * 1024 * 1024) /* bytes of chunks that wait for the broker */
+
+struct og_waiting_publish;
+
+struct og_publisher {
+	struct og_amqp *amqp;
+	const struct og_identity *who;
+	struct og_waiting_publish *waiting;
+	size_t waiting_chunk_bytes;
+	uint64_t chunks_dropped;
+};
+
+void og_publisher_init(struct og_publisher *p, struct og_amqp *amqp, const struct og_identity *who);
+void og_publisher_done(struct og_publisher *p); /* those who wait are forgotten, without a word */
+
+void og_publish_started(struct og_publisher *p, const struct og_run *r, int64_t now_ms);
+/* Takes the run's next seq, whether it goes out or is dropped. */
+void og_publish_chunk(struct og_publisher *p, struct og_run *r, const char *chunk, size_t len);
+/* r->done with all that r knows, to its reply key. `cb` once. */
+void og_publish_done(struct og_publisher *p, const struct og_run *r, og_settled_cb *cb, void *ctx);
+void og_publish_dead(struct og_publisher *p, const struct og_message *m, og_settled_cb *cb, void *ctx);
+
+/* The copy of a message that og.dead is to get: its headers but for the broker's own, and why. The caller frees. */
+struct og_message *og_dead_letter(const struct og_message *m, const char *error_type, const char *reason);
+
+#endif
