@@ -1,5 +1,6 @@
-/* What this machine has: the readers behind `og-gauge`, `og resources` and the worker's start. They block (a few milliseconds;
- * up to `nvidia_timeout_ms` where nvidia-smi hangs), so call them before the loop runs. docs/GAUGE.md defines each measure. */
+/* What this machine has: the readers behind `og-gauge`, `og resources` and the worker's start. They block (a few
+ * milliseconds; up to `nvidia_timeout_ms` where nvidia-smi hangs), so call them before the loop runs. docs/GAUGE.md
+ * defines each measure. */
 #ifndef OG_IO_GAUGE_H
 #define OG_IO_GAUGE_H
 

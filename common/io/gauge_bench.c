@@ -1,5 +1,6 @@
 /* Two figures that decide how fast a model answers on a CPU: reading the weights (each token reads all of them) and
- * multiplying them. Plain loops, compiled for the architecture's baseline: they rank machines, and are not the silicon's peak. */
+ * multiplying them. Plain loops, compiled for the architecture's baseline: they rank machines, and are not the
+ * silicon's peak. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,8 @@ static void *run(void *ctx)
 	return NULL;
 }
 
-/* All lanes at once; the sum of their rates, in 10^9 a second. Where no more threads are to be had, those that are count. */
+/* All lanes at once; the sum of their rates, in 10^9 a second. Where no more threads are to be had, those that are
+ * count. */
 static double measure(double (*work)(struct lane *lane), struct lane *lanes, size_t n)
 {
 	size_t started = 0;

@@ -1,8 +1,8 @@
-/* A container shows the whole machine in /proc; what it may use of it stands in its cgroups. A limit anywhere between the
- * process's group and the root holds, so every level is read and the least counts.
+/* A container shows the whole machine in /proc; what it may use of it stands in its cgroups. A limit anywhere
+ * between the process's group and the root holds, so every level is read and the least counts.
  *
- * The path in /proc/self/cgroup may be one that this process cannot see: a container often has its own group mounted as the
- * root. Levels that are not there are skipped, and the root is always read. */
+ * The path in /proc/self/cgroup may be one that this process cannot see: a container often has its own group mounted
+ * as the root. Levels that are not there are skipped, and the root is always read. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* NVIDIA GPUs, as nvidia-smi tells them. Not installed: there are none, and that is no fault. Installed but failing, hanging
- * or unreadable: there may be GPUs that nobody will use, so the profile says what happened. */
+/* NVIDIA GPUs, as nvidia-smi tells them. Not installed: there are none, and that is no fault. Installed but failing,
+ * hanging or unreadable: there may be GPUs that nobody will use, so the profile says what happened. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

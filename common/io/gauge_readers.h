@@ -1,4 +1,5 @@
-/* The readers that gauge.c puts together; nobody else includes this. Each fills its part of the profile and never fails. */
+/* The readers that gauge.c puts together; nobody else includes this. Each fills its part of the profile and never
+ * fails. */
 #ifndef OG_IO_GAUGE_READERS_H
 #define OG_IO_GAUGE_READERS_H
 

@@ -1,5 +1,5 @@
-/* The tier catalogue: one row a model class, with the least machine that may serve it. Rows are judged one by one: they are
- * not a ladder (REQUIREMENTS T-16).
+/* The tier catalogue: one row a model class, with the least machine that may serve it. Rows are judged one by one:
+ * they are not a ladder.
  *
  * The file is INI, one section a tier, in the order in which `auto` prefers them (last is best):
  *
@@ -40,7 +40,7 @@ struct og_catalogue {
 	size_t n;
 };
 
-/* The built-in rows: SmolLM2-135M and OG-100 to OG-109. The caller frees with free(). */
+/* The built-in rows: catalogue_default.c. The caller frees with free(). */
 struct og_catalogue *og_catalogue_default(void);
 const char *og_catalogue_default_text(void); /* the same as the file that `install.sh` lays down */
 

@@ -3,8 +3,7 @@
 
 static const char text[] =
 	"; The tier catalogue: one section a model class, with the least machine that may serve it.\n"
-	"; docs/GAUGE.md defines each measure. Rows are judged one by one. The order is what `auto` prefers: last is "
-        "best.\n"
+	"; docs/GAUGE.md defines each measure. Rows are judged one by one, in the order of preference: last is best.\n"
 	";\n"
 	";   cpu_cores       cores that this process may use (affinity and cgroup quota count)\n"
 	";   ram_gib         total RAM, GiB; met from 93 % on\n"
@@ -96,9 +95,8 @@ static const char text[] =
 	"engine_model = llama3.1:8b\n"
 	"aliases = llama3.1, llama3.1:8b\n"
 	"\n"
-	"; A machine that meets the next two rows may still be too small for the whole model: the worker asks its "
-        "engine\n"
-	"; whether it serves the model before it takes work.\n"
+	"; A machine that meets the next two rows may still be too small for the whole model: the worker asks\n"
+	"; its engine whether it serves the model before it takes work.\n"
 	"[tier Llama-3.1-70B]\n"
 	"cpu_cores = 8\n"
 	"ram_gib = 32\n"

@@ -21,7 +21,8 @@ struct og_json_row {
 	size_t offset, size;
 	enum og_json_type type;
 	bool required;
-	/* INT, REAL: bounds of the value. STRING: of its bytes; the field's size is a bound in any case. BOOL: no meaning. */
+	/* INT, REAL: bounds of the value. STRING: of its bytes; the field's size is a bound in any case. BOOL: no
+	 * meaning. */
 	int64_t min, max;
 };
 
@@ -31,14 +32,16 @@ struct og_json_row {
 /* One JSON object, whole: no duplicate keys, no bytes after it. The caller's to json_decref. INVALID otherwise. */
 int og_json_parse(const void *text, size_t len, json_t **ret, struct og_error *err);
 
-/* The rows' fields of `object` into the struct at `base`; what is absent and not required stays as it was, and keys without a
- * row are ignored. INVALID names the key. Fields before the bad one have been written: decode into a scratch struct. */
+/* The rows' fields of `object` into the struct at `base`; what is absent and not required stays as it was, and keys
+ * without a row are ignored. INVALID names the key. Fields before the bad one have been written: decode into a
+ * scratch struct. */
 int og_json_read(const json_t *object, const struct og_json_row *rows, size_t n, void *base, struct og_error *err);
 
 /* Each row's field into `object`. Bytes that are not UTF-8 become '?'. */
 void og_json_write(json_t *object, const struct og_json_row *rows, size_t n, const void *base);
 
-/* The member `name`, an array of at most `max` items, or NULL where it is absent. INVALID: of another type, or longer. */
+/* The member `name`, an array of at most `max` items, or NULL where it is absent. INVALID: of another type, or
+ * longer. */
 int og_json_list(const json_t *object, const char *name, size_t max, const json_t **ret, struct og_error *err);
 
 json_t *og_json_text(const char *s); /* never NULL: see og_json_write */

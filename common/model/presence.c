@@ -79,7 +79,8 @@ static int check_id(const char *key, const char *id, struct og_error *err)
 	return og_uuid_valid(id) ? 0 : og_fail(err, OG_INVALID, "'%s' is not a UUID", key);
 }
 
-/* An array of objects, each read by `rows` into an array of structs of `size` bytes whose first field is the UUID `id`. */
+/* An array of objects, each read by `rows` into an array of structs of `size` bytes whose first field is the UUID
+ * `id`. */
 static int read_items(const json_t *root, const char *name, size_t max, const struct og_json_row *rows, size_t n_rows,
 	size_t size, void **ret, size_t *ret_n, struct og_error *err)
 {

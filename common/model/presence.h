@@ -1,5 +1,6 @@
-/* Presence: what a worker says of itself every 2 s and on change, to every scheduler. JSON, versioned. Also the membership that the leader tells
- * to all when it changes. Liveness is this heartbeat's, never inferred from the broker. */
+/* Presence: what a worker says of itself every 2 s and on change, to every scheduler. JSON, versioned. Also the
+ * membership that the leader tells to all when it changes. Liveness is this heartbeat's, never inferred from the
+ * broker. */
 #ifndef OG_MODEL_PRESENCE_H
 #define OG_MODEL_PRESENCE_H
 

@@ -51,16 +51,16 @@ struct og_profile {
 
 /* The file's text; caller frees. */
 char *og_profile_encode(const struct og_profile *p);
-/* Truncated, foreign, of another version, or with an impossible value: INVALID, and the message says which and that `og-gauge`
- * writes a new one. */
+/* Truncated, foreign, of another version, or with an impossible value: INVALID, and the message says which and that
+ * `og-gauge` writes a new one. */
 int og_profile_decode(const char *text, size_t len, struct og_profile *ret, struct og_error *err);
 
-/* An "8 GB" machine shows less than 8 GiB, as the firmware, the kernel and the driver keep a part: RAM and VRAM count as met
- * from this part of the need on. Cores and disk are counted exactly. */
+/* An "8 GB" machine shows less than 8 GiB, as the firmware, the kernel and the driver keep a part: RAM and VRAM
+ * count as met from this part of the need on. Cores and disk are counted exactly. */
 #define OG_PROFILE_TOLERANCE 0.93
 
-/* Judges one row on its own. True: eligible, `why` is "". False: `why` says every need that is not met, in the order of the
- * table: "needs 16 cores, has 2; needs 8 GiB VRAM, has 0". What it has is rounded down. */
+/* Judges one row on its own. True: eligible, `why` is "". False: `why` says every need that is not met, in the order
+ * of the table: "needs 16 cores, has 2; needs 8 GiB VRAM, has 0". What it has is rounded down. */
 bool og_profile_judge(const struct og_profile *p, const struct og_tier *t, char *why, size_t size);
 
 int64_t og_profile_vram_bytes(const struct og_profile *p); /* of the largest single GPU */

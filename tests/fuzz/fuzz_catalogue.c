@@ -1,4 +1,5 @@
-/* A catalogue that is accepted keeps its promises: every tier is found by its id, key and aliases, and can be judged. */
+/* A catalogue that is accepted keeps its promises: every tier is found by its id, key and aliases, and can be
+ * judged. */
 #include <stdlib.h>
 
 #include "base/alloc.h"

@@ -88,7 +88,7 @@ Test(nvidia, a_failure_is_told_in_its_words)
 	warns("echo \"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\"; echo more; exit "
 	      "9",
 		"nvidia-smi failed with status 9: NVIDIA-SMI has failed because it couldn't communicate with the "
-	        "NVIDIA "
+		"NVIDIA "
 		"driver.; GPUs count as 0");
 	warns("echo 'on stderr' >&2; exit 1", "nvidia-smi failed with status 1: on stderr; GPUs count as 0");
 	warns("exit 3", "nvidia-smi failed with status 3; GPUs count as 0");
