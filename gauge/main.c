@@ -88,6 +88,10 @@ int main(int argc, char **argv)
 		og_gauge_command_help(stdout);
 		return OG_GAUGE_DONE;
 	}
+	if (command.sample) {
+		fputs(og_catalogue_default_text(), stdout);
+		return OG_GAUGE_DONE;
+	}
 	if (command.root)
 		setenv("OPENGATEWAY_POC_ROOT", command.root, 1); /* settings are found there too */
 	if (og_settings_load(NULL, NULL, &settings, &err) < 0)

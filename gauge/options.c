@@ -14,6 +14,7 @@ void og_gauge_command_help(FILE *out)
 	      "      --json            print JSON\n"
 	      "      --root DIR        the data root; default: $OPENGATEWAY_POC_ROOT, else ~/.opengateway-poc\n"
 	      "      --catalogue FILE  the tiers; default: as in <root>/config.ini, else the built-in ones\n"
+	      "      --sample          only print the built-in tiers, as a catalogue.ini to change\n"
 	      "      --help            show this\n"
 	      "\n"
 	      "Exit status:\n"
@@ -29,7 +30,7 @@ void og_gauge_command_help(FILE *out)
 
 int og_gauge_command_parse(int argc, char **argv, struct og_gauge_command *ret)
 {
-	enum { JSON, PRINT, WRITE, ELIGIBLE, BENCH, ROOT, CATALOGUE, HELP };
+	enum { JSON, PRINT, WRITE, ELIGIBLE, BENCH, ROOT, CATALOGUE, SAMPLE, HELP };
 	static const struct option options[] = {
 		{"json", no_argument, NULL, JSON},
 		{"print", no_argument, NULL, PRINT},
@@ -38,6 +39,7 @@ int og_gauge_command_parse(int argc, char **argv, struct og_gauge_command *ret)
 		{"bench", no_argument, NULL, BENCH},
 		{"root", required_argument, NULL, ROOT},
 		{"catalogue", required_argument, NULL, CATALOGUE},
+		{"sample", no_argument, NULL, SAMPLE},
 		{"help", no_argument, NULL, HELP},
 		{0},
 	};
@@ -67,6 +69,9 @@ int og_gauge_command_parse(int argc, char **argv, struct og_gauge_command *ret)
 			break;
 		case CATALOGUE:
 			c.catalogue = optarg;
+			break;
+		case SAMPLE:
+			c.sample = true;
 			break;
 		case HELP:
 			c.help = true;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 struct og_gauge_command {
-	bool json, print_only, eligible, bench, help;
+	bool json, print_only, eligible, bench, sample, help;
 	const char *root, *catalogue; /* NULL where not given */
 };
 

@@ -42,7 +42,7 @@ struct og_catalogue {
 
 /* The built-in rows: catalogue_default.c. The caller frees with free(). */
 struct og_catalogue *og_catalogue_default(void);
-const char *og_catalogue_default_text(void); /* the same as the file that `install.sh` lays down */
+const char *og_catalogue_default_text(void); /* the same as a file: `og-gauge --sample` */
 
 /* Errors name file, line and key: a bad number, an unknown key, two tiers with one key, an alias used twice. Where
  * `path` is NULL, "" or of a file that is not there, the built-in catalogue. */

@@ -1,4 +1,4 @@
-/* The built-in catalogue, in the words of the file that the installer lays down. */
+/* The built-in catalogue, as the file that `og-gauge --sample` prints for an operator to change. */
 #include "model/catalogue.h"
 
 static const char text[] =

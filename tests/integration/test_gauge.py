@@ -113,6 +113,18 @@ def test_the_catalogue_of_the_root_counts(gauge):
     assert gauge("--eligible").stdout.splitlines()[1].startswith("Mine ")
 
 
+def test_the_sample_is_the_built_in_catalogue(gauge):
+    def needs():
+        tiers = json.loads(gauge("--eligible", "--json", "--print").stdout)["tiers"]
+        return [{k: v for k, v in t.items() if k not in ("eligible", "why")} for t in tiers]
+
+    built_in = needs()
+    gauge.root.mkdir()
+    (gauge.root / "catalogue.ini").write_text(gauge("--sample").stdout)
+    assert needs() == built_in
+    assert os.listdir(gauge.root) == ["catalogue.ini"]
+
+
 def test_a_mistake_in_the_catalogue_is_told_with_line_and_key(gauge, tmp_path):
     catalogue = tmp_path / "tiers.ini"
     catalogue.write_text(TIER.format("A", 1) + "\n" + TIER.format("B", "many"))

@@ -26,7 +26,7 @@ Test(options, without_any_it_writes_and_shows_the_machine)
 	struct og_gauge_command c;
 
 	cr_assert_eq(parse("og-gauge", &c), 0);
-	cr_expect_not(c.json || c.print_only || c.eligible || c.bench || c.help);
+	cr_expect_not(c.json || c.print_only || c.eligible || c.bench || c.sample || c.help);
 	cr_expect_null(c.root);
 	cr_expect_null(c.catalogue);
 }
@@ -35,8 +35,9 @@ Test(options, all_of_them)
 {
 	struct og_gauge_command c;
 
-	cr_assert_eq(parse("og-gauge --json --print --eligible --bench --root=/r --catalogue c.ini --help", &c), 0);
-	cr_expect(c.json && c.print_only && c.eligible && c.bench && c.help);
+	cr_assert_eq(
+		parse("og-gauge --json --print --eligible --bench --sample --root=/r --catalogue c.ini --help", &c), 0);
+	cr_expect(c.json && c.print_only && c.eligible && c.bench && c.sample && c.help);
 	cr_expect_str_eq(c.root, "/r");
 	cr_expect_str_eq(c.catalogue, "c.ini");
 }
@@ -64,7 +65,7 @@ Test(options, unknown_incomplete_or_unwanted_ones_are_refused)
 Test(options, help_names_every_option_and_exit_status)
 {
 	static const char *const wanted[] = {"--write", "--print", "--eligible", "--bench", "--json", "--root",
-		"--catalogue", "--help", "\n  0 ", "\n  1 ", "\n  2 ", "\n  3 ", "\n  4 "};
+		"--catalogue", "--sample", "--help", "\n  0 ", "\n  1 ", "\n  2 ", "\n  3 ", "\n  4 "};
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
