@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# The one test command: installs what the tests need, builds, runs everything, and ends with the line `N passed, N failed, N skipped`.
+#
+#   scripts/test.sh                 everything
+#   scripts/test.sh unit e2e        only these of: lint unit integration fuzz e2e bench
+#
+# What it installs are Debian packages and, under build/, Python packages of its own. Reports are left in build/reports/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+all=(lint unit integration fuzz e2e bench)
+wanted=("$@")
+[ $# -gt 0 ] || wanted=("${all[@]}")
+for part in "${wanted[@]}"; do
+	case " ${all[*]} " in *" $part "*) ;; *)
+		echo "test.sh: no part '$part'; there are: ${all[*]}" >&2
+		exit 2
+		;;
+	esac
+done
+
+reports=$PWD/build/reports
+rm -rf "$reports"
+mkdir -p "$reports"
+log=$PWD/build/test.log
+: >"$log"
+
+say() { printf '== %s\n' "$*"; }
+runs() { case " ${wanted[*]} " in *" $1 "*) ;; *) return 1 ;; esac }
+
+# check NAME command…: one test of the part `lint` or `fuzz`, whose output is shown when it fails.
+check() {
+	local name=$1 out
+	shift
+	out=$reports/$name.out
+	if "$@" >"$out" 2>&1; then
+		echo "passed" >"$reports/$name.check"
+	else
+		echo "failed" >"$reports/$name.check"
+		printf 'FAILED %s\n' "$name"
+		tail -n 40 "$out"
+	fi
+}
+
+quietly() {
+	if ! "$@" >>"$log" 2>&1; then
+		tail -n 60 "$log"
+		echo "test.sh: '$*' failed; all of it is in build/test.log" >&2
+		exit 1
+	fi
+}
+
+packages() {
+	local wanted=(clang clang-format shellcheck libcriterion-dev rabbitmq-server redis-server python3 python3-venv openssl
+		iproute2 iptables procps systemd) missing=() p
+	for p in "${wanted[@]}"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
+	done
+	POC_SERVE=1 OPENGATEWAY_POC_ROOT=$PWD/build/install-log scripts/install.sh --dependencies
+	[ ${#missing[@]} -eq 0 ] && return
+	local as=()
+	[ "$(id -u)" = 0 ] || as=(sudo)
+	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"
+}
+
+python_packages() {
+	local venv=build/venv stamp
+	stamp=$(cat tests/requirements.txt scripts/engine/requirements.txt | sha256sum)
+	[ "$(cat $venv/.stamp 2>/dev/null)" = "$stamp" ] && return
+	rm -rf $venv
+	python3 -m venv $venv
+	$venv/bin/pip install -q -r tests/requirements.txt
+	$venv/bin/pip install -q --no-deps -r scripts/engine/requirements.txt
+	echo "$stamp" >$venv/.stamp
+}
+
+build() {
+	local preset
+	for preset in "$@"; do
+		say "build: $preset"
+		quietly cmake --preset "$preset"
+		quietly cmake --build "build/$preset"
+	done
+}
+
+lint() {
+	say lint
+	check lint-format bash -c 'git ls-files "*.c" "*.h" | xargs clang-format --dry-run -Werror'
+	check lint-layers scripts/check-layers.sh
+	check lint-shell bash -c 'git ls-files "*.sh" .ci/run | xargs shellcheck -x'
+}
+
+fuzz() {
+	say "fuzz: ${OG_FUZZ_SECONDS:-20} s a parser"
+	local fuzzer name
+	for fuzzer in build/clang/tests/fuzz/fuzz_*; do
+		if [ -d "$fuzzer" ] || [ ! -x "$fuzzer" ]; then continue; fi
+		name=${fuzzer##*/}
+		(
+			corpus=$(mktemp -d)
+			check "$name" "$fuzzer" -max_total_time="${OG_FUZZ_SECONDS:-20}" -timeout=5 -rss_limit_mb=1024 -verbosity=0 \
+				-artifact_prefix="$reports/" "$corpus" "tests/fuzz/seeds/${name#fuzz_}"
+			rm -rf "$corpus"
+		) &
+		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+	done
+	wait
+}
+
+python_tests() {
+	say "$1"
+	build/venv/bin/python tests/support/services.py -- \
+		build/venv/bin/python -m pytest -q -ra --durations=5 "tests/$1" --junitxml="$reports/$1.xml" || true
+	[ -f "$reports/$1.xml" ] || echo failed >"$reports/$1.check"
+}
+
+say "packages"
+quietly packages
+quietly python_packages
+export OG_TEST_VENV=$PWD/build/venv
+
+runs lint && lint
+if runs unit || runs integration || runs e2e; then build asan; fi
+if runs unit || runs fuzz; then build clang; fi
+if runs e2e || runs bench; then build release; fi
+if runs unit; then
+	for preset in asan clang; do
+		say "unit: $preset"
+		rm -f build/"$preset"/reports/*.xml
+		# Its exit status counts as a test of its own: a program that crashed left no report.
+		check "unit-$preset" ctest --test-dir "build/$preset" -j "$(nproc)" --output-on-failure --timeout 120
+		for xml in build/"$preset"/reports/*.xml; do cp "$xml" "$reports/$preset-${xml##*/}"; done
+	done
+fi
+runs fuzz && fuzz
+export OG_BUILD=$PWD/build/asan
+runs integration && python_tests integration
+export OG_BUILD=$PWD/build/release
+runs e2e && python_tests e2e
+if runs bench; then
+	say "bench: that it runs"
+	check bench-quick build/venv/bin/python tests/bench/bench.py --quick
+fi
+
+python3 scripts/sum-reports.py "$reports"
