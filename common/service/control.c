@@ -235,7 +235,7 @@ int og_control_listen(
 	uv_loop_t *loop, const char *path, og_control_cb *cb, void *ctx, struct og_control **ret, struct og_error *err)
 {
 	struct og_control *c;
-	int lock_fd, fd;
+	int lock_fd = -1, fd = -1;
 
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return og_fail(err, OG_INVALID,
