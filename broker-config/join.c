@@ -63,7 +63,7 @@ static int decode(const char *s, size_t len, const char *what, char *ret, size_t
 			c = (char)strtol(hex, NULL, 16);
 			i += 2;
 		}
-		if (!isgraph((unsigned char)c) || n + 1 >= size)
+		if ((unsigned char)c <= ' ' || c == 0x7f || n + 1 >= size)
 			return og_fail(err, OG_INVALID, "%s is too long or holds a character that cannot be", what);
 		ret[n++] = c;
 	}
