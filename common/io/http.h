@@ -38,8 +38,8 @@ struct og_http_handler { /* any may be NULL but on_end */
 	void (*on_status)(void *ctx, int status, const char *content_type);
 	/* May return -1 to abort: then on_end says INVALID "aborted by the reader". */
 	int (*on_body)(void *ctx, const char *data, size_t len);
-	/* Once, last. err NULL: the answer came whole (whatever its status). Kinds: RETRY: connect, time-out, cut, an answer
-	 * that is no HTTP; INVALID: cap passed, aborted. status is 0 where no head came. */
+	/* Once, last. err NULL: the answer came whole, whatever its status. RETRY: connect, time-out, cut, an answer that
+	 * is no HTTP. INVALID: a cap was passed, aborted. status is 0 where no head came. */
 	void (*on_end)(void *ctx, int status, const struct og_error *err);
 	void *ctx;
 };
@@ -79,8 +79,8 @@ static inline void og_http_close(struct og_http *h, void (*cb)(void *ctx), void 
 		cb(ctx);
 }
 
-/* One request, whole, driving a loop of its own: for command-line programs. The answer is the caller's to free, and has a
- * NUL behind its last byte. Without a body_cap it is at most 64 MiB. */
+/* One request, whole, driving a loop of its own: for command-line programs. The answer is the caller's to free, and has
+ * a NUL behind its last byte. Without a body_cap it is at most 64 MiB. */
 int og_http_fetch(
 	const struct og_http_request *request, int *ret_status, char **ret_body, size_t *ret_len, struct og_error *err);
 

@@ -72,7 +72,7 @@ static void on_timer_closed(uv_handle_t *timer)
 	part_gone(h);
 }
 
-/* Out of curl: a transfer that had not ended loses its connection. The memory stays until libuv lets go of the timer. */
+/* Out of curl: a transfer that had not ended loses its connection. The memory stays until the timer is closed. */
 static void drop(struct og_http_call *call)
 {
 	LIST_REMOVE(call, next);

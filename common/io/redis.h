@@ -1,8 +1,8 @@
 /* Redis on the loop: pipelined, with a deadline a command, reconnecting by itself with backoff and jitter.
  *
- * A stalled Redis never stalls the loop: a command whose deadline passes fails with RETRY, and so do all the others, for
- * the connection is made anew. While it is down commands fail at once with RETRY: what is lost here can be rebuilt
- * (ARCHITECTURE, invariant 2). A command that failed with RETRY may have been executed all the same.
+ * A stalled Redis never stalls the loop: a command whose deadline passes fails with RETRY, and so do all the others,
+ * for the connection is made anew. While it is down commands fail at once with RETRY: what is in Redis can be rebuilt. A
+ * command that failed with RETRY may have been executed all the same.
  *
  * At most `window` commands are in flight; beyond that BUSY. They are executed in the order in which they were given,
  * with one exception: see struct og_redis_script. Not for SUBSCRIBE, MONITOR or blocking commands.
@@ -79,7 +79,7 @@ struct og_redis_ops {
 		const size_t *lens, og_redis_cb *cb, void *ctx, struct og_error *err);
 	bool (*is_up)(struct og_redis *r);
 	unsigned (*in_flight)(struct og_redis *r);
-	/* Those who wait get RETRY before it returns; cb (may be NULL) is called when all is freed: `r` is gone then. */
+	/* Those who wait get RETRY before it returns; cb (may be NULL) is called when all is freed, `r` too. */
 	void (*close)(struct og_redis *r, void (*cb)(void *ctx), void *ctx);
 };
 

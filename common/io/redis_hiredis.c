@@ -6,8 +6,8 @@
  *     └────── DOWN ◀──────────────────────────────────┘      og_redis_close: from anywhere to CLOSED
  *     backoff over
  *
- * There is one timer; what it means depends on the state: connecting has taken too long, look whether the oldest command
- * is late, try to connect again. */
+ * There is one timer; what it means depends on the state: connecting has taken too long, look whether the oldest
+ * command is late, try to connect again. */
 #include <stdlib.h>
 #include <string.h>
 

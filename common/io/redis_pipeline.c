@@ -1,4 +1,4 @@
-/* Commands in flight are in one of three queues. They are written when they enter `sent`, and replies come in its order.
+/* Commands in flight are in one of three queues. They are written when they enter `sent`; replies come in its order.
  *
  *      submit ──▶ sent ──▶ answered
  *        │         │  ▲

@@ -31,7 +31,7 @@ struct og_redis_stream;
 struct og_redis_stream *og_redis_stream_open(uv_loop_t *loop, const struct og_redis_address *address, unsigned attempt,
 	const struct og_redis_stream_events *events);
 
-/* Copies. What is sent in one turn of the loop leaves in one write, before the loop waits. The caller bounds how much. */
+/* Copies. What is sent in one turn of the loop leaves in one write, before the loop waits. The caller bounds it. */
 void og_redis_stream_send(struct og_redis_stream *s, const void *bytes, size_t len);
 
 /* No callback but on_closed after this. May be called in any of them. */

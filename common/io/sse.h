@@ -1,8 +1,8 @@
 /* An incremental parser of what engines stream: server-sent events (text/event-stream, as the WHATWG has it) and JSON
- * lines (NDJSON). Pure: bytes are pushed in as they arrive, cut anywhere; the callback gets each event when it is whole.
+ * lines (NDJSON). Pure: bytes are pushed in as they arrive, cut anywhere; each event is given when it is whole.
  *
- * Events: lines end in LF, CR or CRLF; a byte order mark at the start, comments, `retry` and unknown fields are ignored;
- * several `data` lines are joined by \n; an event without data is none.
+ * Events: lines end in LF, CR or CRLF; a byte order mark at the start, comments, `retry` and unknown fields are
+ * ignored; several `data` lines are joined by \n; an event without data is none.
  * Lines: a line ends in LF (a CR before it is dropped); empty lines are skipped. */
 #ifndef OG_IO_SSE_H
 #define OG_IO_SSE_H

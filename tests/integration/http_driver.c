@@ -1,12 +1,13 @@
 /* Drives one HTTP client for test_http.py: commands are lines of words on stdin, events are JSON objects, one a line.
  *
- *   start ID METHOD URL [OPTION=VALUE…]   connect, first, idle, total (ms), cap (bytes), size (of a body of x), unix, user, password
+ *   start ID METHOD URL [OPTION=VALUE…]   connect, first, idle, total (ms), cap (bytes), size (of a body of x), unix,
+ *                                         user, password
  *   cancel ID
  *   gap      {"event":"gap","ms":…}: the widest gap of a 10 ms tick since the last `gap`
  *   close    {"event":"closed"}, and the program ends when nothing is left on the loop
  *
- * Unasked, each with "id" and "ms" (since the start): {"event":"status","status":…,"type":…}, {"event":"body","bytes":…}
- * (the sum so far), {"event":"end","status":…,"bytes":…,"begins":…,"kind":…,"message":…}. */
+ * Unasked, each with "id" and "ms" (since the start): {"event":"status","status":…,"type":…},
+ * {"event":"body","bytes":…} (the sum so far), {"event":"end","status":…,"bytes":…,"begins":…,"kind":…,"message":…}. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
