@@ -673,6 +673,26 @@ Test(http_curl, cancelled_and_closed_at_once, .init = setup, .fini = teardown)
 	cr_expect_eq(s.ends + other.ends, 0);
 }
 
+Test(http_curl, cancelled_and_closed_after_any_turn_of_the_loop)
+{
+	for (int turns = 0; turns < 20; turns++) {
+		struct seen s = {0}, other = {0};
+
+		setup();
+		closed = 0;
+		start(&s);
+		start(&other);
+		for (int i = 0; i < turns; i++)
+			uv_run(&loop, UV_RUN_NOWAIT);
+		if (!other.ends)
+			cancel(&other);
+		close_all(NULL);
+		run_to_end();
+		cr_expect_leq(s.ends, 1);
+		teardown();
+	}
+}
+
 /* ---- the loop goes on ---- */
 
 static int64_t widest, last_tick;

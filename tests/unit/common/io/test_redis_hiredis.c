@@ -464,6 +464,21 @@ Test(redis_hiredis, closed_at_once, .init = setup)
 	cr_expect_eq(s.up + s.down, 0);
 }
 
+Test(redis_hiredis, closed_after_any_turn_of_the_loop)
+{
+	for (int turns = 0; turns < 20; turns++) {
+		struct seen s = {.burst = 50};
+
+		setup();
+		open_client(&s, address, "og", "secret");
+		for (int i = 0; i < turns; i++)
+			uv_run(&loop, UV_RUN_NOWAIT);
+		close_client(&s);
+		run_to_end(&s);
+		cr_expect_eq(s.answered + s.failed, s.up ? 50 : 0);
+	}
+}
+
 Test(redis_hiredis, closed_while_connecting, .init = setup)
 {
 	static const char *const where[] = {"192.0.2.1:6379", "localhost:1", "unix:/nonexistent/redis.sock"};
