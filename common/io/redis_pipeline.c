@@ -122,31 +122,38 @@ static void resume(struct og_redis_pipeline *p)
 	}
 }
 
-static int submit(struct og_redis_pipeline *p, struct og_redis_pending *c, struct og_error *err)
+/* Before anything is copied, as a caller may well try again and again while it is busy. */
+static int admit(
+	const struct og_redis_pipeline *p, int argc, const char *const *argv, const size_t *lens, struct og_error *err)
 {
-	int status = 0;
+	size_t size = 0;
 
-	if (c->wire_len > BYTES_IN_FLIGHT_MAX)
-		status = og_fail(err, OG_INVALID, "a Redis command of %zu bytes is too large", c->wire_len);
-	else if (p->in_flight >= p->window || p->bytes + c->wire_len > BYTES_IN_FLIGHT_MAX)
-		status = og_fail(err, OG_BUSY, "%u Redis commands of %zu bytes are in flight", p->in_flight, p->bytes);
-	if (status < 0) {
-		pending_free(c);
-		return -1;
-	}
+	for (int i = 0; i < argc; i++)
+		size += lens ? lens[i] : strlen(argv[i]);
+	if (size > BYTES_IN_FLIGHT_MAX)
+		return og_fail(err, OG_INVALID, "a Redis command of %zu bytes is too large", size);
+	if (p->in_flight >= p->window || p->bytes + size > BYTES_IN_FLIGHT_MAX)
+		return og_fail(err, OG_BUSY, "%u Redis commands of %zu bytes are in flight", p->in_flight, p->bytes);
+	return 0;
+}
+
+static void submit(struct og_redis_pipeline *p, struct og_redis_pending *c)
+{
 	p->in_flight++;
 	p->bytes += c->wire_len;
 	if (p->repairing)
 		STAILQ_INSERT_TAIL(&p->parked, c, next);
 	else
 		send_pending(p, c);
-	return 0;
 }
 
 int og_redis_pipeline_command(struct og_redis_pipeline *p, int64_t now, int argc, const char *const *argv,
 	const size_t *lens, og_redis_cb *cb, void *ctx, struct og_error *err)
 {
-	return submit(p, pending_new(now + p->timeout_ms, argc, argv, lens, cb, ctx), err);
+	if (admit(p, argc, argv, lens, err) < 0)
+		return -1;
+	submit(p, pending_new(now + p->timeout_ms, argc, argv, lens, cb, ctx));
+	return 0;
 }
 
 static void sha1_hex(const char *text, char out[static 41])
@@ -163,11 +170,15 @@ int og_redis_pipeline_eval(struct og_redis_pipeline *p, int64_t now, struct og_r
 	int argc, const char *const *argv, const size_t *lens, og_redis_cb *cb, void *ctx, struct og_error *err)
 {
 	enum { HEAD = 3 };
-	og_autofree const char **all = og_alloc((size_t)(HEAD + argc) * sizeof(*all));
-	og_autofree size_t *all_lens = og_alloc((size_t)(HEAD + argc) * sizeof(*all_lens));
+	og_autofree const char **all = NULL;
+	og_autofree size_t *all_lens = NULL;
 	char keys[12];
 	struct og_redis_pending *c;
 
+	if (admit(p, argc, argv, lens, err) < 0)
+		return -1;
+	all = og_alloc((size_t)(HEAD + argc) * sizeof(*all));
+	all_lens = og_alloc((size_t)(HEAD + argc) * sizeof(*all_lens));
 	if (!script->sha1[0])
 		sha1_hex(script->text, script->sha1);
 	snprintf(keys, sizeof(keys), "%d", n_keys);
@@ -180,7 +191,8 @@ int og_redis_pipeline_eval(struct og_redis_pipeline *p, int64_t now, struct og_r
 		all_lens[i] = lens && i >= HEAD ? lens[i - HEAD] : strlen(all[i]);
 	c = pending_new(now + p->timeout_ms, HEAD + argc, all, all_lens, cb, ctx);
 	c->script = script;
-	return submit(p, c, err);
+	submit(p, c);
+	return 0;
 }
 
 /* ---- answers ---- */
