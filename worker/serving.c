@@ -70,9 +70,7 @@ static void on_probed(void *ctx, const struct og_serves *serves, const struct og
 		return;
 	}
 	ask_in(s, STILL_THERE_MS);
-	if (s->ready)
-		og_serving_trust(s);
-	else
+	if (!s->ready)
 		ready(s, &choice, serves->slots);
 }
 
@@ -80,7 +78,7 @@ static void ask(struct og_serving *s)
 {
 	struct og_error err;
 
-	if (s->ready && s->is_busy(s->ctx)) {
+	if (s->ready && !s->failures && s->is_busy(s->ctx)) {
 		ask_in(s, STILL_THERE_MS);
 		return;
 	}
@@ -104,19 +102,21 @@ void og_serving_stop(struct og_serving *s)
 	uv_close((uv_handle_t *)&s->timer, NULL);
 }
 
-void og_serving_doubt(struct og_serving *s, bool down)
+void og_serving_doubt(struct og_serving *s)
 {
+	s->failures++;
 	if (!s->ready)
 		return;
-	if (!down) {
+	if (s->failures < OG_SERVING_FAILURES_MAX) {
 		ask_in(s, 0);
 		return;
 	}
 	ask_again(s);
-	not_ready(s, "the engine failed a run: it is asked how it is");
+	not_ready(s, "the engine failed several runs in a row");
 }
 
 void og_serving_trust(struct og_serving *s)
 {
+	s->failures = 0;
 	og_backoff_reset(&s->backoff);
 }

@@ -33,14 +33,17 @@ struct og_serving {
 	uv_timer_t timer;
 	struct og_backoff backoff;
 	char tier_id[OG_NAME_MAX]; /* what wish.tier points at, once it is chosen */
+	unsigned failures;         /* runs that it failed since the last one that went well */
 };
 
 /* The fields above `ready` are the caller's to set before. */
 void og_serving_start(struct og_serving *s, uv_loop_t *loop);
 void og_serving_stop(struct og_serving *s);
 
-/* A run found the engine at fault. `down`: it was not reached, or says that it cannot: nothing more is taken until it answers. */
-void og_serving_doubt(struct og_serving *s, bool down);
-void og_serving_trust(struct og_serving *s); /* a run went well: the next doubt is the first again */
+/* A run found the engine at fault: it is asked at once. After several in a row nothing more is taken for a while, whatever it
+ * answers: a worker that fails fast would otherwise draw all work to itself. */
+#define OG_SERVING_FAILURES_MAX 3
+void og_serving_doubt(struct og_serving *s);
+void og_serving_trust(struct og_serving *s); /* a run went well: the next failure is the first again */
 
 #endif

@@ -277,7 +277,7 @@ static void on_ran(void *ctx, enum og_fault fault)
 	if (!fault)
 		og_serving_trust(&w->serving);
 	else if (og_fault_doubts_engine(fault))
-		og_serving_doubt(&w->serving, fault == OG_FAULT_ENGINE_UNAVAILABLE);
+		og_serving_doubt(&w->serving);
 }
 
 static void on_jobs(void *ctx)

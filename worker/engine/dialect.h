@@ -51,6 +51,8 @@ struct og_dialect {
 	void (*event)(struct og_dialect_run *run, const struct og_sse_event *event, struct og_dialect_event *ret);
 };
 
+extern const struct og_dialect og_dialect_openai, og_dialect_ollama;
+
 /* Helpers for dialects. */
 void og_dialect_fault(struct og_dialect_event *e, enum og_fault fault, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -101,7 +101,7 @@ struct og_engine *og_http_engine_open(const struct og_engine_ops *ops, const str
 	if (!config->url || !*config->url) {
 		og_fail(err, OG_FATAL,
 			"engine.url (OG_ENGINE_URL) is empty: say where the engine listens, as in "
-		        "http://127.0.0.1:8080");
+			"http://127.0.0.1:8080");
 		return NULL;
 	}
 	if (read_key(config->key_file, &auth, err) < 0)

@@ -259,7 +259,7 @@ static void event(struct og_dialect_run *run, const struct og_sse_event *event, 
 	json_decref(line);
 }
 
-static const struct og_dialect dialect = {
+const struct og_dialect og_dialect_ollama = {
 	.api = "/api",
 	.streams = "application/x-ndjson",
 	.framing = OG_SSE_LINES,
@@ -273,7 +273,7 @@ static struct og_engine *open_ollama(
 	uv_loop_t *loop, struct og_http *http, const struct og_engine_config *config, struct og_error *err)
 {
 	(void)loop;
-	return og_http_engine_open(&og_engine_ollama, &dialect, http, config, err);
+	return og_http_engine_open(&og_engine_ollama, &og_dialect_ollama, http, config, err);
 }
 
 const struct og_engine_ops og_engine_ollama = {

@@ -80,7 +80,7 @@ static void event(struct og_dialect_run *run, const struct og_sse_event *event, 
 	ret->verbatim = !memchr(event->data, '\n', event->len);
 }
 
-static const struct og_dialect dialect = {
+const struct og_dialect og_dialect_openai = {
 	.api = "/v1",
 	.streams = "text/event-stream",
 	.framing = OG_SSE_EVENTS,
@@ -99,7 +99,7 @@ static struct og_engine *open_openai(
 	uv_loop_t *loop, struct og_http *http, const struct og_engine_config *config, struct og_error *err)
 {
 	(void)loop;
-	return og_http_engine_open(&og_engine_openai, &dialect, http, config, err);
+	return og_http_engine_open(&og_engine_openai, &og_dialect_openai, http, config, err);
 }
 
 const struct og_engine_ops og_engine_openai = {

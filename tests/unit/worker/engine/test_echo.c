@@ -1,0 +1,110 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/engine.h"
+#include "leaks.h"
+
+static uv_loop_t loop;
+static struct og_engine *engine;
+static unsigned events, ends, probed;
+static char text[64];
+static bool again;
+
+static void setup(void)
+{
+	const struct og_engine_config config = {.kind = "echo"};
+
+	uv_loop_init(&loop);
+	engine = og_engine_open(&loop, NULL, &config, NULL);
+}
+
+static void teardown(void)
+{
+	engine->ops->close(engine);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert_eq(uv_loop_close(&loop), 0);
+}
+
+TestSuite(echo, .init = setup, .fini = teardown, .timeout = 10);
+
+static struct og_engine_run *start(const char *body);
+
+static enum og_fault on_event(void *ctx, json_t *chunk, const char *bytes, size_t len)
+{
+	json_t *choice = json_array_get(json_object_get(chunk, "choices"), 0);
+	const char *content = json_string_value(json_object_get(json_object_get(choice, "delta"), "content"));
+
+	(void)ctx;
+	(void)len;
+	cr_assert_null(bytes);
+	if (!content)
+		content = json_string_value(json_object_get(choice, "text"));
+	strncpy(text, content, sizeof(text) - 1);
+	cr_assert_str_eq(json_string_value(json_object_get(choice, "finish_reason")), "stop");
+	events++;
+	return OG_FAULT_NONE;
+}
+
+static void on_end(void *ctx, enum og_fault fault, const char *words)
+{
+	(void)ctx;
+	(void)words;
+	cr_assert_eq(fault, OG_FAULT_NONE);
+	ends++;
+	if (again) {
+		again = false;
+		start("{\"prompt\":\"again\"}");
+	}
+}
+
+static struct og_engine_run *start(const char *body)
+{
+	const struct og_engine_sink sink = {.event = on_event, .end = on_end};
+	struct og_request q;
+	struct og_engine_run *run;
+
+	cr_assert_eq(og_request_parse("id", body, strlen(body), &q, NULL), 0);
+	run = engine->ops->start(engine, &q, "m", 0, &sink, NULL);
+	og_request_done(&q);
+	return run;
+}
+
+Test(echo, answers_with_the_last_message_or_the_prompt)
+{
+	start("{\"messages\":[{\"role\":\"system\",\"content\":\"no\"},{\"role\":\"user\",\"content\":\"two "
+	      "words\"}]}");
+	cr_assert_eq(ends, 0);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert_eq(ends, 1);
+	cr_assert_str_eq(text, "two words");
+	again = true;
+	start("{\"prompt\":\"once\"}");
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert_eq(ends, 3);
+	cr_assert_str_eq(text, "again");
+}
+
+Test(echo, a_cancelled_one_says_nothing)
+{
+	engine->ops->cancel(engine, start("{\"prompt\":\"a\"}"));
+	start("{\"prompt\":\"b\"}");
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert_eq(ends, 1);
+	cr_assert_str_eq(text, "b");
+}
+
+static void on_probed(void *ctx, const struct og_serves *serves, const struct og_error *why)
+{
+	(void)ctx;
+	cr_assert_null(why);
+	cr_assert(serves->any);
+	probed++;
+}
+
+Test(echo, serves_whatever_it_is_asked_for)
+{
+	cr_assert_eq(engine->ops->probe(engine, on_probed, NULL, NULL), 0);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert_eq(probed, 1);
+}

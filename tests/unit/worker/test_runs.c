@@ -1,0 +1,114 @@
+#include "runs.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "leaks.h"
+
+TestSuite(runs, .timeout = 10);
+
+static struct og_envelope envelope(const char *id, int64_t attempt, int64_t count)
+{
+	return (struct og_envelope){
+		.id = id, .attempt = attempt, .delivery_count = count, .epoch = 5, .lease = "lease5"};
+}
+
+static struct og_run *run(const char *id)
+{
+	struct og_envelope e = envelope(id, 1, 0);
+
+	return og_run_new(&e, 1, 7, 1000);
+}
+
+Test(runs, waits_starts_settles)
+{
+	struct og_runs t = {0};
+	struct og_run *a = run("a"), *b = run("b"), *c = run("c");
+
+	og_runs_start(&t, a);
+	og_runs_wait(&t, b);
+	og_runs_wait(&t, c);
+	cr_assert_eq(t.n_running, 1);
+	cr_assert_eq(t.line, b);
+	cr_assert_eq(og_runs_find(&t, "c"), c);
+	og_runs_settle(&t, a);
+	cr_assert_eq(t.n_running, 0);
+	cr_assert_eq(og_runs_find(&t, "a"), a);
+	og_runs_settle(&t, b); /* cancelled while it waited */
+	cr_assert_eq(t.line, c);
+	og_runs_start(&t, c);
+	cr_assert_null(t.line);
+	cr_assert_eq(t.n_running, 1);
+	cr_assert_eq(og_runs_count(&t), 3);
+	og_runs_remove(&t, a);
+	og_runs_remove(&t, b);
+	og_runs_remove(&t, c);
+	cr_assert_eq(og_runs_count(&t), 0);
+	cr_assert_eq(t.n_running, 0);
+	og_run_free(a);
+	og_run_free(b);
+	og_run_free(c);
+}
+
+Test(runs, one_refused_goes_straight_to_settling)
+{
+	struct og_runs t = {0};
+	struct og_run *a = run("a");
+
+	og_runs_settle(&t, a);
+	cr_assert_eq(a->phase, OG_RUN_SETTLING);
+	cr_assert_eq(og_runs_count(&t), 1);
+	og_runs_remove(&t, a);
+	og_run_free(a);
+}
+
+Test(runs, what_a_delivery_meets)
+{
+	struct og_envelope first = envelope("a", 1, 0), second = envelope("a", 2, 0), unnumbered = envelope("a", 0, 0);
+	struct og_run *held = og_run_new(&first, 1, 1, 0);
+
+	cr_assert_eq(og_run_meets(NULL, &first), OG_MEETS_NOBODY);
+	cr_assert_eq(og_run_meets(held, &first), OG_MEETS_ITSELF);
+	cr_assert_eq(og_run_meets(held, &unnumbered), OG_MEETS_ITSELF, "no attempt is the first");
+	cr_assert_eq(og_run_meets(held, &second), OG_MEETS_OLDER);
+	held->phase = OG_RUN_SETTLING;
+	cr_assert_eq(og_run_meets(held, &first), OG_MEETS_ITSELF);
+	cr_assert_eq(og_run_meets(held, &second), OG_MEETS_NOBODY, "what settles ends by itself");
+	held->attempt = 3;
+	cr_assert_eq(og_run_meets(held, &second), OG_MEETS_NEWER);
+	og_run_free(held);
+}
+
+Test(runs, taking_a_delivery_over)
+{
+	struct og_envelope e = envelope("a", 1, 2);
+	struct og_run *r = og_run_new(&e, 1, 7, 0);
+
+	cr_assert_eq(r->run, 2);
+	e.delivery_count = 3;
+	og_run_take_over(r, &e, 4, 9);
+	cr_assert_eq(r->run, 2, "it came straight back: nobody else has run it");
+	cr_assert_eq(r->delivery_epoch, 4);
+	cr_assert_eq(r->delivery_tag, 9);
+	e.delivery_count = 5;
+	og_run_take_over(r, &e, 5, 1);
+	cr_assert_eq(r->run, 5, "someone may have run it in between");
+	og_run_free(r);
+}
+
+Test(runs, a_later_leaders_lease_counts)
+{
+	struct og_envelope e = envelope("a", 1, 0);
+	struct og_run *r = og_run_new(&e, 1, 7, 0);
+
+	e.epoch = 4;
+	e.lease = "lease4";
+	og_run_take_over(r, &e, 1, 8);
+	cr_assert_str_eq(r->lease, "lease5");
+	e.epoch = 6;
+	e.lease = "lease6";
+	og_run_take_over(r, &e, 1, 8);
+	cr_assert_str_eq(r->lease, "lease6");
+	cr_assert_eq(r->epoch, 6);
+	og_run_free(r);
+}
