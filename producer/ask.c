@@ -7,7 +7,7 @@
 #include "model/names.h"
 
 struct ask {
-	const char *verb;
+	const char *verb; /* NULL: no question, to be connected is enough */
 	json_t *body;
 	int64_t within_ms; /* of the connection's standing */
 	char id[OG_ID_LEN + 1];
@@ -53,6 +53,10 @@ static void on_up(void *ctx)
 {
 	struct ask *a = ctx;
 
+	if (!a->verb) {
+		finish(a, OG_EXIT_ANSWERED);
+		return;
+	}
 	if (!uv_is_active((uv_handle_t *)&a->timer))
 		uv_timer_start(&a->timer, on_late, (uint64_t)a->within_ms, 0);
 	if (og_session_ask(a->session, a->verb, json_incref(a->body), a->id, &a->why) < 0)
@@ -91,42 +95,54 @@ static void on_over(void *ctx, enum og_exit exit, const struct og_error *why)
 	finish(a, exit);
 }
 
-enum og_exit og_ask(const struct og_cli *c, const char *cluster, const char *verb, json_t *body, int64_t within_ms,
-	json_t **ret, struct og_error *err)
+/* From connect to close. `cluster` NULL: the configured one. */
+static enum og_exit converse(const struct og_cli *c, const char *cluster, struct ask *a, struct og_error *err)
 {
-	struct ask a = {.verb = verb, .body = body, .within_ms = within_ms};
-	struct og_session_handler handler = {.on_up = on_up, .on_message = on_message, .on_over = on_over, .ctx = &a};
+	struct og_session_handler handler = {.on_up = on_up, .on_message = on_message, .on_over = on_over, .ctx = a};
 	struct og_session_config config;
 	struct og_settings settings = c->settings;
 	char user[OG_NAME_MAX];
 	uv_loop_t loop;
 
-	if (og_cli_session(c, false, user, &config, err) < 0) {
-		json_decref(body);
+	if (og_cli_session(c, !a->verb, user, &config, err) < 0)
 		return OG_EXIT_NOT_CONNECTED;
-	}
 	if (cluster)
 		settings.cluster = (char *)cluster;
 	config.settings = &settings;
 	uv_loop_init(&loop);
-	a.session = og_session_open(&loop, &config, &handler, err);
-	if (!a.session) {
+	a->session = og_session_open(&loop, &config, &handler, err);
+	if (!a->session) {
 		uv_loop_close(&loop);
-		json_decref(body);
 		return OG_EXIT_NOT_CONNECTED;
 	}
-	uv_timer_init(&loop, &a.timer);
-	a.timer.data = &a;
-	a.open = 2;
-	while (a.open)
+	uv_timer_init(&loop, &a->timer);
+	a->timer.data = a;
+	a->open = 2;
+	while (a->open)
 		uv_run(&loop, UV_RUN_ONCE);
 	uv_loop_close(&loop);
+	if (a->exit != OG_EXIT_ANSWERED && err)
+		*err = a->why;
+	return cluster && a->why.kind == OG_FATAL ? OG_EXIT_NOT_FOUND : a->exit;
+}
+
+enum og_exit og_ask(const struct og_cli *c, const char *cluster, const char *verb, json_t *body, int64_t within_ms,
+	json_t **ret, struct og_error *err)
+{
+	struct ask a = {.verb = verb, .body = body, .within_ms = within_ms};
+	enum og_exit exit = converse(c, cluster, &a, err);
+
 	json_decref(body);
-	if (a.exit == OG_EXIT_ANSWERED)
+	if (exit == OG_EXIT_ANSWERED)
 		*ret = a.answer;
-	else if (err)
-		*err = a.why;
-	return cluster && a.why.kind == OG_FATAL ? OG_EXIT_NOT_FOUND : a.exit;
+	return exit;
+}
+
+enum og_exit og_reach(const struct og_cli *c, const char *cluster, struct og_error *err)
+{
+	struct ask a = {0};
+
+	return converse(c, cluster, &a, err);
 }
 
 enum og_exit og_ask_or_tell(struct og_cli *c, const char *verb, json_t *body, json_t **ret)

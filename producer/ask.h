@@ -15,7 +15,10 @@
 enum og_exit og_ask(const struct og_cli *c, const char *cluster, const char *verb, json_t *body, int64_t within_ms,
 	json_t **ret, struct og_error *err);
 
-/* The same in the configured cluster within OG_ASK_MS, telling what went wrong. */
+/* Whether the broker lets us into `cluster`: as og_ask, without a question. */
+enum og_exit og_reach(const struct og_cli *c, const char *cluster, struct og_error *err);
+
+/* og_ask in the configured cluster within OG_ASK_MS, telling what went wrong. */
 enum og_exit og_ask_or_tell(struct og_cli *c, const char *verb, json_t *body, json_t **ret);
 
 /* A whole verb: asks (as og_ask, within OG_ASK_MS) and prints the answer, as JSON or as the table that `fill` makes of it. */

@@ -67,7 +67,7 @@ void og_help_markdown(FILE *out)
 	for (size_t i = 0; i < og_n_verbs; i++) {
 		const struct og_verb *v = og_verbs[i];
 
-		fprintf(out, "\n### og %s%s%s\n\n%s\n", v->name, *v->arguments ? " " : "", v->arguments, v->summary);
+		fprintf(out, "\n### `og %s%s%s`\n\n%s\n", v->name, *v->arguments ? " " : "", v->arguments, v->summary);
 		if (v->details)
 			fprintf(out, "%s\n", v->details);
 		if (v->n_options)

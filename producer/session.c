@@ -57,20 +57,23 @@ static void over(struct og_session *s, enum og_exit exit, const struct og_error 
 static void give_up(struct og_session *s)
 {
 	const struct og_settings *settings = s->config.settings;
+	const char *what = s->why.message;
 	struct og_error why;
 
 	if (s->blocked) {
-		og_fail(&why, OG_BUSY, "the broker takes no messages now (%s): try again later", s->why.message);
+		og_fail(&why, OG_BUSY, "the broker takes no messages now (%s): try again later", what);
 		over(s, OG_EXIT_BUSY, &why);
 		return;
 	}
 	if (s->why.kind == OG_FATAL)
-		og_fail(&why, OG_FATAL, "%s: check the cluster's name ('%s') and %s/%s.credentials", s->why.message,
+		og_fail(&why, OG_FATAL, "%s: check the cluster's name ('%s') and %s/%s.credentials", what,
 			settings->cluster, settings->secrets, ROLE);
+	else if (strstr(what, "NOT_FOUND")) /* the broker's own word for a missing exchange */
+		og_fail(&why, OG_RETRY, "%s: `og-broker-config apply` sets the cluster up", what);
 	else
 		og_fail(&why, OG_RETRY,
-			"the broker at %s does not answer%s%s: start it (`og start`), or name another with OG_BROKER",
-			settings->broker_endpoints, s->why.kind ? ": " : "", s->why.kind ? s->why.message : "");
+			"no connection to the broker at %s%s%s: start it (`og start`), or name another with OG_BROKER",
+			settings->broker_endpoints, *what ? ": " : "", what);
 	over(s, OG_EXIT_NOT_CONNECTED, &why);
 }
 

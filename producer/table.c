@@ -102,7 +102,7 @@ int og_table_print(const struct og_table *t, struct og_screen *screen)
 			if (!last)
 				pad(&out, right ? 2 : space + 2);
 		}
-		while (out.data[out.len - 1] == ' ')
+		while (out.len && out.data[out.len - 1] == ' ')
 			out.len--;
 		og_buf_adds(&out, "\n");
 	}

@@ -1,0 +1,269 @@
+#include "node.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "service/service.h"
+#include "service/supervisor.h"
+
+#define WORKER      "og-worker"
+#define POLL_US     100000
+#define DEATHS_MAX  3 /* so often a service may die before we say so */
+#define FILE_CAP    8192u
+#define DRAIN_EXTRA 5000 /* ms that a worker may take beyond its drain */
+
+char *og_node_socket(const struct og_settings *s)
+{
+	return og_path_join(s->root, "run/supervisor.sock");
+}
+
+int og_node_call(const struct og_settings *s, const char *verb, int64_t timeout_ms, json_t **ret, struct og_error *err)
+{
+	og_autofree char *path = og_node_socket(s);
+	json_t *request = json_pack("{s:s}", "verb", verb), *answer;
+	const char *refusal;
+	int rc = og_control_call(path, request, timeout_ms, &answer, err);
+
+	json_decref(request);
+	if (rc < 0)
+		return -1;
+	refusal = json_string_value(json_object_get(answer, "error"));
+	if (refusal) {
+		og_fail(err, OG_INVALID, "%s", refusal);
+		json_decref(answer);
+		return -1;
+	}
+	*ret = answer;
+	return 0;
+}
+
+/* The first service that is not ready; NULL: all are. */
+static const json_t *first_unready(const json_t *status)
+{
+	const json_t *services = json_object_get(status, "services"), *service;
+	size_t i;
+
+	json_array_foreach(services, i, service)
+	{
+		const char *state = json_string_value(json_object_get(service, "state"));
+
+		if (!state || strcmp(state, "ready") != 0)
+			return service;
+	}
+	return NULL;
+}
+
+/* Tells what became of one look: 1 all is ready, 0 not yet, -1 it will not be. */
+static int judge(
+	const struct og_settings *s, const json_t *status, bool late, char name[static 64], struct og_error *err)
+{
+	const json_t *service = first_unready(status);
+	const char *found = json_string_value(json_object_get(service, "name"));
+	json_int_t deaths = json_integer_value(json_object_get(service, "restarts"));
+
+	if (!service)
+		return 1;
+	snprintf(name, 64, "%s", found ? found : "?");
+	if (deaths < DEATHS_MAX && !late)
+		return 0;
+	return og_fail(err, OG_RETRY, "%s %s: look at %s/logs/%s.log", name,
+		deaths < DEATHS_MAX ? "is not ready yet" : "dies again and again", s->root, name);
+}
+
+int og_node_wait_ready(const struct og_settings *s, int64_t within_ms, void (*on_wait)(void *ctx, const char *service),
+	void *ctx, struct og_error *err)
+{
+	int64_t end = og_clock_mono_ms() + within_ms;
+
+	for (;;) {
+		char name[64] = "";
+		json_t *status;
+		int rc;
+
+		if (og_node_call(s, "status", OG_NODE_CALL_MS, &status, err) < 0)
+			return -1;
+		rc = judge(s, status, og_clock_mono_ms() > end, name, err);
+		json_decref(status);
+		if (rc)
+			return rc < 0 ? -1 : 0;
+		if (on_wait)
+			on_wait(ctx, name);
+		usleep(POLL_US);
+	}
+}
+
+/* ── memberships ── */
+
+static const char *env_of(const struct og_supervised *s, const char *name, const char *otherwise)
+{
+	size_t len = strlen(name);
+
+	for (char *const *e = s->env; *e; e++)
+		if (!strncmp(*e, name, len) && (*e)[len] == '=')
+			return *e + len + 1;
+	return otherwise;
+}
+
+static bool is_worker(const struct og_supervised *service)
+{
+	const char *program = service->args[0] ? strrchr(service->args[0], '/') : NULL;
+
+	return program ? !strcmp(program + 1, WORKER) : service->args[0] && !strcmp(service->args[0], WORKER);
+}
+
+static bool is_auto(const struct og_settings *s)
+{
+	return !strcmp(s->node_name, "auto");
+}
+
+static int add_file(const struct og_settings *s, const char *cluster, const char *path, struct og_memberships *m,
+	struct og_error *err)
+{
+	struct og_supervised service;
+	const char *its_cluster, *its_node;
+
+	if (og_supervised_parse(path, &service, err) < 0)
+		return -1;
+	its_cluster = env_of(&service, "POC_CLUSTER_ID", s->cluster);
+	its_node = env_of(&service, "NODE_NAME", s->node_name);
+	if (is_worker(&service) && (!cluster || !strcmp(its_cluster, cluster)) &&
+		(is_auto(s) || !cluster || !strcmp(its_node, s->node_name))) {
+		m->items = og_realloc(m->items, (m->n + 1) * sizeof(*m->items));
+		m->items[m->n++] = (struct og_membership){
+			.path = og_strdup(path),
+			.service = og_strdup(service.name),
+			.cluster = og_strdup(its_cluster),
+			.node = og_strdup(its_node),
+			.serve = !strcmp(env_of(&service, "POC_SERVE", s->serve ? "1" : "0"), "1"),
+		};
+	}
+	og_supervised_done(&service);
+	return 0;
+}
+
+int og_memberships_load(
+	const struct og_settings *s, const char *cluster, struct og_memberships *ret, struct og_error *err)
+{
+	og_autofree char *pattern = og_path_join(s->root, "services/*.ini");
+	struct og_memberships m = {0};
+	glob_t found = {0};
+	int rc = 0;
+
+	if (glob(pattern, 0, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc && !rc; i++)
+			rc = add_file(s, cluster, found.gl_pathv[i], &m, err);
+	globfree(&found);
+	if (rc < 0) {
+		og_memberships_done(&m);
+		return -1;
+	}
+	*ret = m;
+	return 0;
+}
+
+void og_memberships_done(struct og_memberships *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		free(m->items[i].path);
+		free(m->items[i].service);
+		free(m->items[i].cluster);
+		free(m->items[i].node);
+	}
+	free(m->items);
+	*m = (struct og_memberships){0};
+}
+
+/* A word of a command line, as the supervisor reads it. */
+static void add_word(struct og_buf *out, const char *word)
+{
+	og_buf_adds(out, "\"");
+	for (; *word; word++) {
+		if (*word == '"' || *word == '\\')
+			og_buf_adds(out, "\\");
+		og_buf_add(out, word, 1);
+	}
+	og_buf_adds(out, "\"");
+}
+
+/* The worker lies beside this very program. */
+static int worker_path(char out[static 1024], struct og_error *err)
+{
+	ssize_t len = readlink("/proc/self/exe", out, 1023);
+	char *slash;
+
+	out[len > 0 ? len : 0] = '\0';
+	slash = strrchr(out, '/');
+	if (!slash || (size_t)(slash - out) + sizeof("/" WORKER) > 1024)
+		return og_fail(err, OG_FATAL, "cannot tell where this program lies: %s", strerror(errno));
+	strcpy(slash, "/" WORKER);
+	if (access(out, X_OK) < 0)
+		return og_fail(err, OG_FATAL, "%s: %s", out, strerror(errno));
+	return 0;
+}
+
+/* services/30-worker-<node>.ini; where that is there, for another cluster, the cluster's name is added. `ret_first` says which. */
+static int service_path(
+	const struct og_settings *s, const char *cluster, char **ret, bool *ret_first, struct og_error *err)
+{
+	char key[OG_NAME_MAX], other[OG_NAME_MAX];
+	const char *node = key;
+	struct og_node_id id;
+
+	if (og_name_key(cluster, other, sizeof(other), err) < 0 || og_name_key(s->node_name, key, sizeof(key), err) < 0)
+		return -1;
+	if (is_auto(s)) {
+		if (og_node_id_load(s, &id, err) < 0)
+			return -1;
+		node = strrchr(id.dir, '/') + 1;
+	}
+	*ret = og_printf("%s/services/30-worker-%s.ini", s->root, node);
+	*ret_first = access(*ret, F_OK) < 0;
+	if (!*ret_first) {
+		free(*ret);
+		*ret = og_printf("%s/services/30-worker-%s-%s.ini", s->root, node, other);
+	}
+	return 0;
+}
+
+/* A node's second worker must differ from its first: by a number that the cluster's name gives. */
+static unsigned instance_of(const char *cluster)
+{
+	unsigned hash = 0;
+
+	while (*cluster)
+		hash = (hash * 31 + (unsigned char)*cluster++) % 9000;
+	return 1000 + hash;
+}
+
+int og_membership_add(const struct og_settings *s, const char *cluster, struct og_error *err)
+{
+	og_autofree char *folder = og_path_join(s->root, "services"), *path = NULL;
+	char worker[1024];
+	struct og_buf text;
+	bool first;
+	int rc;
+
+	if (worker_path(worker, err) < 0 || service_path(s, cluster, &path, &first, err) < 0 ||
+		og_mkdir_p(folder, 0700, err) < 0)
+		return -1;
+	og_buf_init(&text, FILE_CAP);
+	og_buf_adds(&text, "[service]\ncommand = ");
+	add_word(&text, worker);
+	if (!first)
+		og_buf_addf(&text, " --instance %u", instance_of(cluster));
+	if (!is_auto(s))
+		og_buf_addf(&text, "\nenv.NODE_NAME = %s", s->node_name);
+	og_buf_addf(&text, "\nenv.POC_CLUSTER_ID = %s\nenv.POC_SERVE = %d\nstop_ms = %lld\n", cluster, s->serve,
+		(long long)s->drain_ms + DRAIN_EXTRA);
+	rc = og_file_write_atomic(path, text.data, text.len, 0600, err);
+	og_buf_done(&text);
+	return rc;
+}

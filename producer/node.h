@@ -1,0 +1,43 @@
+/* This machine's part: the supervisor that keeps its services, and which of them make it a member of a cluster. */
+#ifndef OG_NODE_H
+#define OG_NODE_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "model/settings.h"
+
+#define OG_NODE_CALL_MS  3000
+#define OG_NODE_READY_MS 90000 /* a broker on a slow machine takes its time */
+
+char *og_node_socket(const struct og_settings *s); /* of the supervisor; the caller's */
+
+/* One verb to the supervisor. RETRY: it does not run. INVALID: it refused, in its own words. */
+int og_node_call(const struct og_settings *s, const char *verb, int64_t timeout_ms, json_t **ret, struct og_error *err);
+
+/* Waits until all services are ready, or one of them died again and again, or the time is over: then RETRY, which names it and
+ * its log. `on_wait` is told what is waited for; may be NULL. */
+int og_node_wait_ready(const struct og_settings *s, int64_t within_ms, void (*on_wait)(void *ctx, const char *service),
+	void *ctx, struct og_error *err);
+
+/* A worker's service file: it makes a node a member of a cluster, where it serves or is a peer. */
+struct og_membership {
+	char *path, *service, *cluster, *node;
+	bool serve;
+};
+struct og_memberships {
+	struct og_membership *items;
+	size_t n;
+};
+
+/* Of all the nodes of this root; of those in `cluster` where it is not NULL, and of the node alone that NODE_NAME names,
+ * if it does. A file that cannot be read is an error. */
+int og_memberships_load(
+	const struct og_settings *s, const char *cluster, struct og_memberships *ret, struct og_error *err);
+void og_memberships_done(struct og_memberships *m);
+
+/* Writes the service file. The supervisor sees it when it reloads. */
+int og_membership_add(const struct og_settings *s, const char *cluster, struct og_error *err);
+
+#endif

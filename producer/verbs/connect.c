@@ -1,0 +1,78 @@
+#include <string.h>
+
+#include "ask.h"
+#include "node.h"
+#include "verbs.h"
+
+#define NAME_LEN 64
+
+/* What a vhost and a file may be called. */
+static bool is_name(const char *cluster)
+{
+	size_t len = strlen(cluster);
+
+	return len && len <= NAME_LEN && *cluster != '.' &&
+	       strspn(cluster, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+}
+
+static void on_wait(void *ctx, const char *service)
+{
+	og_screen_progress(ctx, "waiting for %s", service);
+}
+
+static enum og_exit start_it(struct og_cli *c, const char *cluster)
+{
+	struct og_error err;
+	json_t *answer;
+
+	if (og_node_call(&c->settings, "reload", OG_NODE_CALL_MS, &answer, &err) < 0) {
+		if (err.kind != OG_RETRY)
+			return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+		og_screen_note(&c->screen, "this node does not run: it joins %s at `og start`", cluster);
+		return OG_EXIT_ANSWERED;
+	}
+	json_decref(answer);
+	if (og_node_wait_ready(&c->settings, OG_NODE_READY_MS, on_wait, &c->screen, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
+	og_screen_settle(&c->screen);
+	og_screen_note(&c->screen, "connected to %s", cluster);
+	return OG_EXIT_ANSWERED;
+}
+
+static enum og_exit run(struct og_cli *c)
+{
+	const char *cluster = c->args[0];
+	struct og_memberships memberships;
+	struct og_error err;
+	enum og_exit exit;
+	bool member;
+
+	if (!is_name(cluster))
+		return og_cli_usage(c, "'%s' cannot be a cluster's name", cluster);
+	if (og_memberships_load(&c->settings, cluster, &memberships, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_USAGE, &err);
+	member = memberships.n > 0;
+	og_memberships_done(&memberships);
+	if (member) {
+		og_screen_note(&c->screen, "connected to %s already", cluster);
+		return OG_EXIT_ANSWERED;
+	}
+	exit = og_reach(c, cluster, &err);
+	if (exit != OG_EXIT_ANSWERED)
+		return og_cli_fail(c, exit, &err);
+	if (og_membership_add(&c->settings, cluster, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+	return start_it(c, cluster);
+}
+
+const struct og_verb og_verb_connect = {
+	.name = "connect",
+	.arguments = "<cluster>",
+	.min = 1,
+	.max = 1,
+	.summary = "makes this node a member of a cluster: its worker joins it",
+	.details = "\nThe broker must know the cluster and let this node's users into it. With POC_SERVE=1 (or "
+                   "node.serve) the\n"
+		   "node serves; else it is a peer. `join` is the same.",
+	.run = run,
+};

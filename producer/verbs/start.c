@@ -1,0 +1,137 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "node.h"
+#include "service/supervisor.h"
+#include "verbs.h"
+
+#define UP_MS   10000 /* for the supervisor itself */
+#define POLL_US 20000
+
+struct start {
+	bool foreground;
+};
+
+static const struct start defaults = {0};
+
+static const struct og_option options[] = {
+	{"foreground", 0, NULL, OG_OPTION_FLAG, offsetof(struct start, foreground), 0, 0,
+		"stay, and log to stderr: for systemd and containers"},
+};
+
+static enum og_exit foreground(struct og_cli *c)
+{
+	struct og_error err;
+
+	/* What it starts must not inherit it. */
+	signal(SIGPIPE, SIG_DFL);
+	if (og_supervisor_run(c->settings.root, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+	return OG_EXIT_ANSWERED;
+}
+
+/* The child of the fork: away from the terminal, into the background. Does not return. */
+static void become_daemon(struct og_cli *c, int log)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	dup2(null, STDIN_FILENO);
+	dup2(log, STDOUT_FILENO);
+	dup2(log, STDERR_FILENO);
+	exit((int)foreground(c));
+}
+
+/* Waits until the supervisor answers; -1: it ended, or it is late. */
+static int wait_up(struct og_cli *c, pid_t pid, const char *log, struct og_error *err)
+{
+	int64_t end = og_clock_mono_ms() + UP_MS;
+
+	for (;;) {
+		json_t *status;
+
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return og_fail(err, OG_FATAL, "the supervisor ended at once: %s says why", log);
+		if (og_node_call(&c->settings, "status", OG_NODE_CALL_MS, &status, NULL) == 0) {
+			json_decref(status);
+			return 0;
+		}
+		if (og_clock_mono_ms() > end)
+			return og_fail(err, OG_RETRY, "the supervisor does not answer: look at %s", log);
+		usleep(POLL_US);
+	}
+}
+
+static void on_wait(void *ctx, const char *service)
+{
+	og_screen_progress(ctx, "waiting for %s", service);
+}
+
+static enum og_exit wait_ready(struct og_cli *c, const char *how)
+{
+	struct og_error err;
+
+	if (og_node_wait_ready(&c->settings, OG_NODE_READY_MS, on_wait, &c->screen, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
+	og_screen_settle(&c->screen);
+	og_screen_note(&c->screen, "%s", how);
+	return OG_EXIT_ANSWERED;
+}
+
+/* The one place that decides who keeps the node: a supervisor of ours. */
+static enum og_exit background(struct og_cli *c)
+{
+	og_autofree char *folder = og_path_join(c->settings.root, "logs");
+	og_autofree char *path = og_path_join(folder, "supervisor.log");
+	struct og_error err;
+	int log;
+	pid_t pid;
+
+	if (og_mkdir_p(folder, 0700, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	pid = log < 0 ? -1 : fork();
+	if (pid < 0) {
+		og_screen_error(&c->screen, "cannot start (%s): %s", path, strerror(errno));
+		return OG_EXIT_INTERNAL;
+	}
+	if (!pid)
+		become_daemon(c, log);
+	close(log);
+	if (wait_up(c, pid, path, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
+	return wait_ready(c, "started");
+}
+
+static enum og_exit run(struct og_cli *c)
+{
+	const struct start *s = c->options;
+	json_t *status;
+
+	if (s->foreground)
+		return foreground(c);
+	if (og_node_call(&c->settings, "status", OG_NODE_CALL_MS, &status, NULL) < 0)
+		return background(c);
+	json_decref(status);
+	return wait_ready(c, "runs already");
+}
+
+const struct og_verb og_verb_start = {
+	.name = "start",
+	.arguments = "",
+	.summary = "starts this node's services, and waits until they are ready",
+	.options = options,
+	.n_options = OG_COUNT(options),
+	.defaults = &defaults,
+	.options_size = sizeof(defaults),
+	.run = run,
+};

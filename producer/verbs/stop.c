@@ -1,0 +1,42 @@
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "node.h"
+#include "verbs.h"
+
+#define GONE_MS 120000 /* a worker drains, a broker writes to its disk */
+#define POLL_US 50000
+
+static enum og_exit run(struct og_cli *c)
+{
+	int64_t end = og_clock_mono_ms() + GONE_MS;
+	struct og_error err;
+	json_t *answer;
+
+	if (og_node_call(&c->settings, "stop", OG_NODE_CALL_MS, &answer, &err) < 0) {
+		if (err.kind != OG_RETRY)
+			return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+		og_screen_note(&c->screen, "this node does not run");
+		return OG_EXIT_ANSWERED;
+	}
+	json_decref(answer);
+	og_screen_progress(&c->screen, "stopping");
+	while (og_node_call(&c->settings, "status", OG_NODE_CALL_MS, &answer, NULL) == 0) {
+		json_decref(answer);
+		if (og_clock_mono_ms() > end) {
+			og_screen_error(&c->screen, "it still stops: `og status` shows what");
+			return OG_EXIT_NOT_CONNECTED;
+		}
+		usleep(POLL_US);
+	}
+	og_screen_settle(&c->screen);
+	og_screen_note(&c->screen, "stopped");
+	return OG_EXIT_ANSWERED;
+}
+
+const struct og_verb og_verb_stop = {
+	.name = "stop",
+	.arguments = "",
+	.summary = "stops this node's services: the worker finishes what it runs",
+	.run = run,
+};
