@@ -196,15 +196,27 @@ void og_index_free(struct og_index *ix, void (*release)(struct og_entry *e))
 	free(ix);
 }
 
+static int hold_at(struct og_lane *l, unsigned place, struct og_entry *e, struct og_held *held)
+{
+	if (l->n_heads == OG_LANE_PREFETCH)
+		return -1;
+	memmove(&l->heads[place + 1], &l->heads[place], (l->n_heads - place) * sizeof(*l->heads));
+	l->heads[place] = e;
+	l->n_heads++;
+	e->held = held;
+	return 0;
+}
+
 int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held)
 {
 	struct og_lane *l = lane_of(ix, e);
 
-	if (l->n_heads == OG_LANE_PREFETCH)
-		return -1;
-	l->heads[l->n_heads++] = e;
-	e->held = held;
-	return 0;
+	return hold_at(l, l->n_heads, e, held);
+}
+
+int og_index_hold_first(struct og_index *ix, struct og_entry *e, struct og_held *held)
+{
+	return hold_at(lane_of(ix, e), 0, e, held);
 }
 
 struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e)

@@ -127,6 +127,8 @@ void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray);
 
 /* Its body has come up at the head of its lane. -1: so many are held already (which a reader with our prefetch never sees). */
 int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held);
+int og_index_hold_first(
+	struct og_index *ix, struct og_entry *e, struct og_held *held);   /* given back: it is the head again */
 struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e); /* gives it back; NULL: none was held */
 struct og_lane *og_index_lane(struct og_index *ix, unsigned tier, enum og_class class, unsigned lane);
 

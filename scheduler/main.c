@@ -1,0 +1,277 @@
+/* og-scheduler: places prompts. docs/SCHEDULER.md says how it decides. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "service/service.h"
+#include "shell/scheduler.h"
+
+#define SETS_MAX     32
+#define KEY_CAP      1024
+#define REDIS_WINDOW 8192
+#define DRAIN_MS     3000
+#define CREDENTIALS  "scheduler"
+
+struct program {
+	uv_loop_t loop;
+	struct og_settings settings;
+	struct og_catalogue *catalogue;
+	struct og_credentials credentials;
+	char *lease_key;
+	size_t lease_key_len;
+	struct og_service *service;
+	struct og_scheduler *scheduler;
+	int status;
+};
+
+static const char usage[] =
+	"usage: og-scheduler [--config FILE] [--set SECTION.KEY=VALUE]... [--name NAME]\n"
+	"\n"
+	"Places the cluster's prompts and keeps track of them. Run two or more: one leads, the others stand by.\n"
+	"\n"
+	"  --config FILE            settings (default $OPENGATEWAY_POC_ROOT/config.ini)\n"
+	"  --set SECTION.KEY=VALUE  one setting, over what the file and the environment say\n"
+	"  --name NAME              of its control socket, <root>/run/scheduler-NAME.sock (default its process id)\n"
+	"  --help, --version\n"
+	"\n"
+	"It stops at SIGTERM or SIGINT, after what it is moving has moved. Exit status: 0 stopped, 1 failed, 2 bad "
+        "usage.\n";
+
+struct options {
+	const char *config, *name;
+	const char *sets[SETS_MAX + 1];
+	size_t n_sets;
+};
+
+/* 0; or the exit status plus 1, where the program is to end at once. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"set", required_argument, NULL, 's'},
+		{"name", required_argument, NULL, 'n'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'n':
+			o->name = optarg;
+			break;
+		case 's':
+			if (o->n_sets == SETS_MAX) {
+				fprintf(stderr, "og-scheduler: more than %d times --set\n", SETS_MAX);
+				return 3;
+			}
+			o->sets[o->n_sets++] = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 1;
+		case 'v':
+			puts("og-scheduler " OG_VERSION);
+			return 1;
+		default:
+			fputs(usage, stderr);
+			return 3;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "og-scheduler: unexpected argument '%s'\n%s", argv[optind], usage);
+		return 3;
+	}
+	return 0;
+}
+
+static int load_lease_key(struct program *p, struct og_error *err)
+{
+	og_autofree char *path = og_path_join(p->settings.secrets, "lease.key");
+
+	if (og_file_read(path, KEY_CAP, &p->lease_key, &p->lease_key_len, err) != 0)
+		return og_fail_in(err, "the lease key (run og-broker-config apply)");
+	while (p->lease_key_len && strchr(" \r\n", p->lease_key[p->lease_key_len - 1]))
+		p->lease_key_len--;
+	return p->lease_key_len >= 32 ? 0
+	                              : og_fail(err, OG_FATAL, "%s holds no key: it is shorter than 32 bytes", path);
+}
+
+static int load_catalogue(struct program *p, struct og_error *err)
+{
+	const char *path = p->settings.catalogue;
+
+	return og_catalogue_load(access(path, F_OK) == 0 ? path : NULL, &p->catalogue, err);
+}
+
+static int load(struct program *p, const struct options *o, struct og_error *err)
+{
+	enum og_log_level level;
+
+	if (og_settings_load(o->config, o->sets, &p->settings, err) != 0)
+		return -1;
+	og_log_level_parse(p->settings.log_level, &level, NULL);
+	og_log_init("og-scheduler", level);
+	if (og_credentials_load(&p->settings, CREDENTIALS, &p->credentials, err) != 0 || load_catalogue(p, err) != 0 ||
+		load_lease_key(p, err) != 0)
+		return -1;
+	return 0;
+}
+
+/* --- connections --- */
+
+static int dial_amqp(
+	void *ctx, const char *name, const struct og_amqp_events *events, struct og_amqp **ret, struct og_error *err)
+{
+	struct program *p = ctx;
+
+	return og_service_amqp(&p->loop, &p->settings, CREDENTIALS, name, false, events, ret, err);
+}
+
+static struct og_redis *dial_redis(void *ctx, const struct og_redis_events *events, struct og_error *err)
+{
+	struct program *p = ctx;
+	const struct og_redis_config config = {
+		.address = p->settings.redis,
+		.user = *p->settings.redis_user ? p->settings.redis_user : p->credentials.user,
+		.password = p->credentials.password,
+		.timeout_ms = p->settings.redis_timeout_ms,
+		.window = REDIS_WINDOW,
+	};
+
+	return og_redis_open(&p->loop, &config, events, err);
+}
+
+/* --- the service --- */
+
+static void on_state(void *ctx, bool ready, const char *text)
+{
+	struct program *p = ctx;
+
+	og_info(text, NULL);
+	if (ready)
+		og_service_ready(p->service, text);
+	else
+		og_service_not_ready(p->service, text);
+}
+
+static void on_refused(void *ctx, const struct og_error *why)
+{
+	struct program *p = ctx;
+
+	og_error_log(why->message,
+		"hint=\"check cluster.id and the scheduler's credentials, or run og-broker-config apply\"");
+	p->status = EXIT_FAILURE;
+	og_service_stop(p->service);
+}
+
+static void on_drained(void *ctx)
+{
+	struct program *p = ctx;
+
+	og_service_stop(p->service);
+}
+
+static void on_drain(void *ctx)
+{
+	struct program *p = ctx;
+
+	og_scheduler_drain(p->scheduler);
+}
+
+static void on_stop(void *ctx)
+{
+	struct program *p = ctx;
+
+	if (p->scheduler)
+		og_scheduler_stop(p->scheduler);
+}
+
+static void on_status(void *ctx, json_t *status)
+{
+	struct program *p = ctx;
+
+	og_scheduler_status(p->scheduler, status);
+}
+
+static int start_service(struct program *p, const struct options *o, struct og_error *err)
+{
+	og_autofree char *run = og_path_join(p->settings.root, "run");
+	og_autofree char *name = o->name ? og_strdup(o->name) : og_printf("%d", (int)getpid());
+	og_autofree char *file = og_printf("scheduler-%s.sock", name);
+	og_autofree char *path = og_path_join(run, file);
+	const struct og_service_config config = {
+		.name = "og-scheduler",
+		.control_path = path,
+		.drain_ms = DRAIN_MS,
+		.on_drain = on_drain,
+		.on_stop = on_stop,
+		.on_status = on_status,
+		.ctx = p,
+	};
+
+	return og_mkdir_p(run, 0700, err) != 0 ? -1 : og_service_start(&p->loop, &config, &p->service, err);
+}
+
+static int start_scheduler(struct program *p, struct og_error *err)
+{
+	const struct og_scheduler_config config = {
+		.settings = &p->settings,
+		.catalogue = p->catalogue,
+		.user = p->credentials.user,
+		.lease_key = p->lease_key,
+		.lease_key_len = p->lease_key_len,
+		.dialer = {.amqp = dial_amqp, .redis = dial_redis, .ctx = p},
+		.on_state = on_state,
+		.on_drained = on_drained,
+		.on_refused = on_refused,
+		.ctx = p,
+	};
+
+	return og_scheduler_start(&p->loop, &config, &p->scheduler, err);
+}
+
+static void done(struct program *p)
+{
+	og_scheduler_free(p->scheduler);
+	og_service_free(p->service);
+	uv_loop_close(&p->loop);
+	free(p->lease_key);
+	free(p->catalogue);
+	og_settings_done(&p->settings);
+}
+
+int main(int argc, char **argv)
+{
+	struct program p = {.status = EXIT_SUCCESS};
+	struct options options = {0};
+	struct og_error err;
+	int rc = read_options(argc, argv, &options);
+
+	if (rc)
+		return rc - 1;
+	og_log_init("og-scheduler", OG_LOG_INFO);
+	uv_loop_init(&p.loop);
+	if (load(&p, &options, &err) != 0 || start_service(&p, &options, &err) != 0) {
+		og_error_log(err.message, NULL);
+		p.status = EXIT_FAILURE;
+	} else {
+		if (start_scheduler(&p, &err) != 0) {
+			og_error_log(err.message, NULL);
+			p.status = EXIT_FAILURE;
+			og_service_stop(p.service);
+		}
+		uv_run(&p.loop, UV_RUN_DEFAULT);
+	}
+	done(&p);
+	return p.status;
+}

@@ -1,0 +1,234 @@
+/* A submit whose id is known already, or has to be looked up because its client chose it. */
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "shell/answer.h"
+#include "shell/intake.h"
+#include "shell/move.h"
+#include "shell/records.h"
+#include "shell/watch.h"
+
+#define HASH_HEX 32
+#define GONE                                                                                                           \
+	"{\"error\":{\"type\":\"result_gone\",\"message\":\"the job has ended, and its result is kept no longer\"}}"
+
+/* Of the body: the same id with another body is another request. */
+static void hash_body(const struct og_message *m, char ret[static HASH_HEX + 1])
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+
+	SHA256(m->body_len ? m->body : (const unsigned char *)"", m->body_len, digest);
+	for (size_t i = 0; i < HASH_HEX / 2; i++)
+		snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+}
+
+static enum og_judged refuse_foreign(struct og_scheduler *s, const struct og_submit *x)
+{
+	og_answer_refuse(s, &x->e, x->tenant, OG_STATE_FAILED, "invalid_request",
+		"this request id is in use for another request", &x->source);
+	return OG_JUDGED_TAKEN;
+}
+
+/* --- an answer that is there already --- */
+
+struct again { /* the stored result is fetched, and sent to the new reply key */
+	struct og_scheduler *s;
+	uint64_t term;
+	struct og_source source;
+	char id[OG_ID_LEN + 1], reply[OG_KEY_MAX], tenant[OG_NAME_MAX], state[32], error[64];
+};
+
+static struct again *current(struct again *a)
+{
+	if (a->s->term && a->s->term->serial == a->term)
+		return a;
+	free(a);
+	return NULL;
+}
+
+static void send_result(struct og_scheduler *s, const char *reply, const char *id, const char *state,
+	const char *error_type, const struct og_redis_reply *body)
+{
+	if (body && body->type == OG_REPLY_STRING)
+		og_watch_result(s, reply, id, state, error_type, body->str, body->len);
+	else
+		og_watch_result(s, reply, id, state, "result_gone", GONE, strlen(GONE));
+}
+
+static void on_result(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct again *a = current(ctx);
+
+	(void)err;
+	if (!a)
+		return;
+	if (reply)
+		send_result(a->s, a->reply, a->id, a->state, a->error, reply);
+	og_source_ack(&a->source);
+	free(a);
+}
+
+/* Where Redis cannot say how it ended, nothing is said: the client asks for its result when it misses it. */
+static void on_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct again *a = current(ctx);
+	const char *state = reply ? og_record_text(reply, OG_RECORD_STATE) : NULL;
+	const char *tenant = reply ? og_record_text(reply, OG_RECORD_TENANT) : NULL;
+	const char *error = reply ? og_record_text(reply, OG_RECORD_ERROR) : NULL;
+
+	(void)err;
+	if (!a)
+		return;
+	if (state && tenant && !strcmp(tenant, a->tenant)) {
+		snprintf(a->state, sizeof(a->state), "%s", state);
+		snprintf(a->error, sizeof(a->error), "%s", error ? error : "");
+		if (og_records_result(a->s, a->id, on_result, a) == 0)
+			return;
+	}
+	og_source_ack(&a->source);
+	free(a);
+}
+
+static enum og_judged tell_again(struct og_scheduler *s, const struct og_submit *x)
+{
+	struct again *a = og_new(struct again);
+
+	*a = (struct again){.s = s, .term = s->term->serial, .source = x->source};
+	snprintf(a->id, sizeof(a->id), "%s", x->e.id);
+	snprintf(a->reply, sizeof(a->reply), "%s", x->e.reply_to);
+	snprintf(a->tenant, sizeof(a->tenant), "%s", x->tenant);
+	s->counts.duplicates++;
+	if (og_records_look(s, a->id, on_record, a) != 0) {
+		og_source_ack(&a->source);
+		free(a);
+	}
+	return OG_JUDGED_TAKEN;
+}
+
+enum og_judged og_intake_again(struct og_scheduler *s, const struct og_submit *x, struct og_entry *e)
+{
+	if (e && e->tenant && strcmp(e->tenant->text, x->tenant) != 0)
+		return refuse_foreign(s, x);
+	if (e && e->move && og_move_redelivered(e->move, &x->source))
+		return OG_JUDGED_TAKEN;
+	if (e && e->where == OG_WHERE_CHECK)
+		return OG_JUDGED_LATER;
+	if (x->e.explicit_id)
+		return og_intake_check(s, x);
+	if (!e || e->where == OG_WHERE_ENDED)
+		return tell_again(s, x);
+	og_watch(s, e, x->e.reply_to, NULL);
+	og_source_ack(&x->source);
+	return OG_JUDGED_TAKEN;
+}
+
+/* --- explicit ids --- */
+
+static void conflict(struct og_scheduler *s, struct og_parked *p, struct og_entry *e)
+{
+	struct og_submit x = {.m = p->m, .source = p->source};
+
+	if (e && e->where == OG_WHERE_CHECK)
+		og_answer_forget(s, e);
+	if (og_envelope_decode(p->m, &x.e, NULL) == 0)
+		refuse_foreign(s, &x);
+	og_parked_free(p);
+}
+
+static void ended(struct og_scheduler *s, struct og_parked *p, struct og_entry *e, const struct og_redis_reply *reply)
+{
+	const char *state = og_record_text(reply, 1), *error = og_record_text(reply, 2);
+
+	if (e && e->where == OG_WHERE_CHECK)
+		og_answer_forget(s, e);
+	s->counts.duplicates++;
+	send_result(s, p->m->reply_to, p->id, state, error, reply->n > 3 ? reply->items[3] : NULL);
+	og_source_ack(&p->source);
+	og_parked_free(p);
+}
+
+/* The job lives: in our index, or (its record says so, and we are still reading the records) it will be there in a moment. */
+static void live(struct og_scheduler *s, struct og_parked *p, struct og_entry *e)
+{
+	if (e && e->where != OG_WHERE_CHECK) {
+		og_watch(s, e, p->m->reply_to, NULL);
+		og_source_ack(&p->source);
+		og_parked_free(p);
+		s->counts.duplicates++;
+		return;
+	}
+	if (s->term->loading) {
+		if (e)
+			og_answer_forget(s, e);
+		og_intake_keep(s, p, OG_JUDGED_LATER);
+		return;
+	}
+	/* A record without a job: nothing can be lost by running it. */
+	p->checked = true;
+	og_intake_keep(s, p, og_intake_judge(s, p->m, &p->source, true));
+}
+
+static void on_checked(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct og_parked *p = ctx;
+	struct og_scheduler *s = p->s;
+	const char *verdict = reply ? og_record_text(reply, 0) : NULL;
+	struct og_entry *e;
+
+	if (p->orphaned) {
+		og_parked_free(p);
+		return;
+	}
+	if (reply && og_records_fenced(s, reply)) { /* orphans it */
+		og_parked_free(p);
+		return;
+	}
+	DL_DELETE(s->term->checking, p);
+	e = og_index_find(s->plan.index, p->id);
+	if (err && err->kind != OG_INVALID) {
+		if (e && e->where == OG_WHERE_CHECK)
+			og_answer_forget(s, e);
+		og_records_sick(s);
+		og_intake_keep(s, p, OG_JUDGED_LATER);
+	} else if (verdict && !strcmp(verdict, "conflict")) {
+		conflict(s, p, e);
+	} else if (verdict && !strcmp(verdict, "ended")) {
+		ended(s, p, e, reply);
+	} else if (e && e->where != OG_WHERE_CHECK) {
+		live(s, p, e);
+	} else if (verdict && !strcmp(verdict, "live")) {
+		live(s, p, e);
+	} else {
+		if (err)
+			og_error_log(err->message, "id=%s", p->id);
+		p->checked = true;
+		og_intake_keep(s, p, og_intake_judge(s, p->m, &p->source, true));
+	}
+}
+
+enum og_judged og_intake_check(struct og_scheduler *s, const struct og_submit *x)
+{
+	char hash[HASH_HEX + 1];
+	struct og_parked *p;
+
+	if (!og_records_healthy(s))
+		return OG_JUDGED_LATER;
+	p = og_parked_new(s, x->m, &x->source, false);
+	hash_body(x->m, hash);
+	if (og_records_accept(s, x->e.id, x->tenant, x->e.reply_to, hash, on_checked, p) != 0) {
+		og_parked_free(p);
+		return OG_JUDGED_LATER;
+	}
+	DL_APPEND(s->term->checking, p);
+	if (!og_index_find(s->plan.index, x->e.id)) {
+		const struct og_facts facts = {
+			.id = x->e.id, .tenant = x->tenant, .reply = x->e.reply_to, .explicit_id = true};
+
+		og_index_add(s->plan.index, &facts, OG_WHERE_CHECK);
+	}
+	return OG_JUDGED_TAKEN;
+}

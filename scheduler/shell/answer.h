@@ -1,0 +1,45 @@
+/* What the scheduler itself says about a job: its end (cancelled, expired, refused, busy …), its progress, and dead letters.
+ *
+ * An end is a `done` like a worker's, to og.replies, <reply>.done: so it reaches og.state too, and is recorded there like any other.
+ * Only when it is confirmed may the job's message go from where it lies: acked in the intake, dropped at the head of its lane. */
+#ifndef OG_SCHEDULER_ANSWER_H
+#define OG_SCHEDULER_ANSWER_H
+
+#include "shell/scheduler.h"
+
+/* A job's body, delivered to us and not acked. Bodies of lanes are held until it is their turn. */
+struct og_held {
+	struct og_source source;
+	struct og_message *m; /* NULL: only to be acked */
+};
+struct og_held *og_held_new(const struct og_source *source, const struct og_message *m); /* copies m */
+void og_held_free(struct og_held *h);                                                    /* NULL: none */
+
+/* Ends a job that waits, or one placed long past its deadline. Its entry stays as ENDED until its body has come up, or is gone at once
+ * where it had none. */
+void og_answer_end(
+	struct og_scheduler *s, struct og_entry *e, enum og_state state, const char *error_type, const char *words);
+/* As above, for one whose body is in the intake, at `source`: its entry is gone at once. */
+void og_answer_turn_away(struct og_scheduler *s, struct og_entry *e, enum og_state state, const char *error_type,
+	const char *words, const struct og_source *source);
+/* Refuses a request that has no entry, and acks it. */
+void og_answer_refuse(struct og_scheduler *s, const struct og_envelope *request, const char *tenant,
+	enum og_state state, const char *error_type, const char *words, const struct og_source *source);
+
+/* Its `done` was seen: the job has ended, and its entry goes (or stays as ENDED until its body has come up). */
+void og_answer_seen(struct og_scheduler *s, struct og_entry *e);
+/* Its body has come up where it lay; h is taken. */
+void og_answer_body_came(struct og_scheduler *s, struct og_entry *e, struct og_held *h);
+/* Takes the entry away, with what hangs on it. */
+void og_answer_forget(struct og_scheduler *s, struct og_entry *e);
+
+/* To og.dead with the reason; its submitter is told `failed` where `reply` says where (NULL: nobody is told). Then acked. */
+void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const struct og_source *source,
+	const char *error_type, const char *reason, const char *reply);
+
+/* "placed" or "queued", to those who want it. */
+void og_answer_progress(struct og_scheduler *s, const struct og_entry *e, enum og_state state);
+/* Tells a worker (or, where none is known to run it, all of the tier) to stop. */
+void og_answer_cancel(struct og_scheduler *s, const char *id, const struct og_worker *worker, unsigned tier);
+
+#endif

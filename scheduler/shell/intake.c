@@ -1,0 +1,334 @@
+#include "shell/intake.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "shell/answer.h"
+#include "shell/move.h"
+#include "shell/records.h"
+
+/* --- what is kept --- */
+
+struct og_parked *og_parked_new(
+	struct og_scheduler *s, const struct og_message *m, const struct og_source *source, bool checked)
+{
+	struct og_parked *p = og_new(struct og_parked);
+
+	*p = (struct og_parked){.s = s, .m = og_message_copy(m), .source = *source, .checked = checked};
+	p->id = p->m->message_id ? p->m->message_id : p->m->correlation_id;
+	return p;
+}
+
+void og_parked_free(struct og_parked *p)
+{
+	free(p->m);
+	free(p);
+}
+
+/* It goes without having moved on: so does its entry. */
+static void discard(struct og_scheduler *s, struct og_parked *p)
+{
+	struct og_entry *e = p->checked ? og_index_find(s->plan.index, p->id) : NULL;
+
+	if (e && e->where == OG_WHERE_CHECK)
+		og_answer_forget(s, e);
+	og_parked_free(p);
+}
+
+static void busy(struct og_scheduler *s, struct og_parked *p)
+{
+	struct og_envelope e;
+
+	if (og_envelope_decode(p->m, &e, NULL) == 0)
+		og_answer_refuse(s, &e, NULL, OG_STATE_BUSY, "busy",
+			"request ids cannot be checked just now, try in 5 s", &p->source);
+	discard(s, p);
+}
+
+void og_intake_keep(struct og_scheduler *s, struct og_parked *p, enum og_judged judged)
+{
+	struct og_term *t = s->term;
+
+	if (judged == OG_JUDGED_TAKEN) {
+		og_parked_free(p);
+	} else if (judged == OG_JUDGED_NO_ROOM) {
+		DL_APPEND(t->parked, p);
+	} else if (t->n_deferred == OG_DEFERRED_MAX) {
+		busy(s, p);
+	} else {
+		DL_APPEND(t->deferred, p);
+		t->n_deferred++;
+	}
+}
+
+void og_intake_kick(struct og_scheduler *s)
+{
+	while (s->term->parked && !s->draining && !og_moves_blocked(s)) {
+		struct og_parked *p = s->term->parked;
+		enum og_judged judged = og_intake_judge(s, p->m, &p->source, p->checked);
+
+		if (judged == OG_JUDGED_NO_ROOM)
+			return;
+		DL_DELETE(s->term->parked, p);
+		og_intake_keep(s, p, judged);
+	}
+}
+
+void og_intake_retry(struct og_scheduler *s)
+{
+	struct og_parked *list = OG_TAKE(s->term->deferred), *p, *tmp;
+
+	s->term->n_deferred = 0;
+	DL_FOREACH_SAFE(list, p, tmp)
+	{
+		DL_DELETE(list, p);
+		og_intake_keep(s, p, s->draining ? OG_JUDGED_LATER : og_intake_judge(s, p->m, &p->source, p->checked));
+	}
+}
+
+static void discard_list(struct og_scheduler *s, struct og_parked **list)
+{
+	struct og_parked *p, *tmp;
+
+	DL_FOREACH_SAFE(*list, p, tmp)
+	{
+		DL_DELETE(*list, p);
+		discard(s, p);
+	}
+}
+
+void og_intake_drop(struct og_scheduler *s)
+{
+	struct og_term *t = s->term;
+	struct og_parked *p, *tmp;
+
+	discard_list(s, &t->parked);
+	discard_list(s, &t->deferred);
+	t->n_deferred = 0;
+	DL_FOREACH_SAFE(t->checking, p, tmp)
+	{
+		struct og_entry *e = og_index_find(s->plan.index, p->id);
+
+		DL_DELETE(t->checking, p);
+		p->orphaned = true;
+		if (e && e->where == OG_WHERE_CHECK)
+			og_answer_forget(s, e);
+	}
+}
+
+void og_intake_lost(struct og_scheduler *s, struct og_connection *c)
+{
+	(void)c;
+	og_intake_drop(s);
+}
+
+/* --- judging --- */
+
+const char *og_tenant_of_user(const char *user)
+{
+	int role = og_role_of_user(user);
+	const char *rest = role >= 0 ? user + strlen(og_role_name((enum og_role)role)) : user;
+
+	if (role < 0)
+		return user;
+	return *rest == '-' ? rest + 1 : "default";
+}
+
+static bool is_own_reply(const char *reply, const char *user)
+{
+	return reply && user && og_reply_valid(reply) && og_reply_belongs_to(reply, user);
+}
+
+/* 0, or -1: dead-lettered. */
+static int read_submit(struct og_scheduler *s, struct og_submit *x)
+{
+	const struct og_message *m = x->m;
+	struct og_error err;
+	const char *type = "invalid_request";
+	bool own = is_own_reply(m->reply_to, m->user_id);
+
+	if (og_envelope_decode(m, &x->e, &err) != 0) {
+		if (!strncmp(err.message, "unknown version", strlen("unknown version")))
+			type = "unknown_version";
+	} else if (strcmp(x->e.type, OG_T_REQUEST) != 0) {
+		og_fail(&err, OG_INVALID, "a message of type %s is no request", x->e.type);
+	} else if (!x->e.user_id) {
+		og_fail(&err, OG_INVALID, "user_id is missing");
+	} else if (!own) {
+		og_fail(&err, OG_INVALID, "reply_to is missing or not the submitter's own");
+	} else {
+		x->tenant = og_tenant_of_user(x->e.user_id);
+		if (og_role_of_user(x->e.user_id) == OG_ROLE_GATEWAY && x->e.tenant)
+			x->tenant = x->e.tenant;
+		return 0;
+	}
+	og_answer_dead(s, m, &x->source, type, err.message, own ? m->reply_to : NULL);
+	return -1;
+}
+
+static enum og_judged refuse(
+	struct og_scheduler *s, const struct og_submit *x, enum og_state state, const char *type, const char *words)
+{
+	struct og_entry *e = x->checked ? og_index_find(s->plan.index, x->e.id) : NULL;
+
+	if (e)
+		og_answer_forget(s, e);
+	og_answer_refuse(s, &x->e, x->tenant, state, type, words, &x->source);
+	return OG_JUDGED_TAKEN;
+}
+
+/* The row of its tier into *ret; false: it is settled with *ret_judged. */
+static bool find_tier(struct og_scheduler *s, const struct og_submit *x, unsigned *ret, enum og_judged *ret_judged)
+{
+	struct og_error err;
+
+	switch (og_plan_resolve(&s->plan, x->e.tier, x->e.model, og_clock_mono_ms(), ret, &err)) {
+	case OG_RESOLVED:
+		return true;
+	case OG_RESOLVE_LATER:
+		*ret_judged = OG_JUDGED_LATER;
+		break;
+	case OG_RESOLVE_UNKNOWN:
+		*ret_judged = refuse(s, x, OG_STATE_FAILED, "unknown_model", err.message);
+		break;
+	case OG_RESOLVE_NO_CAPACITY:
+		*ret_judged = refuse(s, x, OG_STATE_NO_CAPACITY, "no_capacity", err.message);
+		break;
+	}
+	return false;
+}
+
+/* Its headers from here on: what the client may say, and what we know. */
+static struct og_envelope complete(const struct og_scheduler *s, const struct og_submit *x, const struct og_entry *e)
+{
+	return (struct og_envelope){
+		.type = OG_T_REQUEST,
+		.id = x->e.id,
+		.reply_to = x->e.reply_to,
+		.content_type = x->e.content_type,
+		.timestamp_s = x->e.timestamp_s,
+		.tier = s->catalogue->tiers[e->tier].id,
+		.model = x->e.model,
+		.region = x->e.region,
+		.tenant = x->tenant,
+		.submitter = x->e.user_id,
+		.class_name = og_class_name((enum og_class)e->class),
+		.deadline_ms = e->deadline_ms,
+		.accepted_ms = e->accepted_ms,
+		.attempt = e->attempt,
+		.stream = x->e.stream,
+		.progress = x->e.progress,
+		.explicit_id = x->e.explicit_id,
+		.detach = x->e.detach,
+		.max_tokens = x->e.max_tokens,
+	};
+}
+
+/* Its entry: new, or the one that its lookup left at CHECK, with all filled in. */
+static struct og_entry *enter(struct og_scheduler *s, const struct og_submit *x, const struct og_facts *facts)
+{
+	struct og_entry *e = x->checked ? og_index_find(s->plan.index, x->e.id) : NULL;
+
+	if (!e)
+		return og_index_add(s->plan.index, facts, OG_WHERE_CHECK);
+	og_index_fill(s->plan.index, e, facts);
+	return e;
+}
+
+static enum og_judged move_on(
+	struct og_scheduler *s, const struct og_submit *x, const struct og_facts *facts, enum og_verdict verdict)
+{
+	struct og_entry *e = enter(s, x, facts);
+	struct og_envelope request = complete(s, x, e);
+	int rc;
+
+	if (e->cancelling) {
+		og_answer_turn_away(s, e, OG_STATE_CANCELLED, "cancelled", "cancelled", &x->source);
+		return OG_JUDGED_TAKEN;
+	}
+	if (verdict == OG_VERDICT_PLACE)
+		rc = og_move_to_tier(s, e, x->m, &request, &x->source, NULL);
+	else
+		rc = og_move_to_lane(s, e, x->m, &request, &x->source);
+	if (rc == 0) {
+		s->counts.accepted++;
+		og_scheduler_arm_due(s);
+		return OG_JUDGED_TAKEN;
+	}
+	if (!x->checked)
+		og_answer_forget(s, e);
+	return OG_JUDGED_NO_ROOM;
+}
+
+static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
+{
+	int64_t wall = og_clock_wall_ms();
+	int64_t deadline = x->e.deadline_ms ? x->e.deadline_ms : wall + s->settings->default_deadline_ms;
+	enum og_class class = OG_CLASS_NORMAL;
+	enum og_verdict verdict;
+	enum og_judged judged;
+	struct og_error err;
+	unsigned tier;
+
+	if (x->m->body_len > OG_BODY_MAX)
+		return refuse(s, x, OG_STATE_FAILED, "too_large", "the request is above 8 MiB");
+	if (!find_tier(s, x, &tier, &judged))
+		return judged;
+	if (deadline <= wall)
+		return refuse(s, x, OG_STATE_EXPIRED, "expired", "its deadline had passed when it came");
+	if (x->e.explicit_id && !x->checked)
+		return og_intake_check(s, x);
+	if (x->e.class_name)
+		og_class_parse(x->e.class_name, &class, NULL);
+	verdict = og_plan_admit(&s->plan, tier, class, x->m->body_len, og_clock_mono_ms(), &err);
+	if (verdict == OG_VERDICT_BUSY)
+		return refuse(s, x, OG_STATE_BUSY, "busy", err.message);
+	if (verdict == OG_VERDICT_NO_CAPACITY)
+		return refuse(s, x, OG_STATE_NO_CAPACITY, "no_capacity", err.message);
+	return move_on(s, x,
+		&(struct og_facts){.id = x->e.id,
+			.tenant = x->tenant,
+			.reply = x->e.reply_to,
+			.tier = tier,
+			.class = class,
+			.accepted_ms = wall,
+			.deadline_ms = deadline,
+			.bytes = (uint32_t)x->m->body_len,
+			.attempt = 1,
+			.explicit_id = x->e.explicit_id,
+			.progress = x->e.progress},
+		verdict);
+}
+
+enum og_judged og_intake_judge(
+	struct og_scheduler *s, const struct og_message *m, const struct og_source *source, bool checked)
+{
+	struct og_submit x = {.m = m, .source = *source, .checked = checked};
+	struct og_entry *e;
+
+	if (read_submit(s, &x) != 0)
+		return OG_JUDGED_TAKEN;
+	e = og_index_find(s->plan.index, x.e.id);
+	if (checked)
+		return judge(s, &x);
+	if (e || og_recent_find(s->plan.recent, x.e.id, NULL))
+		return og_intake_again(s, &x, e);
+	return judge(s, &x);
+}
+
+void og_intake_take(void *ctx, const struct og_message *m, uint64_t epoch)
+{
+	struct og_scheduler *s = ctx;
+	const struct og_source source = {.from = s->term->intake.amqp, .epoch = epoch, .tag = m->delivery_tag};
+	enum og_judged judged = OG_JUDGED_NO_ROOM;
+
+	if (s->draining)
+		return;
+	if (!s->term->parked && !og_moves_blocked(s))
+		judged = og_intake_judge(s, m, &source, false);
+	if (judged != OG_JUDGED_TAKEN)
+		og_intake_keep(s, og_parked_new(s, m, &source, false), judged);
+}

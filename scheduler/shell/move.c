@@ -1,0 +1,223 @@
+#include "shell/move.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "shell/lanes.h"
+#include "shell/letter.h"
+#include "shell/records.h"
+
+#define BLOCKED_MS 1000
+
+struct og_move {
+	struct og_scheduler *s;
+	uint64_t term;
+	struct og_entry *entry; /* NULL: gone meanwhile */
+	struct og_source source;
+	struct og_held *held; /* from a lane: its body, in case that it has to go back to the lane's head */
+};
+
+static struct og_move *move_new(
+	struct og_scheduler *s, struct og_entry *e, const struct og_source *source, struct og_held *held)
+{
+	struct og_move *move = og_new(struct og_move);
+
+	*move = (struct og_move){.s = s, .term = s->term->serial, .entry = e, .source = *source, .held = held};
+	return move;
+}
+
+static void move_free(struct og_move *move)
+{
+	og_held_free(move->held);
+	free(move);
+}
+
+bool og_move_redelivered(struct og_move *move, const struct og_source *source)
+{
+	if (move->source.from != source->from || move->source.epoch >= source->epoch)
+		return false;
+	move->source = *source;
+	if (move->held)
+		move->held->source = *source;
+	return true;
+}
+
+void og_move_detach(struct og_move *move)
+{
+	move->entry = NULL;
+}
+
+bool og_moves_blocked(const struct og_scheduler *s)
+{
+	return og_clock_mono_ms() < s->term->blocked_until;
+}
+
+/* A queue is missing, or the broker has a fault of its own: what moves stays where it was. */
+static void block(struct og_scheduler *s, enum og_settled how, const char *what)
+{
+	if (!og_moves_blocked(s))
+		og_error_log(how == OG_RETURNED ? "a queue is missing: run og-broker-config apply"
+						: "the broker refused a message: trying again",
+			"queue=%s", what);
+	s->term->blocked_until = og_clock_mono_ms() + BLOCKED_MS;
+}
+
+/* Common to both. A term that is over is not our business, and a connection that was lost is about to end this one; a job that has
+ * ended meanwhile is only acked. True: it is settled. */
+static bool settled_without_entry(struct og_move *move, enum og_settled how)
+{
+	struct og_scheduler *s = move->s;
+	bool ours = s->term && s->term->serial == move->term;
+
+	if (ours && move->entry)
+		move->entry->move = NULL;
+	if (ours && move->entry && how != OG_LOST)
+		return false;
+	if (ours && how != OG_LOST)
+		og_source_ack(&move->source);
+	move_free(move);
+	return true;
+}
+
+/* --- to its tier --- */
+
+static void placed(struct og_scheduler *s, struct og_entry *e)
+{
+	s->counts.placed++;
+	og_index_move(s->plan.index, e, e->worker ? OG_WHERE_RUN : OG_WHERE_TIER);
+	og_records_moved(s, e, OG_STATE_PLACED);
+	og_answer_progress(s, e, OG_STATE_PLACED);
+	if (e->cancelling)
+		og_answer_cancel(s, e->id, e->worker, e->tier);
+}
+
+static void put_back(struct og_scheduler *s, struct og_entry *e, struct og_move *move)
+{
+	struct og_held *held = OG_TAKE(move->held);
+
+	if (!held) { /* the intake delivers it again */
+		og_amqp_reject(move->source.from, move->source.epoch, move->source.tag, true);
+		og_answer_forget(s, e);
+		return;
+	}
+	og_index_move(s->plan.index, e, OG_WHERE_LANE);
+	if (og_index_hold(s->plan.index, e, held) != 0) { /* its lane was read anew meanwhile */
+		og_amqp_reject(held->source.from, held->source.epoch, held->source.tag, true);
+		og_held_free(held);
+	}
+}
+
+static void on_tier_settled(void *ctx, enum og_settled how)
+{
+	struct og_move *move = ctx;
+	struct og_scheduler *s = move->s;
+	struct og_entry *e = move->entry;
+
+	if (settled_without_entry(move, how))
+		return;
+	if (how == OG_CONFIRMED) {
+		og_source_ack(&move->source);
+		placed(s, e);
+	} else {
+		block(s, how, s->catalogue->tiers[e->tier].key);
+		put_back(s, e, move);
+	}
+	move_free(move);
+}
+
+int og_move_to_tier(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
+	const struct og_envelope *request, const struct og_source *source, struct og_held *held)
+{
+	char lease[OG_LEASE_HEX + 1];
+	struct og_envelope work = *request;
+	struct og_message out = *m;
+	struct og_move *move;
+
+	og_lease_make(s->lease, e->id, e->attempt, s->term->epoch, lease);
+	work.attempt = e->attempt;
+	work.lease = lease;
+	work.epoch = s->term->epoch;
+	out.exchange = OG_X_WORK;
+	out.routing_key = s->catalogue->tiers[e->tier].key;
+	out.user_id = NULL;
+	out.persistent = true;
+	og_envelope_encode(&work, &out);
+	move = move_new(s, e, source, held);
+	if (og_amqp_publish(s->lead, &out, OG_PUBLISH_MANDATORY, on_tier_settled, move, NULL) != 0) {
+		free(move);
+		return -1;
+	}
+	og_index_move(s->plan.index, e, OG_WHERE_TO_TIER);
+	e->placed_at = og_clock_mono_ms();
+	e->move = move;
+	return 0;
+}
+
+/* --- to its lane --- */
+
+static void refused_by_lane(struct og_scheduler *s, struct og_entry *e, const struct og_source *source)
+{
+	char words[128];
+
+	if (e->where == OG_WHERE_ENDED) { /* answered already, and there is no body that would come up */
+		og_source_ack(source);
+		og_answer_forget(s, e);
+		return;
+	}
+	snprintf(words, sizeof(words), "%zu waiting, try in %u s", s->plan.index->waiting - 1,
+		og_plan_retry_s(&s->plan, e->tier, og_clock_mono_ms()));
+	og_answer_turn_away(s, e, OG_STATE_BUSY, "busy", words, source);
+}
+
+static void on_lane_settled(void *ctx, enum og_settled how)
+{
+	struct og_move *move = ctx;
+	struct og_scheduler *s = move->s;
+	struct og_entry *e = move->entry;
+
+	if (settled_without_entry(move, how))
+		return;
+	if (how == OG_CONFIRMED) {
+		og_source_ack(&move->source);
+		if (e->where == OG_WHERE_TO_LANE) {
+			og_index_move(s->plan.index, e, OG_WHERE_LANE);
+			og_records_moved(s, e, OG_STATE_QUEUED);
+			og_answer_progress(s, e, OG_STATE_QUEUED);
+			og_lanes_pump(s, e->tier);
+		}
+	} else if (how == OG_RETURNED) {
+		block(s, how, s->catalogue->tiers[e->tier].key);
+		og_amqp_reject(move->source.from, move->source.epoch, move->source.tag, true);
+		og_answer_forget(s, e);
+	} else {
+		refused_by_lane(s, e, &move->source);
+	}
+	move_free(move);
+}
+
+int og_move_to_lane(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
+	const struct og_envelope *request, const struct og_source *source)
+{
+	char key[OG_KEY_MAX];
+	struct og_envelope waiting = *request;
+	struct og_message out = *m;
+	struct og_move *move = move_new(s, e, source, NULL);
+
+	waiting.epoch = s->term->epoch;
+	og_key_lane(s->catalogue->tiers[e->tier].key, (enum og_class)e->class, e->lane, key);
+	out.exchange = OG_X_WAIT;
+	out.routing_key = key;
+	out.user_id = NULL;
+	out.persistent = true;
+	og_envelope_encode(&waiting, &out);
+	if (og_amqp_publish(s->lead, &out, OG_PUBLISH_MANDATORY, on_lane_settled, move, NULL) != 0) {
+		free(move);
+		return -1;
+	}
+	og_index_move(s->plan.index, e, OG_WHERE_TO_LANE);
+	e->move = move;
+	return 0;
+}

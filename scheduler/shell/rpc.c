@@ -1,0 +1,143 @@
+#include "shell/rpc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/json.h"
+#include "shell/intake.h"
+#include "shell/letter.h"
+
+#define BODY_CAP (64u * 1024)
+
+static const struct {
+	const char *verb;
+	void (*ask)(struct og_question *q, const json_t *args);
+	bool names_job;
+} verbs[] = {
+	{"peers", og_rpc_peers, false},
+	{"tiers", og_rpc_tiers, false},
+	{"status", og_rpc_status, false},
+	{"jobs", og_rpc_jobs, false},
+	{"job", og_rpc_job, true},
+	{"result", og_rpc_result, true},
+	{"wait", og_rpc_wait, true},
+	{"cancel", og_rpc_cancel, true},
+};
+
+static void send_text(struct og_scheduler *s, const char *reply, const char *question, const char *text)
+{
+	const struct og_envelope e = {.type = OG_T_RPC_REPLY, .id = question, .content_type = "application/json"};
+	char key[OG_KEY_MAX];
+	struct og_message m = {.exchange = OG_X_REPLIES, .routing_key = key, .body = text, .body_len = strlen(text)};
+
+	og_key_reply(reply, "rpc", key);
+	og_envelope_encode(&e, &m);
+	og_letter_send(s, &m, 0, NULL, NULL);
+}
+
+void og_rpc_answer(struct og_question *q, json_t *answer)
+{
+	og_autofree char *text = og_json_dump(answer, 0);
+
+	send_text(q->s, q->reply, q->id, text);
+	free(q);
+}
+
+void og_rpc_fail(struct og_question *q, const char *type, const char *words)
+{
+	og_rpc_answer(q, json_pack("{s:{s:s, s:o}}", "error", "type", type, "message", og_json_text(words)));
+}
+
+struct og_question *og_rpc_current(void *ctx)
+{
+	struct og_question *q = ctx;
+
+	if (q->s->term && q->s->term->serial == q->term)
+		return q;
+	free(q);
+	return NULL;
+}
+
+json_t *og_rpc_end(const char *state, const void *body, size_t len)
+{
+	json_t *answer = json_pack("{s:s}", "state", state), *result;
+
+	if (og_json_parse(body, len, &result, NULL) == 0)
+		json_object_set_new(answer, "result", result);
+	return answer;
+}
+
+void og_rpc_answer_end(struct og_scheduler *s, const char *reply, const char *question, const char *state,
+	const void *body, size_t len)
+{
+	og_autofree char *text = og_json_dump(og_rpc_end(state, body, len), 0);
+
+	send_text(s, reply, question, text);
+}
+
+static struct og_question *question_new(struct og_scheduler *s, const struct og_envelope *e)
+{
+	struct og_question *q = og_new(struct og_question);
+
+	q->s = s;
+	q->term = s->term->serial;
+	q->sees_all = og_role_of_user(e->user_id) == OG_ROLE_GATEWAY;
+	snprintf(q->id, sizeof(q->id), "%s", e->id);
+	snprintf(q->reply, sizeof(q->reply), "%s", e->reply_to);
+	snprintf(q->tenant, sizeof(q->tenant), "%s", og_tenant_of_user(e->user_id));
+	return q;
+}
+
+/* NULL: it names none that could be one; then it has been answered. */
+static const json_t *read_job(struct og_question *q, const json_t *args)
+{
+	const char *id = json_string_value(json_object_get(args, "id"));
+
+	if (!id || !og_uuid_valid(id)) {
+		og_rpc_fail(q, "invalid_request", "\"id\" is missing or not a UUID");
+		return NULL;
+	}
+	snprintf(q->job, sizeof(q->job), "%s", id);
+	return args;
+}
+
+static void ask(struct og_question *q, const char *verb, const json_t *args)
+{
+	for (size_t i = 0; i < OG_COUNT(verbs); i++) {
+		if (strcmp(verbs[i].verb, verb) != 0)
+			continue;
+		if (!verbs[i].names_job || read_job(q, args))
+			verbs[i].ask(q, args);
+		return;
+	}
+	og_rpc_fail(q, "invalid_request", "unknown verb");
+}
+
+void og_rpc_take(void *ctx, const struct og_message *m, uint64_t epoch)
+{
+	struct og_scheduler *s = ctx;
+	const struct og_source source = {.from = s->term->intake.amqp, .epoch = epoch, .tag = m->delivery_tag};
+	struct og_envelope e;
+	struct og_error err;
+	struct og_question *q;
+	json_t *args = NULL;
+
+	if (s->draining)
+		return;
+	og_source_ack(&source);
+	/* Whom nobody may answer is not answered. */
+	if (!m->user_id || !m->reply_to || !og_reply_valid(m->reply_to) ||
+		!og_reply_belongs_to(m->reply_to, m->user_id) || og_envelope_decode(m, &e, &err) != 0 ||
+		strcmp(e.type, OG_T_RPC) != 0) {
+		s->counts.malformed++;
+		return;
+	}
+	q = question_new(s, &e);
+	if (m->body_len > BODY_CAP || (m->body_len && og_json_parse(m->body, m->body_len, &args, NULL) != 0)) {
+		og_rpc_fail(q, "invalid_request", "the body is no JSON object");
+		return;
+	}
+	ask(q, e.verb, args);
+	json_decref(args);
+}

@@ -1,0 +1,41 @@
+/* Questions to the leader (docs/PROTOCOL.md, RPC): one row a verb in rpc.c, one function each in rpc_fleet.c and rpc_jobs.c. A question is
+ * acked as it comes: one that is lost with its leader is asked again. */
+#ifndef OG_SCHEDULER_RPC_H
+#define OG_SCHEDULER_RPC_H
+
+#include "shell/scheduler.h"
+
+struct og_question {
+	struct og_scheduler *s;
+	uint64_t term;
+	char id[OG_ID_LEN + 1], reply[OG_KEY_MAX], tenant[OG_NAME_MAX];
+	bool sees_all;             /* the role gateway */
+	char job[OG_ID_LEN + 1];   /* of the verbs that name one */
+	char state[32], error[64]; /* of the job's record, while its result is fetched */
+};
+
+void og_rpc_take(void *ctx, const struct og_message *m, uint64_t epoch); /* a delivery; ctx: the scheduler */
+
+/* Each frees the question. */
+void og_rpc_answer(struct og_question *q, json_t *answer); /* takes the reference */
+void og_rpc_fail(struct og_question *q, const char *type, const char *words);
+
+/* For a callback of Redis: NULL where the term is over; then ctx is freed. */
+struct og_question *og_rpc_current(void *ctx);
+
+/* Answers a `wait` of before: the job has ended. */
+void og_rpc_answer_end(struct og_scheduler *s, const char *reply, const char *question, const char *state,
+	const void *body, size_t len);
+json_t *og_rpc_end(const char *state, const void *body, size_t len); /* {"state", "result"} */
+
+/* The verbs. Each owns its question. */
+void og_rpc_peers(struct og_question *q, const json_t *args);
+void og_rpc_tiers(struct og_question *q, const json_t *args);
+void og_rpc_status(struct og_question *q, const json_t *args);
+void og_rpc_jobs(struct og_question *q, const json_t *args);
+void og_rpc_job(struct og_question *q, const json_t *args);
+void og_rpc_result(struct og_question *q, const json_t *args);
+void og_rpc_wait(struct og_question *q, const json_t *args);
+void og_rpc_cancel(struct og_question *q, const json_t *args);
+
+#endif

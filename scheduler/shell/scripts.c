@@ -1,0 +1,109 @@
+#include "shell/scripts.h"
+
+/* Lua in its own layout. */
+/* clang-format off */
+
+#define FENCE \
+	"local p = KEYS[1]\n" \
+	"if tonumber(ARGV[1]) < tonumber(redis.call('GET', p..'epoch') or '0') then return -1 end\n"
+
+#define TERMINAL \
+	"local terminal = {done=1, failed=1, cancelled=1, expired=1, dead=1, busy=1, no_capacity=1}\n"
+
+/* For people to look at; trimmed in whole nodes of the stream, which is nearly free. */
+#define EVENT \
+	"redis.call('XADD', p..'events', 'MAXLEN', '~', 10000, '*', 'id', ARGV[2], 'state', ARGV[3])\n"
+
+struct og_redis_script og_script_claim = {.name = "claim", .text =
+	"local p = KEYS[1]\n"
+	"local seen = tonumber(redis.call('GET', p..'epoch') or '0')\n"
+	"local mine = tonumber(ARGV[1])\n"
+	"if mine < seen or (mine == seen and ARGV[2] == 'new') then mine = seen + 1 end\n"
+	"redis.call('SET', p..'epoch', string.format('%.0f', mine))\n"
+	"redis.call('SETNX', p..'lease', ARGV[3])\n"
+	"return {mine, redis.call('GET', p..'lease') == ARGV[3] and 1 or 0}\n"};
+
+struct og_redis_script og_script_accept = {.name = "accept", .text =
+	FENCE TERMINAL
+	"local job, result = p..'job:'..ARGV[2], p..'result:'..ARGV[2]\n"
+	"local was = redis.call('HMGET', job, 'state', 'tenant', 'hash', 'refused', 'error')\n"
+	"local state = was[1]\n"
+	"if state and was[4] then\n"
+	"  redis.call('DEL', job, result)\n"
+	"  state = false\n"
+	"end\n"
+	"if state and (was[2] ~= ARGV[5] or (was[3] and was[3] ~= ARGV[6])) then return {'conflict'} end\n"
+	"if state and terminal[state] then return {'ended', state, was[5] or '', redis.call('GET', result)} end\n"
+	"if state and state ~= 'accepted' then return {'live'} end\n"
+	"redis.call('HSET', job, 'state', 'accepted', 'asked_ms', ARGV[3], 'tenant', ARGV[5], 'hash', ARGV[6],\n"
+	"  unpack(ARGV, 7))\n"
+	"redis.call('EXPIRE', job, ARGV[4])\n"
+	"return {'new'}\n"};
+
+struct og_redis_script og_script_record = {.name = "record", .text =
+	FENCE TERMINAL
+	"local id, job = ARGV[2], p..'job:'..ARGV[2]\n"
+	"local was = redis.call('HGET', job, 'state')\n"
+	"if was and terminal[was] then return 0 end\n"
+	"redis.call('HSET', job, 'state', ARGV[3], unpack(ARGV, 6))\n"
+	"if not was or was == 'accepted' then\n"
+	"  local recent = p..'tenant:'..ARGV[5]\n"
+	"  redis.call('PERSIST', job)\n"
+	"  redis.call('ZADD', p..'open', ARGV[4], id)\n"
+	"  redis.call('ZADD', recent, ARGV[4], id)\n"
+	"  redis.call('ZREMRANGEBYRANK', recent, 0, -1001)\n"
+	"  redis.call('EXPIRE', recent, 2592000)\n"
+	"  redis.call('HINCRBY', p..'counters', 'accepted', 1)\n"
+	"end\n"
+	EVENT
+	"return 1\n"};
+
+/* The budget: `results` names each id with its size, so that what expired by itself can be taken off the sum as well. */
+struct og_redis_script og_script_finish = {.name = "finish", .text =
+	FENCE TERMINAL
+	"local id, job, now, ttl, body = ARGV[2], p..'job:'..ARGV[2], ARGV[4], ARGV[5], ARGV[8]\n"
+	"local seen = redis.call('HMGET', job, 'state', 'asked_ms')\n"
+	"local was, own = seen[1], ARGV[7] == 'own'\n"
+	"if was and terminal[was] then\n"
+	"  redis.call('HINCRBY', p..'counters', 'duplicates', 1)\n"
+	"  return 0\n"
+	"end\n"
+	/* It was turned away, and has been submitted again since. */
+	"if own and was == 'accepted' and tonumber(seen[2] or '0') > tonumber(ARGV[9]) then return 0 end\n"
+	"redis.call('HSET', job, 'state', ARGV[3], 'ended_ms', now, unpack(ARGV, 11))\n"
+	"if ARGV[10] ~= '' then redis.call('HSETNX', job, 'tenant', ARGV[10]) end\n"
+	"if own and (not was or was == 'accepted') then redis.call('HSET', job, 'refused', 1) end\n"
+	"redis.call('EXPIRE', job, ttl)\n"
+	"redis.call('ZREM', p..'open', id)\n"
+	"redis.call('SET', p..'result:'..id, body, 'EX', ttl)\n"
+	"redis.call('ZADD', p..'results', now, id..':'..#body)\n"
+	"local total = redis.call('INCRBY', p..'results_bytes', #body)\n"
+	"for i = 1, 16 do\n"
+	"  local oldest = redis.call('ZRANGE', p..'results', 0, 0, 'WITHSCORES')\n"
+	"  local gone = oldest[1] and tonumber(oldest[2]) + tonumber(ttl) * 1000 < tonumber(now)\n"
+	"  if not oldest[1] or not (gone or total > tonumber(ARGV[6])) then break end\n"
+	"  redis.call('ZREM', p..'results', oldest[1])\n"
+	"  redis.call('DEL', p..'result:'..string.sub(oldest[1], 1, 36))\n"
+	"  total = redis.call('DECRBY', p..'results_bytes', string.sub(oldest[1], 38))\n"
+	"end\n"
+	"redis.call('HINCRBY', p..'counters', ARGV[3], 1)\n"
+	EVENT
+	"return 1\n"};
+
+struct og_redis_script og_script_page = {.name = "page", .text =
+	"local p, out = KEYS[1], {}\n"
+	"local ids = redis.call('ZRANGEBYSCORE', p..'open', ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])\n"
+	"for i = 1, #ids, 2 do\n"
+	"  local job = redis.call('HMGET', p..'job:'..ids[i], " OG_RECORD_FIELDS ")\n"
+	"  if not job[1] then redis.call('ZREM', p..'open', ids[i]) end\n"
+	"  table.insert(out, {ids[i], ids[i + 1], unpack(job)})\n"
+	"end\n"
+	"return out\n"};
+
+struct og_redis_script og_script_jobs = {.name = "jobs", .text =
+	"local p, out = KEYS[1], {}\n"
+	"for _, id in ipairs(redis.call('ZREVRANGE', p..'tenant:'..ARGV[1], 0, ARGV[2] - 1)) do\n"
+	"  local job = redis.call('HMGET', p..'job:'..id, " OG_RECORD_FIELDS ")\n"
+	"  if job[1] then table.insert(out, {id, unpack(job)}) end\n"
+	"end\n"
+	"return out\n"};

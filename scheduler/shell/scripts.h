@@ -1,0 +1,48 @@
+/* The Lua that writes to Redis: one small script a transition, so that each is atomic and carries the fence. KEYS[1] is the prefix
+ * "og:<cluster>:", ARGV[1] the leader's epoch; a script that finds a higher one in Redis changes nothing and answers -1. */
+#ifndef OG_SCHEDULER_SCRIPTS_H
+#define OG_SCHEDULER_SCRIPTS_H
+
+#include "io/redis.h"
+
+/* What is read of a job, in this order: for C, and as Lua's list. */
+#define OG_RECORD_NAMES                                                                                                \
+	"state", "tier", "class", "tenant", "reply", "bytes", "accepted_ms", "deadline_ms", "attempt", "explicit",     \
+		"ended_ms", "node_name", "error"
+#define OG_RECORD_FIELDS                                                                                               \
+	"'state', 'tier', 'class', 'tenant', 'reply', 'bytes', 'accepted_ms', 'deadline_ms', 'attempt', 'explicit', "  \
+	"'ended_ms', 'node_name', 'error'"
+enum og_record_field {
+	OG_RECORD_STATE,
+	OG_RECORD_TIER,
+	OG_RECORD_CLASS,
+	OG_RECORD_TENANT,
+	OG_RECORD_REPLY,
+	OG_RECORD_BYTES,
+	OG_RECORD_ACCEPTED,
+	OG_RECORD_DEADLINE,
+	OG_RECORD_ATTEMPT,
+	OG_RECORD_EXPLICIT,
+	OG_RECORD_ENDED,
+	OG_RECORD_NODE_NAME,
+	OG_RECORD_ERROR,
+	OG_RECORD_N,
+};
+
+/* epoch, "new" or "again", mark of the lease key → {epoch, 1 where the mark is the cluster's}. A new leader's epoch comes out
+ * above all that were; "again" (Redis came back) keeps one that is not below. */
+extern struct og_redis_script og_script_claim;
+/* epoch, id, now, ttl s, tenant, hash of the body, field, value, … → {"new"} | {"live"} | {"conflict"} |
+ * {"ended", state, error, body or nil}. A record that was refused before it waited anywhere does not count. */
+extern struct og_redis_script og_script_accept;
+/* epoch, id, state (queued, placed), now, tenant, field, value, … → 1; 0: it had ended already. */
+extern struct og_redis_script og_script_record;
+/* epoch, id, state, now, ttl s, budget in bytes, "own" where the scheduler itself ended it (else ""), body, accepted_ms, tenant where
+ * the record has none, field, value, … → 1: stored; 0: it had ended before (counted as a duplicate). */
+extern struct og_redis_script og_script_finish;
+/* from, limit → {{id, accepted_ms, fields …}, …} of what is open, from that time on. */
+extern struct og_redis_script og_script_page;
+/* tenant, limit → {{id, fields …}, …}, newest first. */
+extern struct og_redis_script og_script_jobs;
+
+#endif

@@ -1,0 +1,23 @@
+/* Who else wants a job's answer, beside its submitter: those who asked by RPC to be told of its end, and those who submitted it a
+ * second time under another reply key. Bounded: beyond it the asker is told nothing, and asks again. */
+#ifndef OG_SCHEDULER_WATCH_H
+#define OG_SCHEDULER_WATCH_H
+
+#include "shell/scheduler.h"
+
+#define OG_WATCHERS_A_JOB 16
+#define OG_WATCHERS_MAX   20000
+
+/* `question` is the message_id of a `wait`; NULL: a second submit, answered by <reply>.result. A reply key watches a job once. */
+void og_watch(struct og_scheduler *s, struct og_entry *e, const char *reply, const char *question);
+/* The job has ended so: tells all and forgets them. */
+void og_watch_tell(struct og_scheduler *s, struct og_entry *e, const char *state, const char *error_type,
+	const void *body, size_t len);
+void og_watch_drop(struct og_scheduler *s, struct og_entry *e);
+void og_watch_free(struct og_entry *e); /* with the whole term */
+
+/* <reply>.result: the answer of a job that had ended when it was submitted again. */
+void og_watch_result(struct og_scheduler *s, const char *reply, const char *id, const char *state,
+	const char *error_type, const void *body, size_t len);
+
+#endif

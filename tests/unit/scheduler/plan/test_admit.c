@@ -1,0 +1,214 @@
+#include "scheduler/plan/fixture.h"
+
+TestSuite(admit, .timeout = 10, .init = setup, .fini = teardown);
+
+static enum og_resolved resolve(const char *tier, const char *model, unsigned *ret, struct og_error *err)
+{
+	*ret = 99;
+	return og_plan_resolve(&plan, tier, model, now, ret, err);
+}
+
+Test(admit, a_tier_goes_before_a_model_and_aliases_count)
+{
+	struct og_error err;
+	unsigned tier;
+
+	cr_expect_eq(resolve("large", "small", &tier, NULL), OG_RESOLVED);
+	cr_expect_eq(tier, LARGE);
+	cr_expect_eq(resolve("auto", "TINY", &tier, NULL), OG_RESOLVED);
+	cr_expect_eq(tier, SMALL);
+	cr_expect_eq(resolve(NULL, "smal", &tier, &err), OG_RESOLVE_UNKNOWN);
+	cr_expect_not_null(strstr(err.message, "small"), "%s", err.message);
+}
+
+Test(admit, auto_takes_the_best_with_a_free_slot_else_the_best_that_lives)
+{
+	unsigned tier;
+
+	hear(1, SMALL, 1, 0, 0);
+	hear(2, LARGE, 1, 0, 0);
+	cr_expect_eq(resolve(NULL, NULL, &tier, NULL), OG_RESOLVED);
+	cr_expect_eq(tier, LARGE);
+	add(1, LARGE, OG_WHERE_TIER);
+	cr_expect_eq(resolve("AUTO", "auto", &tier, NULL), OG_RESOLVED);
+	cr_expect_eq(tier, SMALL);
+	add(2, SMALL, OG_WHERE_TIER);
+	cr_expect_eq(resolve("auto", NULL, &tier, NULL), OG_RESOLVED);
+	cr_expect_eq(tier, LARGE);
+}
+
+Test(admit, auto_waits_until_the_fleet_was_heard_then_says_that_nobody_serves)
+{
+	char name[3 * OG_NAME_MAX];
+	struct og_error err;
+	unsigned tier;
+	int lost;
+
+	cr_expect_eq(resolve("auto", NULL, &tier, NULL), OG_RESOLVE_LATER);
+	now += OG_GRACE_PERIODS * OG_PRESENCE_PERIOD_MS;
+	cr_expect_eq(resolve("auto", NULL, &tier, &err), OG_RESOLVE_NO_CAPACITY);
+	hear(1, SMALL, 1, 0, 0);
+	now += OG_PRESENCE_LOST_MS + 1;
+	cr_expect(og_plan_sweep(&plan, now, name, &lost));
+	cr_expect_eq(resolve("auto", NULL, &tier, NULL), OG_RESOLVED);
+	cr_expect_eq(tier, SMALL, "the one that was served last");
+}
+
+Test(admit, places_while_there_is_room_and_nobody_waits)
+{
+	hear(1, SMALL, 2, 0, 0);
+	cr_expect_eq(og_plan_room(&plan, SMALL), 3, "two slots and half of that ahead");
+	for (unsigned i = 0; i < 3; i++) {
+		cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_PLACE);
+		add(i, SMALL, OG_WHERE_TO_TIER);
+	}
+	cr_expect_eq(og_plan_room(&plan, SMALL), 0);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT,
+		"nobody serves it yet, but the leader is new");
+}
+
+Test(admit, nobody_overtakes_its_own_class_or_a_better_one)
+{
+	hear(1, SMALL, 2, 0, 0);
+	add_as(1, SMALL, OG_CLASS_NORMAL, "a", OG_WHERE_TO_LANE);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_BATCH, 1, now, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_HIGH, 1, now, NULL), OG_VERDICT_PLACE);
+}
+
+Test(admit, refuses_beyond_the_bytes_that_may_wait)
+{
+	struct og_error err = {0};
+
+	plan.waiting_max_bytes = 250;
+	add(1, SMALL, OG_WHERE_LANE);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 150, now, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 151, now, &err), OG_VERDICT_BUSY);
+	cr_expect_eq(err.kind, OG_BUSY);
+	cr_expect_str_eq(err.message, "1 waiting, try in 60 s");
+}
+
+Test(admit, no_capacity_is_said_after_the_grace_and_when_none_was_seen_for_long)
+{
+	char name[3 * OG_NAME_MAX];
+	int tier;
+
+	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT);
+	now += OG_GRACE_PERIODS * OG_PRESENCE_PERIOD_MS;
+	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_NO_CAPACITY);
+	hear(1, LARGE, 1, 0, 0);
+	now += OG_PRESENCE_LOST_MS + 1;
+	cr_expect(og_plan_sweep(&plan, now, name, &tier));
+	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT);
+	now += plan.no_capacity_after_ms;
+	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_NO_CAPACITY);
+}
+
+Test(admit, the_next_is_of_the_best_class_and_within_it_the_oldest)
+{
+	struct og_entry *batch = add_head(1, SMALL, OG_CLASS_BATCH, "a");
+	struct og_entry *first = add_head(2, SMALL, OG_CLASS_NORMAL, "a");
+	struct og_entry *second = add_head(3, SMALL, OG_CLASS_NORMAL, "b");
+	struct og_entry *high = add_head(4, SMALL, OG_CLASS_HIGH, "c");
+	struct og_entry *expected[] = {high, first, second, batch};
+
+	cr_assert_neq(og_lane_of("a"), og_lane_of("b"));
+	cr_expect_null(og_plan_next(&plan, SMALL), "no room");
+	hear(1, SMALL, 4, 0, 0);
+	for (size_t i = 0; i < OG_COUNT(expected); i++) {
+		struct og_entry *e = og_plan_next(&plan, SMALL);
+
+		cr_assert_eq(e, expected[i], "place %zu", i);
+		og_index_unhold(plan.index, e);
+		og_index_move(plan.index, e, OG_WHERE_TO_TIER);
+	}
+	cr_expect_null(og_plan_next(&plan, SMALL));
+	cr_expect_eq(plan.index->tiers[SMALL].placed, 4);
+}
+
+Test(admit, the_next_has_its_body_here_and_its_record_known)
+{
+	struct og_entry *e = add(1, SMALL, OG_WHERE_LANE);
+	struct og_entry *unsure = add_head(2, SMALL, OG_CLASS_NORMAL, "b");
+
+	hear(1, SMALL, 4, 0, 0);
+	unsure->unsure = true;
+	cr_expect_null(og_plan_next(&plan, SMALL));
+	unsure->unsure = false;
+	cr_expect_eq(og_plan_next(&plan, SMALL), unsure);
+	og_index_hold(plan.index, e, (struct og_held *)e);
+	cr_expect_eq(og_plan_next(&plan, SMALL), e);
+}
+
+Test(admit, ahead_counts_better_classes_and_the_older_of_its_own)
+{
+	struct og_entry *e[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		e[i] = add_as(i, SMALL, OG_CLASS_NORMAL, i % 2 ? "a" : "b", OG_WHERE_LANE);
+	add_as(9, SMALL, OG_CLASS_HIGH, "a", OG_WHERE_LANE);
+	add_as(10, SMALL, OG_CLASS_BATCH, "a", OG_WHERE_LANE);
+	add_as(11, LARGE, OG_CLASS_HIGH, "a", OG_WHERE_LANE);
+	for (unsigned i = 0; i < 4; i++)
+		cr_expect_eq(og_plan_ahead(&plan, e[i]), 1 + i);
+	og_index_move(plan.index, e[0], OG_WHERE_TO_TIER);
+	og_index_move(plan.index, e[1], OG_WHERE_ENDED);
+	cr_expect_eq(og_plan_ahead(&plan, e[0]), 0);
+	cr_expect_eq(og_plan_ahead(&plan, e[2]), 1);
+	cr_expect_eq(og_plan_ahead(&plan, e[3]), 2);
+}
+
+Test(admit, says_when_to_come_back_by_the_rate_of_what_ends)
+{
+	for (unsigned i = 0; i < 40; i++)
+		add(i, SMALL, OG_WHERE_LANE);
+	cr_expect_eq(og_plan_retry_s(&plan, SMALL, now), 60, "nothing has ended yet");
+	now = 100000;
+	for (unsigned i = 0; i < 100; i++, now += 100)
+		og_plan_ended(&plan, SMALL, now);
+	cr_expect_eq(og_plan_retry_s(&plan, SMALL, now), 9, "%u", og_plan_retry_s(&plan, SMALL, now));
+}
+
+Test(admit, what_waits_for_a_tier_that_is_gone_is_hopeless_in_the_end)
+{
+	struct og_entry *e = add(1, LARGE, OG_WHERE_LANE);
+
+	now += OG_TIER_GONE_MS - 1;
+	cr_expect_null(og_plan_hopeless(&plan, LARGE, now));
+	cr_expect_null(og_plan_hopeless(&plan, SMALL, now + 1));
+	cr_expect_eq(og_plan_hopeless(&plan, LARGE, now + 1), e);
+	hear(1, LARGE, 1, 0, 0);
+	cr_expect_null(og_plan_hopeless(&plan, LARGE, now + 1));
+}
+
+Test(admit, decides_fast_enough)
+{
+	const unsigned n = 20000;
+	unsigned served = 0;
+	char tenant[16];
+	struct og_entry *e;
+
+	hear(1, SMALL, 1000, 0, 0);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(tenant, sizeof(tenant), "t%u", i % 50);
+		add_as(i, SMALL, (enum og_class)(i % OG_CLASSES), tenant, OG_WHERE_LANE);
+	}
+	/* The broker's part: each lane shows its first bodies. */
+	for (;;) {
+		for (int c = 0; c < OG_CLASSES; c++) {
+			for (unsigned k = 0; k < OG_LANES; k++) {
+				struct og_lane *l = og_index_lane(plan.index, SMALL, (enum og_class)c, k);
+
+				if (!l->n_heads && l->list)
+					og_index_hold(plan.index, l->list, (struct og_held *)l);
+			}
+		}
+		e = og_plan_next(&plan, SMALL);
+		if (!e)
+			break;
+		served++;
+		og_index_remove(plan.index, e);
+	}
+	cr_expect_eq(served, n);
+}

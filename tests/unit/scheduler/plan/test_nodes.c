@@ -1,0 +1,113 @@
+#include "scheduler/plan/fixture.h"
+
+TestSuite(nodes, .timeout = 10, .init = setup, .fini = teardown);
+
+Test(nodes, adds_up_what_a_tier_can_run)
+{
+	struct og_capacity *c = &plan.nodes.tiers[SMALL];
+
+	hear(1, SMALL, 4, 0, 0);
+	hear(2, SMALL, 2, 10, 1);
+	cr_expect_eq(c->workers, 2);
+	cr_expect_eq(c->slots, 6);
+	cr_expect_eq(c->busy, 1);
+	hear(2, SMALL, 3, 10, 2);
+	cr_expect_eq(c->slots, 7);
+	cr_expect_eq(c->busy, 2);
+	cr_expect_eq(plan.nodes.tiers[LARGE].workers, 0);
+}
+
+Test(nodes, one_that_drains_finishes_and_takes_nothing_more)
+{
+	struct og_presence p = presence(1, SMALL, 4, 0, 3);
+
+	p.draining = true;
+	say(p);
+	cr_expect_eq(plan.nodes.tiers[SMALL].slots, 3);
+	cr_expect_eq(og_nodes_free_from(&plan.nodes, SMALL), 0);
+}
+
+Test(nodes, a_tier_that_the_catalogue_does_not_have_counts_for_none)
+{
+	struct og_presence p = presence(1, SMALL, 4, 0, 1);
+
+	strcpy(p.tier, "foreign");
+	say(p);
+	cr_expect_eq(plan.nodes.tiers[SMALL].workers + plan.nodes.tiers[LARGE].workers, 0);
+	cr_expect_eq(HASH_COUNT(plan.nodes.nodes), 1);
+	cr_expect_null(plan.index->by_id, "nothing is adopted from it");
+}
+
+Test(nodes, the_unheard_are_lost_and_the_leaving_leave)
+{
+	struct og_presence p = presence(2, SMALL, 4, 0, 0);
+	char name[3 * OG_NAME_MAX];
+	int tier = 0;
+
+	hear(1, LARGE, 4, 0, 0);
+	hear(2, SMALL, 4, 0, 0);
+	hear(3, -1, 0, 0, 0);
+	now += OG_PRESENCE_LOST_MS;
+	hear(3, -1, 0, 0, 0);
+	cr_expect_not(og_plan_sweep(&plan, now, name, &tier));
+	p.leaving = true;
+	say(p);
+	cr_expect_eq(plan.nodes.tiers[SMALL].workers, 0);
+	now++;
+	cr_expect(og_plan_sweep(&plan, now, name, &tier));
+	cr_expect_str_eq(name, "Node1/large/1");
+	cr_expect_eq(tier, LARGE);
+	cr_expect_not(og_plan_sweep(&plan, now, name, &tier));
+	cr_expect_eq(HASH_COUNT(plan.nodes.nodes), 1);
+	cr_expect_eq(plan.nodes.tiers[LARGE].slots, 0);
+	cr_expect_eq(plan.nodes.tiers[LARGE].seen, 1, "when it was heard last stays known");
+}
+
+Test(nodes, members_are_nodes_not_processes)
+{
+	struct og_member members[4];
+	struct og_presence p = presence(1, LARGE, 4, 0, 0);
+	unsigned changes;
+
+	hear(1, SMALL, 4, 0, 0);
+	strcpy(p.instance, "99999999-2222-4000-8000-000000000000");
+	say(p);
+	hear(2, -1, 0, 0, 0);
+	cr_expect_eq(og_nodes_members(&plan.nodes, members, 4), 2);
+	cr_expect_str_eq(members[0].name, "Node1");
+	cr_expect(members[0].serve);
+	cr_expect_not(members[1].serve);
+	cr_expect_eq(og_nodes_members(&plan.nodes, members, 1), 2, "all are counted, also those that do not fit");
+	changes = plan.nodes.changes;
+	hear(1, SMALL, 4, 5, 2);
+	cr_expect_eq(plan.nodes.changes, changes, "work is no change of membership");
+	hear(2, SMALL, 1, 0, 0);
+	cr_expect_neq(plan.nodes.changes, changes, "beginning to serve is");
+}
+
+Test(nodes, two_processes_of_one_name_are_noticed)
+{
+	struct og_presence p = presence(1, SMALL, 4, 0, 0);
+
+	hear(1, SMALL, 4, 0, 0);
+	cr_expect_null(og_nodes_namesake(&plan.nodes, plan.nodes.workers));
+	strcpy(p.instance, "99999999-2222-4000-8000-000000000000");
+	say(p);
+	cr_expect_not_null(og_nodes_namesake(&plan.nodes, plan.nodes.workers));
+	cr_expect_eq(plan.nodes.tiers[SMALL].slots, 8);
+}
+
+Test(nodes, a_free_slot_counts_from_its_first_heartbeat_without_a_break)
+{
+	cr_expect_eq(og_nodes_free_from(&plan.nodes, SMALL), 0);
+	hear(1, SMALL, 2, 0, 2);
+	cr_expect_eq(og_nodes_free_from(&plan.nodes, SMALL), 0);
+	now = 100;
+	hear(1, SMALL, 2, 0, 1);
+	now = 200;
+	hear(1, SMALL, 2, 0, 0);
+	hear(2, SMALL, 2, 10, 0);
+	cr_expect_eq(og_nodes_free_from(&plan.nodes, SMALL), 100);
+	hear(1, SMALL, 2, 0, 2);
+	cr_expect_eq(og_nodes_free_from(&plan.nodes, SMALL), 200);
+}
