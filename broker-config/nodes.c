@@ -6,9 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/ini_edit.h"
 #include "definitions.h"
 #include "desired.h"
-#include "ini_edit.h"
 #include "join.h"
 #include "secrets.h"
 #include "verbs.h"
@@ -97,7 +97,8 @@ out:
 
 enum og_status og_verb_invite(struct og_call *c)
 {
-	const char *endpoints = c->settings->broker_endpoints;
+	const char *endpoints =
+		*c->settings->broker_advertise ? c->settings->broker_advertise : c->settings->broker_endpoints;
 	const struct og_flag flags[] = {{"endpoints", &endpoints}};
 	struct og_management m;
 	struct og_join join = {.tls = c->settings->broker_tls};

@@ -35,6 +35,8 @@ const struct og_config_row og_settings_rows[] = {
 
 	{"broker", "endpoints", OG_CONFIG_STRING, AT(broker_endpoints), "127.0.0.1:5672", 0, 1024, "OG_BROKER",
 		"RabbitMQ, `host:port` with commas between, tried in order."},
+	{"broker", "advertise", OG_CONFIG_STRING, AT(broker_advertise), "", 0, 1024, NULL,
+		"The endpoints that other hosts use, which `og-broker-config invite` tells them; empty: `endpoints`."},
 	{"broker", "tls", OG_CONFIG_BOOL, AT(broker_tls), "no", 0, 0, NULL, "Whether to speak TLS to the broker."},
 	{"broker", "ca", OG_CONFIG_STRING, AT(broker_ca), "", 0, 0, NULL,
 		"PEM file of the authorities that are trusted; needed with TLS."},

@@ -22,6 +22,7 @@ struct og_settings {
 	char *region;
 	/* [broker] */
 	char *broker_endpoints; /* OG_BROKER: "host:port,host:port"; tried in order, then again */
+	char *broker_advertise; /* what `invite` tells other hosts; "" the endpoints */
 	bool broker_tls;
 	char *broker_ca, *broker_cert, *broker_key; /* PEM paths */
 	bool broker_verify_host;

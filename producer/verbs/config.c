@@ -1,12 +1,16 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/config.h"
+#include "base/file.h"
+#include "base/ini_edit.h"
 #include "verbs.h"
 
 struct config {
 	bool sample, markdown;
+	const char *write;
 };
 
 static const struct config defaults = {0};
@@ -15,6 +19,8 @@ static const struct og_option options[] = {
 	{"sample", 0, NULL, OG_OPTION_FLAG, offsetof(struct config, sample), 0, 0,
 		"a config.ini with every key, its default and what it means"},
 	{"markdown", 0, NULL, OG_OPTION_FLAG, offsetof(struct config, markdown), 0, 0, "the tables of docs/CONFIG.md"},
+	{"write", 0, "SECTION.KEY=VALUE", OG_OPTION_TEXT, offsetof(struct config, write), 0, 0,
+		"change one key of <root>/config.ini; its other lines stay as they are"},
 };
 
 static json_t *value_of(const struct og_config_row *row, const void *base)
@@ -76,10 +82,31 @@ static enum og_exit print(struct og_cli *c)
 	return fflush(stdout) ? OG_EXIT_INTERNAL : OG_EXIT_ANSWERED;
 }
 
+/* What the table does not take never reaches the file. */
+static enum og_exit write_key(struct og_cli *c, const char *assignment)
+{
+	og_autofree char *path = og_path_join(c->settings.root, "config.ini");
+	og_autofree char *section = NULL, *key = NULL;
+	const char *dot, *equal;
+	struct og_error err;
+
+	if (og_config_set(og_settings_rows, og_settings_n_rows, &c->settings, assignment, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_USAGE, &err);
+	dot = strchr(assignment, '.');
+	equal = strchr(assignment, '=');
+	section = og_strndup(assignment, (size_t)(dot - assignment));
+	key = og_strndup(dot + 1, (size_t)(equal - dot - 1));
+	if (og_ini_set_file(path, section, key, equal + 1, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+	return OG_EXIT_ANSWERED;
+}
+
 static enum og_exit run(struct og_cli *c)
 {
 	const struct config *o = c->options;
 
+	if (o->write)
+		return write_key(c, o->write);
 	if (o->sample)
 		og_config_print_sample(og_settings_rows, og_settings_n_rows, stdout);
 	else if (o->markdown)

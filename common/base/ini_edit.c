@@ -1,11 +1,15 @@
-#include "ini_edit.h"
+#include "base/ini_edit.h"
 
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
+
+#define FILE_CAP (1024u * 1024)
 
 struct line {
 	const char *start, *end; /* without its newline */
@@ -95,4 +99,14 @@ char *og_ini_set(const char *text, const char *section, const char *key, const c
 			place > text && place[-1] != '\n' ? "\n" : "", new, place);
 	whole = og_printf("%s[%s]\n%s", *text ? "\n" : "", section, new);
 	return splice(text, text + strlen(text), text + strlen(text), whole);
+}
+
+int og_ini_set_file(const char *path, const char *section, const char *key, const char *value, struct og_error *err)
+{
+	og_autofree char *before = NULL, *after = NULL;
+
+	if (access(path, F_OK) == 0 && og_file_read(path, FILE_CAP, &before, NULL, err) < 0)
+		return -1;
+	after = og_ini_set(before ? before : "", section, key, value);
+	return og_file_write_atomic(path, after, strlen(after), 0600, err);
 }

@@ -1,9 +1,16 @@
-#include "ini_edit.h"
+#include "base/ini_edit.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
-TestSuite(ini_edit, .timeout = 10);
+#include "base/alloc.h"
+#include "base/file.h"
+#include "leaks.h"
+#include "scratch.h"
+
+TestSuite(ini_edit, .init = scratch_init, .fini = scratch_fini, .timeout = 10);
 
 static void expect(const char *before, const char *after)
 {
@@ -50,4 +57,28 @@ Test(ini_edit, leaves_comments_and_keys_of_similar_names_alone)
 Test(ini_edit, sets_the_last_of_two_because_that_one_counts)
 {
 	expect("[broker]\nendpoints = a\nendpoints = c\n", "[broker]\nendpoints = a\nendpoints = b:1\n");
+}
+
+Test(ini_edit, a_file_keeps_its_other_lines_and_is_private)
+{
+	og_autofree char *path = og_path_join(scratch, "config.ini");
+	og_autofree char *text = NULL;
+	struct og_error err = {0};
+	struct stat st;
+
+	cr_assert_eq(og_ini_set_file(path, "engine", "kind", "echo", &err), 0, "%s", err.message);
+	cr_assert_eq(og_ini_set_file(path, "broker", "endpoints", "b:1", &err), 0, "%s", err.message);
+	cr_assert_eq(og_ini_set_file(path, "engine", "kind", "openai", &err), 0, "%s", err.message);
+	cr_assert_eq(og_file_read(path, 4096, &text, NULL, &err), 0, "%s", err.message);
+	cr_expect_str_eq(text, "[engine]\nkind = openai\n\n[broker]\nendpoints = b:1\n");
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 0777, 0600);
+}
+
+Test(ini_edit, a_file_that_cannot_be_written_says_so)
+{
+	struct og_error err = {0};
+
+	cr_expect_eq(og_ini_set_file("/proc/nowhere/config.ini", "a", "b", "c", &err), -1);
+	cr_expect(strstr(err.message, "/proc/nowhere/config.ini"), "%s", err.message);
 }
