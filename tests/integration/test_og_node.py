@@ -1,0 +1,184 @@
+"""og's verbs about this machine: the real supervisor, and the real worker as a member of clusters."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import uuid
+
+import pytest
+from test_og import BUILD, Grid, Root, management, wait_for
+
+SERVICE = '[service]\ncommand = /bin/sh -c "{}"\nstop_ms = 2000\n'
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A cluster, and the root that made it."""
+    return Root(tmp_path_factory.mktemp("made"), "og-node-" + uuid.uuid4().hex[:8]).apply()
+
+
+@pytest.fixture
+def node(cluster, tmp_path):
+    root = Root(tmp_path / "r", cluster.cluster, secrets_of=cluster)
+    (root.path / "services").mkdir()
+    yield root
+    root.og("stop")
+    wait_for("the supervisor has gone", lambda: not (root.path / "run/supervisor.sock").exists(), 20)
+
+
+def add_service(root, name, script):
+    (root.path / "services" / name).write_text(SERVICE.format(script))
+
+
+def clusters(root):
+    return json.loads(root.og("clusters", "--json").stdout)["clusters"]
+
+
+def test_start_status_stop(node):
+    add_service(node, "10-sleeper.ini", "exec sleep 1000")
+    done = node.og("status")
+    assert done.returncode == 8 and re.search(rb"^node +not running$", done.stdout, re.M), done.stdout
+
+    done = node.og("start")
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+    assert b"og: started" in done.stderr
+    out = node.og("status").stdout.decode()
+    assert re.search(r"^node +running for .*, healthy \(pid \d+\)$", out, re.M), out
+    assert re.search(rf"^listens on +{node.path}/run/supervisor.sock$", out, re.M)
+    assert re.search(rf"^broker +{os.environ['OG_TEST_AMQP']}$", out, re.M)
+    assert re.search(r"^scheduler +.*no scheduler answers", out, re.M)
+    assert re.search(r"^sleeper +ready +\d+ +\S+ +0$", out, re.M)
+
+    done = node.og("start")
+    assert done.returncode == 0 and b"runs already" in done.stderr
+    service = json.loads(node.og("status", "--json").stdout)["node"]["services"][0]
+    assert node.og("stop").returncode == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(service["pid"], 0)
+    done = node.og("stop")
+    assert done.returncode == 0 and b"does not run" in done.stderr
+
+
+def test_status_is_0_when_all_is_well(node):
+    grid = Grid(node)
+    facts = {"id": "1", "epoch": 7, "leading_since_ms": 1, "redis": True, "waiting": 3, "placed": 2, "nodes": 5}
+    grid.on_rpc = lambda g, verb, body, properties: {"scheduler": facts, "counters": {}}
+    grid.start()
+    assert grid.ready.wait(10) and node.og("start").returncode == 0
+    done = node.og("status")
+    grid.stopping = True
+    grid.join(10)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert b"epoch 7, 5 nodes, 3 jobs waiting, 2 placed, Redis up" in done.stdout
+
+
+def test_start_names_the_service_that_dies(node):
+    add_service(node, "10-good.ini", "exec sleep 1000")
+    add_service(node, "20-bad.ini", "echo that is why; exit 3")
+    done = node.og("start")
+    assert done.returncode == 8
+    assert f"bad dies again and again: look at {node.path}/logs/bad.log".encode() in done.stderr
+    assert "that is why" in (node.path / "logs/bad.log").read_text()
+
+
+def test_start_names_a_mistake_in_a_service(node):
+    (node.path / "services/10-x.ini").write_text("[service]\ncomand = x\n")
+    done = node.og("start")
+    assert done.returncode == 8 and b"supervisor.log" in done.stderr
+    assert "comand" in (node.path / "logs/supervisor.log").read_text()
+
+
+def test_foreground(node):
+    add_service(node, "10-sleeper.ini", "exec sleep 1000")
+    process = subprocess.Popen([BUILD / "og", "start", "--foreground"], env=node.environment(), stderr=subprocess.PIPE)
+    wait_for("it runs", lambda: b"healthy" in node.og("status").stdout, 20, process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_connect_and_disconnect(node):
+    name = node.cluster
+    assert clusters(node) == []
+    assert node.og("start").returncode == 0
+    done = node.og("connect", name, env={"NODE_NAME": "NodeA"})
+    assert done.returncode == 0, done.stderr
+    [member] = clusters(node)
+    assert member == {"cluster": name, "role": "peer", "node": "NodeA", "service": "worker-nodea", "state": "ready"}
+    log = node.path / "logs/worker-nodea.log"
+    wait_for("the worker has joined", lambda: f"Joined cluster {name}" in log.read_text(), 20)
+    done = node.og("join", name)
+    assert done.returncode == 0 and b"already" in done.stderr
+
+    assert node.og("leave", name).returncode == 0
+    assert clusters(node) == []
+    assert b"running for" in node.og("status").stdout, "without any cluster the node stays up"
+    assert node.og("disconnect", name).returncode == 9
+
+
+def test_connect_before_start(node):
+    done = node.og("connect", node.cluster, env={"NODE_NAME": "NodeB", "POC_SERVE": "1"})
+    assert done.returncode == 0 and b"does not run" in done.stderr
+    [member] = clusters(node)
+    assert (member["role"], member["state"]) == ("worker", "stopped")
+
+
+def test_connect_to_what_is_no_cluster(node):
+    done = node.og("connect", "nowhere")
+    assert done.returncode == 9 and b"nowhere" in done.stderr
+    done = node.og("connect", "../x")
+    assert done.returncode == 2 and b"cannot be a cluster's name" in done.stderr
+    assert clusters(node) == []
+
+
+def test_several_clusters_and_several_nodes(node):
+    other = "og-other-" + uuid.uuid4().hex[:8]
+    management("PUT", f"/api/vhosts/{other}")
+    user = node.credentials("producer")[0]
+    management("PUT", f"/api/permissions/{other}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
+    try:
+        for name, cluster in (("NodeA", node.cluster), ("NodeA", other), ("NodeB", node.cluster)):
+            done = node.og("connect", cluster, env={"NODE_NAME": name})
+            assert done.returncode == 0, done.stderr
+        assert {(m["node"], m["cluster"]) for m in clusters(node)} == {
+            ("NodeA", node.cluster),
+            ("NodeA", other),
+            ("NodeB", node.cluster),
+        }
+        done = node.og("disconnect", node.cluster)
+        assert done.returncode == 2 and b"NODE_NAME" in done.stderr, "it must be said which"
+        assert node.og("disconnect", node.cluster, env={"NODE_NAME": "NodeA"}).returncode == 0
+        assert node.og("disconnect", node.cluster).returncode == 0
+        assert node.og("disconnect", other).returncode == 0
+        assert clusters(node) == []
+    finally:
+        management("DELETE", f"/api/vhosts/{other}")
+
+
+def test_resources_and_eligible(node):
+    done = node.og("resources")
+    assert done.returncode == 0 and b"no stored profile" in done.stderr
+    assert re.search(rb"^CPU +[\d.]+ cores", done.stdout, re.M) and re.search(rb"^RAM .*GiB", done.stdout, re.M)
+    subprocess.run([BUILD / "og-gauge"], env=node.environment(), check=True, capture_output=True)
+    shown = json.loads(node.og("resources", "--json").stdout)
+    assert shown["now"]["cpu_cores"] == shown["stored"]["cpu_cores"]
+    assert shown["stored"]["gauged_at"] <= shown["now"]["gauged_at"]
+
+    tiers = json.loads(node.og("eligible", "--json").stdout)["tiers"]
+    assert all(t["eligible"] == (t["why"] == "") for t in tiers) and len(tiers) == 11
+    big = next(t for t in tiers if t["tier"] == "Llama-3.1-405B")
+    assert not big["eligible"] and "GiB" in big["why"]
+    assert big["why"].encode() in node.og("eligible").stdout
+
+
+def test_config(node):
+    assert json.loads(node.og("config", "--json").stdout)["cluster"]["id"] == node.cluster
+    (node.path / "again.ini").write_bytes(node.og("config").stdout)
+    assert node.og("config", "--config", node.path / "again.ini").stdout == node.og("config").stdout
+    assert b"[broker]" in node.og("config", "--sample").stdout
+    (node.path / "config.ini").write_text("[broker]\nendpoint = x\n")
+    done = node.og("config")
+    assert done.returncode == 2 and b"config.ini" in done.stderr and b"endpoints" in done.stderr
+    assert node.og("help").returncode == 0, "help needs no settings"
