@@ -182,8 +182,11 @@ int og_role_of_user(const char *user)
 /* One row a role; %s is the user.
  *
  * producer, gateway: ask (og.jobs, og.rpc) and read the own answers, which come to reply keys that begin with the own name.
- * worker: reads work, answers it, says that it lives, hears what is said to workers. It may bind no wildcard to og.control, and its node
- *   queue carries its user's name; the scheduler makes that queue, because a worker that may bind to og.work could bind any tier.
+ *   They may not write og.replies at all: with that right they could have their own queue dead-letter into it, with any
+ *   routing key, and the broker does not check the topic of what it dead-letters.
+ * worker: reads work, answers it, says that it lives, hears what is said to workers. It may bind no wildcard to og.control,
+ *   and its node queue carries its user's name; the scheduler makes that queue, because a worker that may bind to og.work
+ *   could bind any tier.
  * scheduler: moves jobs. It reads og.tier.* to take back what was placed where no worker is left. */
 #define REPLY_QUEUE    "og\\.reply\\.%s~" RANDOM_HEX
 #define CONTROL_QUEUE  "og\\.control\\.%s~" KEY_FORMED
@@ -191,8 +194,8 @@ int og_role_of_user(const char *user)
 #define NODE_QUEUE     "og\\.node\\.[a-z0-9-]+~" KEY_FORMED
 #define CLIENT                                                                                                         \
 	{                                                                                                              \
-		.configure = "^" REPLY_QUEUE "$", .write = "^(og\\.jobs|og\\.rpc|og\\.replies|" REPLY_QUEUE ")$",      \
-		.read = "^(og\\.replies|" REPLY_QUEUE ")$", .replies_write = "^%s~" RANDOM_HEX "\\.ping$",             \
+		.configure = "^" REPLY_QUEUE "$", .write = "^(og\\.jobs|og\\.rpc|" REPLY_QUEUE ")$",                   \
+		.read = "^(og\\.replies|" REPLY_QUEUE ")$", .replies_write = NOTHING,                                  \
 		.replies_read = "^%s~" RANDOM_HEX "\\.\\*$", .control_write = NOTHING, .control_read = NOTHING,        \
 	}
 
@@ -219,7 +222,7 @@ static const struct {
 			.write = "^(og\\.(wait|work|replies|control|later|dead)|" PRESENCE_QUEUE "|" NODE_QUEUE ")$",
 			.read = "^(og\\.(presence|work|jobs\\.intake|state|state\\.later|rpc)|og\\.wait\\.[a-z0-9_.-]+"
 				"|og\\.tier\\." KEY_FORMED "|" PRESENCE_QUEUE "|" NODE_QUEUE ")$",
-			.replies_write = "^[a-z0-9-]+~" RANDOM_HEX "\\.(placed|ping|done|rpc)$",
+			.replies_write = "^[a-z0-9-]+~" RANDOM_HEX "\\.(placed|ping|done|rpc|result)$",
 			.replies_read = NOTHING,
 			.control_write = "^(all|(tier|node|worker)\\." KEY_FORMED ")$",
 			.control_read = NOTHING,

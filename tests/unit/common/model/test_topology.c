@@ -220,6 +220,7 @@ Test(permissions, a_producer_owns_its_replies_and_no_others)
 	cr_assert_not(may(r, "producer-a", READ, "og.reply.producer-b~" HEX));
 	cr_assert_not(may(r, "producer-a", READ, "og.jobs.intake"));
 	cr_assert_not(may(r, "producer-a", REPLIES_READ, "producer-b~" HEX ".*"));
+	cr_assert_not(may(r, "producer-a", WRITE, "og.replies"), "it could dead-letter a forged answer into it");
 	cr_assert_not(may(r, "producer-a", REPLIES_WRITE, "producer-a~" HEX ".done"));
 	cr_assert_not(may(r, "producer-a", WRITE, "og.work"));
 	cr_assert_not(may(r, "producer-a", WRITE, "ogXjobs"));
