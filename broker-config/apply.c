@@ -1,5 +1,6 @@
 /* apply and check. Both compare the broker as it should be with what it says of itself (one request). apply posts what
- * differs (one request more; it makes all the queues of the table in about a second), and looks again: what it calls done was seen. */
+ * differs (one request more; it makes all the queues of the table in about a second), and looks again: what it calls
+ * done was seen. */
 #include <stdio.h>
 #include <string.h>
 

@@ -32,7 +32,8 @@ json_t *og_drift_mending(const struct og_drifts *d);
 /* "missing", "different", "extra" */
 const char *og_drift_kind_name(enum og_drift_kind kind);
 
-/* Whether `user` (an item of definitions' "users") has this password. True where the hash is of a kind that we do not know. */
+/* Whether `user` (an item of definitions' "users") has this password. True where the hash is of a kind that we do not
+ * know. */
 bool og_drift_password_fits(const json_t *user, const char *password);
 
 #endif

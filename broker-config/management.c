@@ -18,7 +18,8 @@ int og_management_open(const struct og_settings *s, struct og_management *m, str
 	return 0;
 }
 
-/* What the broker says of a refusal: {"error":"bad_request","reason":"inequivalent arg …"}; the reason may be any Erlang term. */
+/* What the broker says of a refusal: {"error":"bad_request","reason":"inequivalent arg …"}; the reason may be any
+ * Erlang term. */
 static int refused(int status, const json_t *answer, const struct og_management *m, const char *method,
 	const char *path, struct og_error *err)
 {

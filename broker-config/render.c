@@ -1,5 +1,5 @@
-/* render: the files of the embedded default. Run again it changes nothing that need not change; the files that did change
- * are printed, so that the caller knows which server to start anew. */
+/* render: the files of the embedded default. Run again it changes nothing that need not change; the files that did
+ * change are printed, so that the caller knows which server to start anew. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -14,7 +14,8 @@ struct og_servers {
 /* `listen`: an address, or address:port, for other hosts; "" for none. INVALID says which setting cannot be served. */
 int og_servers_from(const struct og_settings *s, const char *listen, struct og_servers *ret, struct og_error *err);
 
-/* `old`: what the file holds now, or NULL; what a person wrote below the last line of ours is kept. All are the caller's. */
+/* `old`: what the file holds now, or NULL; what a person wrote below the last line of ours is kept. All are the
+ * caller's. */
 char *og_servers_rabbitmq_conf(const struct og_servers *v, const struct og_credentials *admin, const char *old);
 char *og_servers_redis_conf(const struct og_servers *v, const struct og_settings *s, const char *dir, const char *old);
 char *og_servers_redis_acl(

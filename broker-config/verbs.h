@@ -31,8 +31,8 @@ enum og_status og_verb_invite(struct og_call *c);
 enum og_status og_verb_accept(struct og_call *c);
 enum og_status og_verb_revoke(struct og_call *c);
 
-/* Takes `--name value` options out of argv: each name's value lands in *values[i] (which keeps its default). What is left are
- * the arguments, exactly n of them. 0, or -1 with USAGE's words in c->err. */
+/* Takes `--name value` options out of argv: each name's value lands in *values[i] (which keeps its default). What is
+ * left are the arguments, exactly n of them. 0, or -1 with USAGE's words in c->err. */
 struct og_flag {
 	const char *name; /* "listen" */
 	const char **value;

@@ -1,14 +1,16 @@
 /* Why the table is as it is.
  *
- * Every quorum queue has an explicit delivery limit: without one RabbitMQ 4 takes 20, and a queue that is charged a delivery
- * at each restart of its reader would lose innocents. It is a backstop against a message that kills its reader for ever, and
- * not a way to count attempts, so it is high; and what passes it goes to og.dead, because the broker drops it otherwise.
- * og.dead itself has nowhere to go on to, and people read it by get-and-requeue, so its limit is out of reach.
+ * Every quorum queue has an explicit delivery limit: without one RabbitMQ 4 takes 20, and a queue that is charged a
+ * delivery at each restart of its reader would lose innocents. It is a backstop against a message that kills its
+ * reader for ever, and not a way to count attempts, so it is high; and what passes it goes to og.dead, because the
+ * broker drops it otherwise. og.dead itself has nowhere to go on to, and people read it by get-and-requeue, so its
+ * limit is out of reach.
  *
- * Permissions. The broker checks four things: `configure` (declare, delete), `write` (publish to an exchange; bind a queue),
- * `read` (consume, get, purge; bind to an exchange), and for topic exchanges the routing key of a publish (write) or of a
- * bind (read). A topic exchange without an entry for a user lets the user do all, so each user has one for both.
- * Nothing here matches the default exchange ("amq.default" to the broker): to write it is to write every queue. */
+ * Permissions. The broker checks four things: `configure` (declare, delete), `write` (publish to an exchange; bind a
+ * queue), `read` (consume, get, purge; bind to an exchange), and for topic exchanges the routing key of a publish
+ * (write) or of a bind (read). A topic exchange without an entry for a user lets the user do all, so each user has one
+ * for both. Nothing here matches the default exchange ("amq.default" to the broker): to write it is to write every
+ * queue. */
 #include "model/topology.h"
 
 #include <stdio.h>
@@ -181,12 +183,12 @@ int og_role_of_user(const char *user)
 
 /* One row a role; %s is the user.
  *
- * producer, gateway: ask (og.jobs, og.rpc) and read the own answers, which come to reply keys that begin with the own name.
- *   They may not write og.replies at all: with that right they could have their own queue dead-letter into it, with any
- *   routing key, and the broker does not check the topic of what it dead-letters.
- * worker: reads work, answers it, says that it lives, hears what is said to workers. It may bind no wildcard to og.control,
- *   and its node queue carries its user's name; the scheduler makes that queue, because a worker that may bind to og.work
- *   could bind any tier.
+ * producer, gateway: ask (og.jobs, og.rpc) and read the own answers, which come to reply keys that begin with the own
+ *   name. They may not write og.replies at all: with that right they could have their own queue dead-letter into it,
+ *   with any routing key, and the broker does not check the topic of what it dead-letters.
+ * worker: reads work, answers it, says that it lives, hears what is said to workers. It may bind no wildcard to
+ *   og.control, and its node queue carries its user's name; the scheduler makes that queue, because a worker that may
+ *   bind to og.work could bind any tier.
  * scheduler: moves jobs. It reads og.tier.* to take back what was placed where no worker is left. */
 #define REPLY_QUEUE    "og\\.reply\\.%s~" RANDOM_HEX
 #define CONTROL_QUEUE  "og\\.control\\.%s~" KEY_FORMED

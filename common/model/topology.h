@@ -1,6 +1,6 @@
-/* The broker's topology as one table, computed from the catalogue: what og-broker-config applies and checks, and what the
- * in-memory twin is set up with. Programs declare only the exclusive queues that are theirs: the table is some hundreds of
- * queues long, and a program that may not declare a queue cannot declare it wrongly. */
+/* The broker's topology as one table, computed from the catalogue: what og-broker-config applies and checks, and what
+ * the in-memory twin is set up with. Programs declare only the exclusive queues that are theirs: the table is some
+ * hundreds of queues long, and a program that may not declare a queue cannot declare it wrongly. */
 #ifndef OG_MODEL_TOPOLOGY_H
 #define OG_MODEL_TOPOLOGY_H
 
@@ -64,8 +64,8 @@ void og_topology_control_queue(const char *user, const char *worker_key, struct 
 void og_topology_presence_queue(const char *user, const char *id, struct og_queue *ret);
 void og_topology_leader_queue(struct og_queue *ret);
 
-/* Roles and what each may do: regular expressions of the broker (anchored), and topic permissions. `user` is put in literally
- * (user names are [a-z0-9-]+, so it needs no escaping). */
+/* Roles and what each may do: regular expressions of the broker (anchored), and topic permissions. `user` is put in
+ * literally (user names are [a-z0-9-]+, so it needs no escaping). */
 enum og_role { OG_ROLE_PRODUCER, OG_ROLE_WORKER, OG_ROLE_SCHEDULER, OG_ROLE_GATEWAY };
 #define OG_ROLES 4
 const char *og_role_name(enum og_role r);

@@ -32,8 +32,8 @@ static bool is_for_us_alone(const char *variable)
 	return false;
 }
 
-/* Adds the variables of `list` that are not there yet: of a name that is there twice, programs do not agree which one counts. Pointers
- * only. */
+/* Adds the variables of `list` that are not there yet: of a name that is there twice, programs do not agree which one
+ * counts. Pointers only. */
 static void add_missing(char *const *list, char *env[static ENV_MAX + 1], size_t *n)
 {
 	for (; *list && *n < ENV_MAX; list++) {

@@ -1,10 +1,10 @@
-/* Who may have the socket is decided by a lock on <path>.lock, not by trying whether the socket answers: two processes that start at once would
- * both find it dead, and a process that hangs would seem dead. The lock goes with its process, however that ends, so
- * whoever holds it may replace the socket that a dead one left. The file itself stays: to remove it would let two processes lock two
- * files of one name.
+/* Who may have the socket is decided by a lock on <path>.lock, not by trying whether the socket answers: two processes
+ * that start at once would both find it dead, and a process that hangs would seem dead. The lock goes with its
+ * process, however that ends, so whoever holds it may replace the socket that a dead one left. The file itself stays:
+ * to remove it would let two processes lock two files of one name.
  *
- * A connection handles one line at a time and reads on only when the answer is out, so that a caller who does not read cannot make us keep
- * answers for it. */
+ * A connection handles one line at a time and reads on only when the answer is out, so that a caller who does not read
+ * cannot make us keep answers for it. */
 #include "service/control.h"
 
 #include <errno.h>
@@ -154,7 +154,8 @@ static void answer(struct connection *k, size_t line_len)
 	buf = uv_buf_init(k->out, (unsigned)strlen(k->out) + 1);
 	k->out[buf.len - 1] = '\n';
 	k->write.data = k;
-	/* What fits into the socket is written at once, so that a close right after it does not take the answer back. */
+	/* What fits into the socket is written at once, so that a close right after it does not take the answer
+	 * back. */
 	if (uv_write(&k->write, (uv_stream_t *)&k->pipe, &buf, 1, on_written) != 0 || k->control->closing)
 		drop(k);
 }
@@ -235,7 +236,7 @@ int og_control_listen(
 	uv_loop_t *loop, const char *path, og_control_cb *cb, void *ctx, struct og_control **ret, struct og_error *err)
 {
 	struct og_control *c;
-	int lock_fd = -1, fd = -1;
+	int lock_fd, fd;
 
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return og_fail(err, OG_INVALID,

@@ -15,7 +15,8 @@ typedef int og_control_cb(void *ctx, const char *verb, const json_t *request, js
 /* INVALID: the path is too long for a socket, or a living process has it ("… already runs"). */
 int og_control_listen(
 	uv_loop_t *loop, const char *path, og_control_cb *cb, void *ctx, struct og_control **ret, struct og_error *err);
-/* Removes the socket; may be called from the callback, whose answer still goes out. Frees itself on the loop. NULL is fine. */
+/* Removes the socket; may be called from the callback, whose answer still goes out. Frees itself on the loop. NULL is
+ * fine. */
 void og_control_close(struct og_control *c);
 
 #endif

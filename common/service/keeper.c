@@ -1,6 +1,7 @@
 /* Only first starts wait for others: when a broker dies and comes back, those that use it connect again by themselves.
  *
- * All are stopped by stop_last(), which stops the last that is not stopped; each one that has stopped calls it again. */
+ * All are stopped by stop_last(), which stops the last that is not stopped; each one that has stopped calls it
+ * again. */
 #include "service/keeper.h"
 
 #include <dirent.h>

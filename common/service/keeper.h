@@ -1,4 +1,5 @@
-/* What the supervisor keeps running: the services of a root and the state of each. supervisor.c is the daemon around it. */
+/* What the supervisor keeps running: the services of a root and the state of each. supervisor.c is the daemon around
+ * it. */
 #ifndef OG_SERVICE_KEEPER_H
 #define OG_SERVICE_KEEPER_H
 

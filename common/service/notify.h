@@ -1,5 +1,6 @@
-/* What systemd wants to hear from a service (sd_notify(3)), spoken directly: one datagram to the socket that NOTIFY_SOCKET
- * names. The protocol is stable and ten lines long, so it is not worth a library that may or may not be there. */
+/* What systemd wants to hear from a service (sd_notify(3)), spoken directly: one datagram to the socket that
+ * NOTIFY_SOCKET names. The protocol is stable and ten lines long, so it is not worth a library that may or may not be
+ * there. */
 #ifndef OG_SERVICE_NOTIFY_H
 #define OG_SERVICE_NOTIFY_H
 

@@ -1,12 +1,14 @@
 /* What a daemon is: a loop, signals, readiness, drain, a control socket.
  *
- * SIGTERM or SIGINT, the first time: on_drain (stop taking work, finish what runs, then og_service_stop); the second time, or when drain_ms
- * have passed: on_stop at once. Readiness is told to systemd by sd_notify where NOTIFY_SOCKET is set, with its watchdog where WATCHDOG_USEC is.
+ * SIGTERM or SIGINT, the first time: on_drain (stop taking work, finish what runs, then og_service_stop); the second
+ * time, or when drain_ms have passed: on_stop at once. Readiness is told to systemd by sd_notify where NOTIFY_SOCKET
+ * is set, with its watchdog where WATCHDOG_USEC is.
  *
- * The control socket is a unix socket (mode 0600): one JSON object a line in, one out. {"verb":"status"} is answered by the service itself
- * (name, pid, started_ms, ready, draining, status) with what on_status adds; other verbs go to on_control. What fails is answered
- * {"error": {"type", "message"}}. A line is at most 64 KiB. A socket left by a dead process is replaced; one of a living
- * process is an error (INVALID: "already runs"), which is how a worker started twice is refused. */
+ * The control socket is a unix socket (mode 0600): one JSON object a line in, one out. {"verb":"status"} is answered
+ * by the service itself (name, pid, started_ms, ready, draining, status) with what on_status adds; other verbs go to
+ * on_control. What fails is answered {"error": {"type", "message"}}. A line is at most 64 KiB. A socket left by a dead
+ * process is replaced; one of a living process is an error (INVALID: "already runs"), which is how a worker started
+ * twice is refused. */
 #ifndef OG_SERVICE_SERVICE_H
 #define OG_SERVICE_SERVICE_H
 
@@ -42,8 +44,8 @@ void og_service_stop(struct og_service *s);  /* calls on_stop once, removes the 
 bool og_service_draining(const struct og_service *s);
 void og_service_free(struct og_service *s); /* after the loop has ended */
 
-/* The other end, for `og`: sends one object, waits for one. The answer is the caller's (json_decref), also when it holds an
- * "error". RETRY: nobody listens there (any more), or no answer in time. */
+/* The other end, for `og`: sends one object, waits for one. The answer is the caller's (json_decref), also when it
+ * holds an "error". RETRY: nobody listens there (any more), or no answer in time. */
 int og_control_call(const char *path, const json_t *request, int64_t timeout_ms, json_t **ret, struct og_error *err);
 
 /* Opens a broker connection as `role` says, from the settings and its credentials file. A helper for every main. */

@@ -4,6 +4,7 @@ import base64
 import http.server
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
 from cluster import Cluster, logs_in  # noqa: E402
-from services import Rabbit, Redis, free_port, wait_for  # noqa: E402
+from services import RABBIT_BIN, Rabbit, Redis, free_port, wait_for  # noqa: E402
 
 ROLES = ("scheduler", "gateway", "worker", "producer")
 
@@ -367,13 +368,18 @@ def test_a_join_string_of_a_broker_with_tls_needs_its_authority(cluster, tmp_pat
 
 
 class RenderedRabbit(Rabbit):
-    """Runs on the rendered files instead of the test's own."""
+    """Runs on the rendered files instead of the test's own. Ready when it takes AMQP connections, as for the supervisor:
+    its management must be there by then."""
 
     def start(self):
         (self.folder / "rabbitmq-env.conf").touch()
-        self.spawn([str(Path("/usr/lib/rabbitmq/bin/rabbitmq-server"))], self.environment(), self.log)
-        wait_for("RabbitMQ", self.ready, 90, self.process)
+        self.spawn([RABBIT_BIN], self.environment(), self.log)
+        wait_for("RabbitMQ", self.takes_connections, 90, self.process)
         return self
+
+    def takes_connections(self):
+        with socket.socket() as s:
+            return s.connect_ex((self.host, self.port)) == 0
 
 
 @pytest.fixture
@@ -421,7 +427,7 @@ def test_the_rendered_rabbitmq_runs(embedded):
     embedded.run("apply")
     assert embedded.run("check") == ("", "")
     environment = subprocess.run(
-        ["/usr/lib/rabbitmq/bin/rabbitmqctl", "environment"],
+        [RABBIT_BIN.with_name("rabbitmqctl"), "environment"],
         env={**rabbit.environment(), "RABBITMQ_ERLANG_COOKIE": (rabbit.folder / ".erlang.cookie").read_text()},
         capture_output=True,
         text=True,

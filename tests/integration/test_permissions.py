@@ -391,8 +391,8 @@ def test_nobody_reaches_another_vhost_or_the_management(cluster, role):
 
 
 def test_a_forged_done_reaches_the_state_queue(worker, scheduler):
-    """A worker may answer any job whose reply key it knows (128 random bits): the scheduler drops a `done` whose lease does not fit, and
-    counts it (docs/PROTOCOL.md, Lease; tests of the scheduler). The broker holds that it cannot be signed by another user."""
+    """A worker may answer any job whose reply key it knows (128 random bits): the scheduler drops a `done` whose lease
+    does not fit, and counts it (docs/PROTOCOL.md, Lease). The broker holds that it names its true user."""
     scheduler.channel().queue_purge("og.state")
     key = f"{foreign_reply('producer-other')}.done"
     worker.publish("og.replies", key, user_id=worker.user)
@@ -400,8 +400,8 @@ def test_a_forged_done_reaches_the_state_queue(worker, scheduler):
 
 
 def test_a_worker_may_purge_the_queue_it_reads(worker, scheduler):
-    """Reading includes purging. What a bad node empties its own tier of is missed by the scheduler: a placed job that is in no heartbeat
-    is placed again; and `og-broker-config revoke` ends the node."""
+    """Reading includes purging. The scheduler misses what a bad node empties its own tier of: a placed job that is in
+    no heartbeat is placed again; and `og-broker-config revoke` ends the node."""
     scheduler.publish("og.work", TIER, mandatory=True)
     worker.channel().queue_purge(f"og.tier.{TIER}")
     assert scheduler.channel().basic_get(f"og.tier.{TIER}")[0] is None

@@ -1,4 +1,5 @@
-/* The supervisor as it runs: on a thread of the test, with real processes; the test talks to its socket as `og` does. */
+/* The supervisor as it runs: on a thread of the test, with real processes; the test talks to its socket as `og`
+ * does. */
 #include "service/supervisor.h"
 
 #include <criterion/criterion.h>
