@@ -21,12 +21,20 @@ struct og_error {
 	char message[512]; /* one line, no newline: what, where and how to mend */
 };
 
-/* Fills `err` (may be NULL) and returns -1, so that `return og_fail(…)` reads well. */
-int og_fail(struct og_error *err, enum og_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-int og_vfail(struct og_error *err, enum og_kind kind, const char *fmt, va_list ap);
+/* Each fills `err` (may be NULL) and is -1, so that `return og_fail(…)` reads well. The -1 is inline: the compiler sees it, and
+ * knows that what a failed function would have set is not read. */
+void og_error_set(struct og_error *err, enum og_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void og_error_vset(struct og_error *err, enum og_kind kind, const char *fmt, va_list ap);
+/* Puts "prefix: " before the message that is there, cutting its end where it no longer fits. */
+void og_error_prefix(struct og_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "prefix: " before the message that is there, cutting its end where it no longer fits. Returns -1. */
-int og_fail_in(struct og_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline int og_failed(void)
+{
+	return -1;
+}
+#define og_fail(...)    (og_error_set(__VA_ARGS__), og_failed())
+#define og_vfail(...)   (og_error_vset(__VA_ARGS__), og_failed())
+#define og_fail_in(...) (og_error_prefix(__VA_ARGS__), og_failed())
 
 const char *og_kind_name(enum og_kind kind); /* "invalid", "retry", "busy", "fatal"; "none" for 0 */
 
