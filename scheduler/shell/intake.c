@@ -269,7 +269,7 @@ static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
 	int64_t deadline = x->e.deadline_ms ? x->e.deadline_ms : wall + s->settings->default_deadline_ms;
 	enum og_class class = OG_CLASS_NORMAL;
 	enum og_verdict verdict;
-	enum og_judged judged;
+	enum og_judged judged = OG_JUDGED_TAKEN;
 	struct og_error err;
 	unsigned tier;
 

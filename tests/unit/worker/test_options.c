@@ -16,7 +16,7 @@ static int parse(struct og_options *o, struct og_error *err, int argc, const cha
 	for (int i = 0; i < argc; i++)
 		copy[i] = og_strdup(argv[i]);
 	rc = og_options_parse(argc, copy, o, err);
-	if (rc == 0 && o->config)
+	if (rc == 0 && argc > 2 && o->config)
 		o->config = argv[2];
 	for (int i = 0; i < argc; i++)
 		og_free_at(&copy[i]);
