@@ -308,6 +308,9 @@ class StubEngine(Process):
     def stop(self):
         self.end(signal.SIGTERM, 5)
 
+    def kill_now(self):
+        self.end(signal.SIGKILL, 5)
+
 
 async def serve(port, stub):
     loop = asyncio.get_running_loop()
