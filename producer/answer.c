@@ -19,6 +19,15 @@ enum og_exit og_answer_exit(const char *error_type, enum og_exit otherwise)
 	return otherwise;
 }
 
+bool og_answer_refused(const json_t *answer, const char **ret_type, const char **ret_message)
+{
+	const json_t *error = json_object_get(answer, "error");
+
+	*ret_type = text_of(error, "type", "unknown");
+	*ret_message = text_of(error, "message", "no reason was given");
+	return error != NULL;
+}
+
 const char *og_answer_text(const json_t *result, size_t *ret_len)
 {
 	const json_t *text = json_object_get(result, "text");

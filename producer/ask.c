@@ -77,7 +77,7 @@ static void on_message(void *ctx, const struct og_envelope *e, const struct og_m
 		finish(a, OG_EXIT_INTERNAL);
 		return;
 	}
-	if (json_unpack(answer, "{s:{s:s, s:s}}", "error", "type", &type, "message", &message) == 0) {
+	if (og_answer_refused(answer, &type, &message)) {
 		og_fail(&a->why, OG_INVALID, "%s: %s", type, message);
 		finish(a, og_answer_exit(type, OG_EXIT_FAILED));
 		json_decref(answer);

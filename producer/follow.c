@@ -1,14 +1,13 @@
 #include "follow.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 
 #include "answer.h"
 #include "base/alloc.h"
+#include "display.h"
 #include "model/json.h"
 #include "model/names.h"
-#include "stream.h"
 
 enum { ASK, GIVE_UP, TIMEOUT, CANCEL, SPINNER, TIMERS };
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
@@ -29,7 +28,7 @@ struct follow {
 	const struct og_follow_times *times;
 	struct og_screen *screen;
 	struct og_session *session;
-	struct og_stream stream;
+	struct og_display display;
 	uv_timer_t timers[TIMERS];
 	uv_signal_t signals[OG_COUNT(caught)];
 	char result_id[OG_ID_LEN + 1], wait_id[OG_ID_LEN + 1], cancel_id[OG_ID_LEN + 1]; /* of questions that are out */
@@ -132,33 +131,6 @@ static void submit(struct follow *f)
 	}
 }
 
-/* ── the end ── */
-
-static void show(struct follow *f, const struct og_stream_out *out);
-
-static void end(struct follow *f, enum og_state state, const json_t *result, const struct og_envelope *e)
-{
-	const char *text = NULL;
-	struct og_stream_out out;
-	enum og_exit exit;
-	size_t len = 0;
-
-	if (state == OG_STATE_DONE)
-		text = og_answer_text(result, &len);
-	out = og_stream_end(&f->stream, e ? e->attempt : 0, e ? e->run : 0, e ? e->seq : -1, text, len);
-	if (out.dropped)
-		return;
-	if (!f->job->json) {
-		show(f, &out);
-		og_screen_answer_end(f->screen);
-	}
-	og_screen_settle(f->screen);
-	exit = og_answer_end(f->screen, f->job->json, f->job->id, state, result);
-	if (exit == OG_EXIT_CANCELLED && f->cancelling)
-		exit = f->cancelled_exit;
-	finish(f, f->screen->gone ? OG_EXIT_INTERNAL : exit);
-}
-
 /* ── stopping it ── */
 
 static void cancel(struct follow *f, enum og_exit exit)
@@ -192,63 +164,13 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ── what comes ── */
 
-/* A break between what no longer counts and what follows. In a pipe it cannot be told from the text: then on stderr alone. */
-static void show_break(struct follow *f)
+static void end(struct follow *f, enum og_state state, const json_t *result, const struct og_envelope *e)
 {
-	static const char mark[] = "--- a new attempt begins: what is above does not count ---\n";
+	enum og_exit exit;
 
-	og_screen_answer_end(f->screen);
-	if (f->screen->out_tty)
-		og_screen_answer(f->screen, mark, sizeof(mark) - 1);
-	else
-		og_screen_error(f->screen, "a new attempt begins: what was printed so far does not count");
-}
-
-static void show(struct follow *f, const struct og_stream_out *out)
-{
-	if (out->restarted)
-		show_break(f);
-	if (og_screen_answer(f->screen, out->text, out->len) < 0 && !f->cancelling && f->job->request)
-		cancel(f, OG_EXIT_INTERNAL);
-}
-
-static void on_chunk(struct follow *f, const struct og_envelope *e, const struct og_message *m)
-{
-	og_autofree char *text = NULL;
-	struct og_stream_out out;
-	size_t len = 0;
-
-	if (!f->job->stream)
+	if (!og_display_end(&f->display, state, result, e, &exit))
 		return;
-	text = og_stream_chunk_text(m->body, m->body_len, &len);
-	out = og_stream_chunk(&f->stream, e->attempt, e->run, e->seq, text ? text : "", len);
-	show(f, &out);
-}
-
-static void on_started(struct follow *f, const struct og_envelope *e)
-{
-	struct og_stream_out out = og_stream_begin(&f->stream, e->attempt, e->run);
-
-	if (out.dropped)
-		return;
-	if (out.restarted)
-		show_break(f);
-	if (!f->cancelling)
-		og_screen_progress(f->screen, "running on %s", e->node_name ? e->node_name : "a node");
-}
-
-static void on_placed(struct follow *f, const struct og_envelope *e)
-{
-	bool queued = !strcmp(e->state, og_state_name(OG_STATE_QUEUED));
-	const char *tier = e->tier ? e->tier : "its tier";
-
-	if (f->cancelling)
-		return;
-	if (e->node_name)
-		og_screen_progress(f->screen, "placed on %s, %" PRId64 " ahead", e->node_name, e->ahead);
-	else
-		og_screen_progress(
-			f->screen, "%s %s, %" PRId64 " ahead", queued ? "waiting for" : "placed on", tier, e->ahead);
+	finish(f, exit == OG_EXIT_CANCELLED && f->cancelling ? f->cancelled_exit : exit);
 }
 
 static void on_done(struct follow *f, const struct og_envelope *e, const struct og_message *m)
@@ -264,14 +186,25 @@ static void on_done(struct follow *f, const struct og_envelope *e, const struct 
 	json_decref(result);
 }
 
-/* Nobody knows the job (yet): whoever asked asks again soon. */
-static void on_unknown(struct follow *f, bool of_cancel)
+static void on_chunk(struct follow *f, const struct og_envelope *e, const struct og_message *m)
 {
-	if (!of_cancel && ++f->unknown >= UNKNOWN_MAX && !f->job->request) {
+	og_display_chunk(&f->display, e, m->body, m->body_len);
+	if (f->screen->gone && !f->cancelling && f->job->request)
+		cancel(f, OG_EXIT_INTERNAL);
+}
+
+/* A job that nobody knows (yet) is asked for again soon. */
+static void on_refused(struct follow *f, const char *type, const char *message, bool of_cancel)
+{
+	if (strcmp(type, "not_found") != 0) {
+		og_screen_error(f->screen, "%s: %s (job %s)", type, message, f->job->id);
+		finish(f, og_answer_exit(type, OG_EXIT_FAILED));
+	} else if (!of_cancel && ++f->unknown >= UNKNOWN_MAX && !f->job->request) {
 		og_screen_error(f->screen, "no job %s: it never was, or its record has expired", f->job->id);
 		finish(f, OG_EXIT_NOT_FOUND);
+	} else {
+		arm(f, ASK, f->times->again_ms);
 	}
-	arm(f, ASK, f->times->again_ms);
 }
 
 /* The state that an answer tells of the job. */
@@ -299,7 +232,7 @@ static void on_state(struct follow *f, enum og_state state, const json_t *answer
 static void on_answer(struct follow *f, const struct og_message *m)
 {
 	bool of_result = !strcmp(m->correlation_id, f->result_id), of_cancel = !strcmp(m->correlation_id, f->cancel_id);
-	const char *state_name, *type, *message;
+	const char *name, *type, *message;
 	enum og_state state;
 	json_t *answer;
 
@@ -307,15 +240,10 @@ static void on_answer(struct follow *f, const struct og_message *m)
 		return;
 	if (og_json_parse(m->body, m->body_len, &answer, NULL) < 0)
 		return;
-	state_name = json_string_value(json_object_get(answer, "state"));
-	if (json_unpack(answer, "{s:{s:s, s:s}}", "error", "type", &type, "message", &message) == 0) {
-		if (!strcmp(type, "not_found")) {
-			on_unknown(f, of_cancel);
-		} else {
-			og_screen_error(f->screen, "%s: %s (job %s)", type, message, f->job->id);
-			finish(f, og_answer_exit(type, OG_EXIT_FAILED));
-		}
-	} else if (state_name && og_state_parse(state_name, &state, NULL) == 0) {
+	name = json_string_value(json_object_get(answer, "state"));
+	if (og_answer_refused(answer, &type, &message)) {
+		on_refused(f, type, message, of_cancel);
+	} else if (name && og_state_parse(name, &state, NULL) == 0) {
 		on_state(f, state, answer, of_cancel);
 		/* Not ended: have it told when it does. */
 		if (of_result && !f->over)
@@ -338,12 +266,12 @@ static void on_message(void *ctx, const struct og_envelope *e, const struct og_m
 	heard(f);
 	if (!strcmp(e->type, OG_T_CHUNK))
 		on_chunk(f, e, m);
-	else if (!strcmp(e->type, OG_T_STARTED))
-		on_started(f, e);
-	else if (!strcmp(e->type, OG_T_PLACED))
-		on_placed(f, e);
 	else if (!strcmp(e->type, OG_T_RESPONSE))
 		on_done(f, e, m);
+	else if (!strcmp(e->type, OG_T_STARTED) && !f->cancelling)
+		og_display_started(&f->display, e);
+	else if (!strcmp(e->type, OG_T_PLACED) && !f->cancelling)
+		og_display_placed(&f->display, e);
 }
 
 /* ── the connection ── */
@@ -453,6 +381,14 @@ static void arm(struct follow *f, int which, int64_t ms)
 		uv_timer_start(&f->timers[which], on_timer, (uint64_t)ms, 0);
 }
 
+/* As nohup, or a shell without job control, has it. */
+static bool is_ignored(int number)
+{
+	struct sigaction now;
+
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 static void start(struct follow *f, uv_loop_t *loop)
 {
 	for (size_t i = 0; i < TIMERS; i++) {
@@ -462,7 +398,8 @@ static void start(struct follow *f, uv_loop_t *loop)
 	for (size_t i = 0; i < OG_COUNT(caught); i++) {
 		uv_signal_init(loop, &f->signals[i]);
 		f->signals[i].data = f;
-		uv_signal_start(&f->signals[i], on_signal, caught[i]);
+		if (!is_ignored(caught[i]))
+			uv_signal_start(&f->signals[i], on_signal, caught[i]);
 	}
 	f->open = TIMERS + OG_COUNT(caught) + 1;
 	if (f->job->timeout_ms)
@@ -485,10 +422,10 @@ enum og_exit og_follow(uv_loop_t *loop, const struct og_session_config *session,
 		og_screen_error(screen, "%s", err.message);
 		return OG_EXIT_USAGE;
 	}
-	og_stream_init(&f.stream, OG_BODY_MAX);
+	og_display_init(&f.display, screen, job->id, job->stream, job->json);
 	start(&f, loop);
 	while (f.open)
 		uv_run(loop, UV_RUN_ONCE);
-	og_stream_done(&f.stream);
+	og_display_done(&f.display);
 	return f.exit;
 }

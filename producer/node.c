@@ -209,7 +209,8 @@ static int worker_path(char out[static 1024], struct og_error *err)
 	return 0;
 }
 
-/* services/30-worker-<node>.ini; where that is there, for another cluster, the cluster's name is added. `ret_first` says which. */
+/* services/30-worker-<node>.ini; where that is there, for another cluster, the cluster's name is added. `ret_first`
+ * says which. */
 static int service_path(
 	const struct og_settings *s, const char *cluster, char **ret, bool *ret_first, struct og_error *err)
 {

@@ -16,8 +16,8 @@ char *og_node_socket(const struct og_settings *s); /* of the supervisor; the cal
 /* One verb to the supervisor. RETRY: it does not run. INVALID: it refused, in its own words. */
 int og_node_call(const struct og_settings *s, const char *verb, int64_t timeout_ms, json_t **ret, struct og_error *err);
 
-/* Waits until all services are ready, or one of them died again and again, or the time is over: then RETRY, which names it and
- * its log. `on_wait` is told what is waited for; may be NULL. */
+/* Waits until all services are ready, or one of them died again and again, or the time is over: then RETRY, which
+ * names it and its log. `on_wait` is told what is waited for; may be NULL. */
 int og_node_wait_ready(const struct og_settings *s, int64_t within_ms, void (*on_wait)(void *ctx, const char *service),
 	void *ctx, struct og_error *err);
 
@@ -31,8 +31,8 @@ struct og_memberships {
 	size_t n;
 };
 
-/* Of all the nodes of this root; of those in `cluster` where it is not NULL, and of the node alone that NODE_NAME names,
- * if it does. A file that cannot be read is an error. */
+/* Of all the nodes of this root; of those in `cluster` where it is not NULL, and of the node alone that NODE_NAME
+ * names, if it does. A file that cannot be read is an error. */
 int og_memberships_load(
 	const struct og_settings *s, const char *cluster, struct og_memberships *ret, struct og_error *err);
 void og_memberships_done(struct og_memberships *m);

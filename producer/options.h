@@ -1,7 +1,7 @@
 /* Options of the command line as a table: one row an option, which parses it, checks its bounds and prints its help.
  *
- * `--name value`, `--name=value`, `-n value`; options and arguments in any order; `--` ends the options, `-` alone is an
- * argument. Values land in the verb's own struct, at the row's offset. */
+ * `--name value`, `--name=value`, `-n value`; options and arguments in any order; `--` ends the options, `-` alone is
+ * an argument. Values land in the verb's own struct, at the row's offset. */
 #ifndef OG_OPTIONS_H
 #define OG_OPTIONS_H
 
@@ -47,8 +47,9 @@ struct og_options {
 	void *into;
 };
 
-/* Reads argv[0..argc) by the tables in `sets`. The arguments that are no options are moved, in their order, to the front
- * of argv; *ret_n is how many. INVALID: an unknown option (with the nearest known one), a value missing, wrong or unwanted. */
+/* Reads argv[0..argc) by the tables in `sets`. The arguments that are no options are moved, in their order, to the
+ * front of argv; *ret_n is how many. INVALID: an unknown option (with the nearest known one), a value missing, wrong
+ * or unwanted. */
 int og_options_parse(
 	const struct og_options *sets, size_t n_sets, int argc, char **argv, int *ret_n, struct og_error *err);
 

@@ -26,7 +26,8 @@ struct og_request {
  * INVALID: none or two of them, empty, above the cap, not UTF-8 (with the byte), with a NUL byte. The caller frees. */
 int og_prompt_read(char *const *words, int n, const char *file, char **ret, size_t *ret_len, struct og_error *err);
 
-/* The body: a chat completion request in JSON. The caller frees. INVALID: a system text or a stop sequence that is not UTF-8, or the whole is above the cap. */
+/* The body: a chat completion request in JSON. The caller frees. INVALID: a system text or a stop sequence that is not
+ * UTF-8, or the whole is above the cap. */
 int og_request_body(
 	const struct og_request *r, const char *text, size_t len, char **ret, size_t *ret_len, struct og_error *err);
 

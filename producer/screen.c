@@ -165,39 +165,49 @@ static void format(const struct og_screen *s, struct og_buf *out, const char *fm
 	fit(s, text, strlen(text), true, out);
 }
 
-static void line(struct og_screen *s, const char *fmt, va_list ap)
+static void line(struct og_screen *s, const char *text)
 {
-	struct og_buf out;
+	og_autofree char *whole = og_printf("og: %s\n", text);
 
 	wipe(s);
-	og_buf_init(&out, LINE_CAP);
-	og_buf_adds(&out, "og: ");
-	format(s, &out, fmt, ap);
-	og_buf_adds(&out, "\n");
-	write_all(STDERR_FILENO, out.data, out.len);
-	og_buf_done(&out);
+	write_all(STDERR_FILENO, whole, strlen(whole));
+}
+
+static void format_line(struct og_screen *s, const char *fmt, va_list ap)
+{
+	struct og_buf text;
+
+	og_buf_init(&text, LINE_CAP);
+	format(s, &text, fmt, ap);
+	line(s, og_buf_str(&text));
+	og_buf_done(&text);
 }
 
 void og_screen_progress(struct og_screen *s, const char *fmt, ...)
 {
+	struct og_buf text;
 	va_list ap;
 
 	if (s->quiet)
 		return;
+	og_buf_init(&text, LINE_CAP);
 	va_start(ap, fmt);
-	if (s->err_tty) {
-		og_buf_clear(&s->status);
-		format(s, &s->status, fmt, ap);
-		draw(s);
-	} else {
-		line(s, fmt, ap);
-	}
+	format(s, &text, fmt, ap);
 	va_end(ap);
+	if (strcmp(og_buf_str(&text), og_buf_str(&s->status)) != 0) {
+		og_buf_clear(&s->status);
+		og_buf_adds(&s->status, og_buf_str(&text));
+		if (s->err_tty)
+			draw(s);
+		else
+			line(s, og_buf_str(&text));
+	}
+	og_buf_done(&text);
 }
 
 void og_screen_tick(struct og_screen *s)
 {
-	if (!s->status.len)
+	if (!s->err_tty || !s->status.len)
 		return;
 	s->frame++;
 	draw(s);
@@ -216,7 +226,7 @@ void og_screen_note(struct og_screen *s, const char *fmt, ...)
 	if (s->quiet)
 		return;
 	va_start(ap, fmt);
-	line(s, fmt, ap);
+	format_line(s, fmt, ap);
 	va_end(ap);
 }
 
@@ -225,6 +235,6 @@ void og_screen_error(struct og_screen *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	line(s, fmt, ap);
+	format_line(s, fmt, ap);
 	va_end(ap);
 }

@@ -1,7 +1,7 @@
 /* What the user sees: the answer on stdout, progress on stderr.
  *
- * On a terminal text is made fit for it (text.h), and progress is one line that a spinner keeps alive and the next output
- * wipes. In a pipe the answer's bytes are the answer's bytes, and each progress message is a line. */
+ * On a terminal text is made fit for it (text.h), and progress is one line that a spinner keeps alive and the next
+ * output wipes. In a pipe the answer's bytes are the answer's bytes, and each progress message is a line. */
 #ifndef OG_SCREEN_H
 #define OG_SCREEN_H
 
@@ -22,7 +22,7 @@ struct og_screen {
 	bool line_open;        /* the answer so far does not end with a newline */
 	bool status_shown;     /* a progress line is on the terminal */
 	unsigned frame;
-	struct og_buf status; /* what the spinner says; empty: nothing */
+	struct og_buf status; /* what was said last of what is going on; empty: nothing */
 };
 
 void og_screen_init(struct og_screen *s, bool quiet);

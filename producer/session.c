@@ -17,7 +17,8 @@ struct og_session {
 	uv_timer_t bound;
 	char reply[OG_KEY_MAX];
 	struct og_error why; /* the last thing that went wrong with the connection */
-	bool up, ever_up, trusted, blocked, over, closing;
+	bool up, trusted, blocked, over, closing;
+	bool refused;  /* a publish closed the channel: on_down says why */
 	unsigned open; /* of the client and the timer: memory goes when both are closed */
 	void (*on_closed)(void *ctx);
 	void *closed_ctx;
@@ -126,7 +127,7 @@ static void on_up(void *ctx, uint64_t epoch)
 	struct og_session *s = ctx;
 
 	(void)epoch;
-	s->up = s->ever_up = true;
+	s->up = true;
 	if (!s->over && !s->closing && s->handler.on_up)
 		s->handler.on_up(s->handler.ctx);
 }
@@ -141,7 +142,7 @@ static void on_down(void *ctx, const struct og_error *why)
 	s->why = *why;
 	if (s->over || s->closing)
 		return;
-	if (why->kind == OG_FATAL && !s->trusted) {
+	if (s->refused || (why->kind == OG_FATAL && !s->trusted)) {
 		give_up(s);
 		return;
 	}
@@ -214,10 +215,14 @@ void og_session_close(struct og_session *s, void (*cb)(void *ctx), void *ctx)
 static void on_settled(void *ctx, enum og_settled how)
 {
 	struct publishing *p = ctx;
+	struct og_session *s = p->session;
 
-	if (how != OG_LOST)
-		trust(p->session);
-	if (p->cb && !p->session->closing)
+	/* A nack of a connection that is gone is no full queue: the exchange is missing, or forbidden. */
+	if (how == OG_NACKED && !s->amqp->ops->is_up(s->amqp))
+		s->refused = true;
+	else if (how != OG_LOST)
+		trust(s);
+	if (p->cb && !s->closing && !s->refused)
 		p->cb(p->ctx, how);
 	free(p);
 }

@@ -1,9 +1,10 @@
-/* A producer's connection: the broker, a reply queue of its own, the RPC calls, and the bounds on waiting for any of it.
+/* A producer's connection: the broker, a reply queue of its own, the RPC calls, and the bounds on waiting for any of
+ * it.
  *
- * The client below reconnects by itself; each connection gets a new reply key (the old queue may still be held by the dead
- * connection), so after on_up whoever waits must ask again under og_session_reply. The bound: from the opening, or from the loss
- * of the connection, until the broker has confirmed or delivered something. When it passes, or when the broker refuses who we are,
- * on_over is called, once, and nothing after it. */
+ * The client below reconnects by itself; each connection gets a new reply key (the old queue may still be held by the
+ * dead connection), so after on_up whoever waits must ask again under og_session_reply. The bound: from the opening,
+ * or from the loss of the connection, until the broker has confirmed or delivered something. When it passes, or when
+ * the broker refuses who we are, on_over is called, once, and nothing after it. */
 #ifndef OG_SESSION_H
 #define OG_SESSION_H
 
@@ -52,12 +53,13 @@ void og_session_close(struct og_session *s, void (*cb)(void *ctx), void *ctx); /
 
 const char *og_session_reply(const struct og_session *s); /* the reply key of this connection */
 
-/* Publishes, mandatory. `cb` (may be NULL) is called once; LOST: publish again at the next on_up. */
+/* Publishes, mandatory. `cb` (may be NULL) is called at most once; LOST: publish again at the next on_up. A message
+ * that the broker does not even take (no such exchange, no permission) ends the session by on_over. */
 int og_session_publish(
 	struct og_session *s, const struct og_message *m, og_settled_cb *cb, void *ctx, struct og_error *err);
 
-/* Asks the leading scheduler; takes over `body` (NULL: an empty object). The answer is a message of type rpc_reply with `id`. A
- * cluster without a queue for questions ends the session by on_over. */
+/* Asks the leading scheduler; takes over `body` (NULL: an empty object). The answer is a message of type rpc_reply
+ * with `id`. A cluster without a queue for questions ends the session by on_over. */
 int og_session_ask(
 	struct og_session *s, const char *verb, json_t *body, char id[static OG_ID_LEN + 1], struct og_error *err);
 

@@ -6,7 +6,8 @@
 
 #include "base/buf.h"
 
-/* Adds `s` without what can drive a terminal: C0 controls (ESC among them) but \n and \t, DEL, and C1 controls (U+0080 to U+009F). */
+/* Adds `s` without what can drive a terminal: C0 controls (ESC among them) but \n and \t, DEL, and C1 controls (U+0080
+ * to U+009F). */
 void og_text_clean(const char *s, size_t len, struct og_buf *out);
 
 /* The same on one line: \n and \t become spaces. */

@@ -72,7 +72,7 @@ const struct og_verb og_verb_connect = {
 	.max = 1,
 	.summary = "makes this node a member of a cluster: its worker joins it",
 	.details = "\nThe broker must know the cluster and let this node's users into it. With POC_SERVE=1 (or "
-                   "node.serve) the\n"
+		   "node.serve) the\n"
 		   "node serves; else it is a peer. `join` is the same.",
 	.run = run,
 };

@@ -107,7 +107,8 @@ static enum og_exit run(struct og_cli *c)
 
 	if (p->stream && (p->no_stream || c->common.json))
 		return og_cli_usage(c, "--stream goes with neither --no-stream nor --json");
-	/* What was printed into a pipe cannot be taken back when an attempt breaks: then only the whole answer goes there. */
+	/* What was printed into a pipe cannot be taken back when an attempt breaks: then only the whole answer goes
+	 * there. */
 	p->request.stream = p->stream || (c->screen.out_tty && !p->no_stream && !c->common.json);
 	if (og_prompt_read(c->args, c->n_args, p->file, &text, &len, &err) < 0)
 		return og_cli_usage(c, "%s", err.message);

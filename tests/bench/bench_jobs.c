@@ -2,9 +2,9 @@
  *
  *   bench_jobs --config FILE [--jobs N] [--window W] [--body BYTES] [--rate PER_S] [--tier TIER] [--timeout S] [--json]
  *
- * Closed loop (no --rate): W jobs are out at any time. Open loop: a job falls due every 1/rate seconds, and its latency counts from
- * then, whether or not the window let it out: a stall is charged to all the jobs that had to wait for it. Only `done` messages
- * are asked for. Exits with 1 when a job did not end as done. */
+ * Closed loop (no --rate): W jobs are out at any time. Open loop: a job falls due every 1/rate seconds, and its latency
+ * counts from then, whether or not the window let it out: a stall is charged to all the jobs that had to wait for it.
+ * Only `done` messages are asked for. Exits with 1 when a job did not end as done. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -252,7 +252,7 @@ static void report(struct bench *b, bool json)
 		"%.1f jobs/s over %.3f s; p50 %.2f ms, p95 %.2f ms, p99 %.2f ms, max %.2f ms\n",
 		"{\"done\":%" PRId64 ",\"jobs\":%" PRId64 ",\"failed\":%" PRId64 ",\"refused\":%" PRId64
 		",\"unanswered\":%" PRId64 ",\"jobs_per_s\":%.1f,\"seconds\":%.3f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,"
-	                                   "\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
+		"\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
 	};
 	double seconds = b->last_us ? (double)(b->last_us - b->first_us) / 1e6 : 0;
 

@@ -1,23 +1,23 @@
-#include "stream.h"
+#include "transcript.h"
 
 #include <jansson.h>
 #include <string.h>
 
 #include "base/alloc.h"
 
-void og_stream_init(struct og_stream *s, size_t cap)
+void og_transcript_init(struct og_transcript *s, size_t cap)
 {
-	*s = (struct og_stream){0};
+	*s = (struct og_transcript){0};
 	og_buf_init(&s->shown, cap);
 }
 
-void og_stream_done(struct og_stream *s)
+void og_transcript_done(struct og_transcript *s)
 {
 	og_buf_done(&s->shown);
 }
 
 /* Makes (attempt, run) the current one. False: it is a lower one, whose messages do not count. */
-static bool enter(struct og_stream *s, int64_t attempt, int64_t run, struct og_stream_out *out)
+static bool enter(struct og_transcript *s, int64_t attempt, int64_t run, struct og_piece *out)
 {
 	bool higher = attempt != s->attempt ? attempt > s->attempt : run > s->run;
 
@@ -34,18 +34,18 @@ static bool enter(struct og_stream *s, int64_t attempt, int64_t run, struct og_s
 	return true;
 }
 
-struct og_stream_out og_stream_begin(struct og_stream *s, int64_t attempt, int64_t run)
+struct og_piece og_transcript_begin(struct og_transcript *s, int64_t attempt, int64_t run)
 {
-	struct og_stream_out out = {0};
+	struct og_piece out = {0};
 
 	out.dropped = s->ended || !enter(s, attempt, run, &out);
 	return out;
 }
 
-struct og_stream_out og_stream_chunk(
-	struct og_stream *s, int64_t attempt, int64_t run, int64_t seq, const char *text, size_t len)
+struct og_piece og_transcript_chunk(
+	struct og_transcript *s, int64_t attempt, int64_t run, int64_t seq, const char *text, size_t len)
 {
-	struct og_stream_out out = {0};
+	struct og_piece out = {0};
 
 	if (s->ended || !enter(s, attempt, run, &out) || seq < s->next) {
 		out.dropped = true;
@@ -64,10 +64,10 @@ struct og_stream_out og_stream_chunk(
 	return out;
 }
 
-struct og_stream_out og_stream_end(
-	struct og_stream *s, int64_t attempt, int64_t run, int64_t chunks, const char *text, size_t len)
+struct og_piece og_transcript_end(
+	struct og_transcript *s, int64_t attempt, int64_t run, int64_t chunks, const char *text, size_t len)
 {
-	struct og_stream_out out = {0};
+	struct og_piece out = {0};
 
 	if (s->ended || (attempt && !enter(s, attempt, run, &out))) {
 		out.dropped = true;
@@ -91,7 +91,7 @@ struct og_stream_out og_stream_end(
 	return out;
 }
 
-char *og_stream_chunk_text(const void *body, size_t body_len, size_t *ret_len)
+char *og_transcript_chunk_text(const void *body, size_t body_len, size_t *ret_len)
 {
 	json_t *chunk = json_loadb(body, body_len, 0, NULL);
 	json_t *choice = json_array_get(json_object_get(chunk, "choices"), 0);
