@@ -196,6 +196,7 @@ void og_rabbit_begin_recipe(struct og_rabbit *c)
 	og_rabbit_deadline(c, RECIPE_MS);
 	og_recipe_restart(&c->recipe);
 	c->steps_sent = c->steps_done = 0;
+	memset(c->steps_asked, 0, sizeof(c->steps_asked));
 	og_rabbit_send_steps(c);
 }
 

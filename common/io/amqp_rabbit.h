@@ -52,6 +52,7 @@ struct og_rabbit {
 
 	struct og_recipe recipe;
 	size_t steps_sent, steps_done;
+	unsigned steps_asked[4]; /* sent and not answered yet, by enum og_step_kind */
 
 	struct og_window window;
 	bool blocked;

@@ -1,4 +1,5 @@
-/* The recipe is sent in one go and answered in order: a hundred declares cost one round trip. */
+/* The recipe is sent in one go: a hundred declares cost one round trip. It is not answered in its order: a consume is answered by
+ * the queue's process, a declare or a bind by the channel's, so that a bind's answer can overtake that of the consume before it. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -125,6 +126,7 @@ void og_rabbit_send_steps(struct og_rabbit *c)
 	for (; c->steps_sent < c->recipe.n; c->steps_sent++) {
 		const struct og_step *s = c->recipe.steps[c->steps_sent];
 
+		c->steps_asked[s->kind]++;
 		switch (s->kind) {
 		case OG_STEP_EXCHANGE:
 			send_exchange(c, s);
@@ -142,17 +144,27 @@ void og_rabbit_send_steps(struct og_rabbit *c)
 	}
 }
 
+static enum og_step_kind kind_of_answer(amqp_method_number_t id)
+{
+	switch (id) {
+	case AMQP_EXCHANGE_DECLARE_OK_METHOD:
+		return OG_STEP_EXCHANGE;
+	case AMQP_QUEUE_DECLARE_OK_METHOD:
+		return OG_STEP_QUEUE;
+	case AMQP_QUEUE_BIND_OK_METHOD:
+		return OG_STEP_BIND;
+	default:
+		return OG_STEP_CONSUME;
+	}
+}
+
 int og_rabbit_step_answered(struct og_rabbit *c, amqp_method_number_t id, struct og_error *err)
 {
-	static const amqp_method_number_t answers[] = {
-		[OG_STEP_EXCHANGE] = AMQP_EXCHANGE_DECLARE_OK_METHOD,
-		[OG_STEP_QUEUE] = AMQP_QUEUE_DECLARE_OK_METHOD,
-		[OG_STEP_BIND] = AMQP_QUEUE_BIND_OK_METHOD,
-		[OG_STEP_CONSUME] = AMQP_BASIC_CONSUME_OK_METHOD,
-	};
+	enum og_step_kind kind = kind_of_answer(id);
 
-	if (c->steps_done == c->steps_sent || answers[c->recipe.steps[c->steps_done]->kind] != id)
+	if (!c->steps_asked[kind])
 		return og_fail(err, OG_RETRY, "%s came unasked", amqp_method_name(id));
+	c->steps_asked[kind]--;
 	c->steps_done++;
 	if (c->state == OG_RABBIT_RECIPE)
 		og_rabbit_deadline(c, STEP_TIMEOUT_MS);
