@@ -1,0 +1,639 @@
+"""The AMQP client against a real RabbitMQ: restarted, stopped, alarmed, refusing, behind TLS and behind a bad network."""
+
+import json
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+
+from driver import Driver  # noqa: E402
+from proxy import Proxy  # noqa: E402
+from services import Rabbit, free_port, wait_for  # noqa: E402
+from tls import Authority  # noqa: E402
+
+HEARTBEAT_MS = 2000
+RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory, authority):
+    """One for all tests. Its TLS port asks for a client's certificate."""
+    cert, key = authority.sign("server")
+    port = free_port()
+    server = Rabbit(
+        tmp_path_factory.mktemp("amqp") / "rabbit",
+        extra_conf=f"listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = {authority.cert}\n"
+        f"ssl_options.certfile = {cert}\nssl_options.keyfile = {key}\n"
+        "ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n",
+    )
+    server.tls_port = port
+    server.start()
+    yield server
+    server.signal(signal.SIGCONT)
+    server.stop()
+
+
+@pytest.fixture
+def rabbit(broker):
+    yield broker
+    broker.signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def proxy(rabbit):
+    with Proxy(("127.0.0.1", rabbit.port)) as p:
+        yield p
+
+
+@pytest.fixture
+def name(request):
+    """A queue's name for this test alone."""
+    return "test." + "".join(c if c.isalnum() else "-" for c in request.node.name)
+
+
+def client(rabbit, port=None, **config):
+    config = {
+        "endpoints": f"127.0.0.1:{port or rabbit.port}",
+        "user": rabbit.admin,
+        "password": rabbit.password,
+        "heartbeat_ms": HEARTBEAT_MS,
+        **config,
+    }
+    return Driver("amqp_driver", *(f"{key}={value}" for key, value in config.items()))
+
+
+def stats(c):
+    c.say("stats")
+    return c.until("stats")
+
+
+def stats_when(c, holds, timeout=60):
+    """Asks until `holds(stats)`."""
+    end = time.monotonic() + timeout
+    while not holds(s := stats(c)):
+        assert time.monotonic() < end, s
+        time.sleep(0.05)
+    return s
+
+
+def settled(s):
+    return s["confirmed"] + s["nacked"] + s["returned"] + s["lost"]
+
+
+# AMQP by hand, for what the client would not do
+
+
+def shortstr(s):
+    return struct.pack("B", len(s)) + s
+
+
+def longstr(s):
+    return struct.pack(">I", len(s)) + s
+
+
+def frame(kind, channel, payload):
+    return struct.pack(">BHI", kind, channel, len(payload)) + payload + b"\xce"
+
+
+def method(channel, class_id, method_id, arguments=b""):
+    return frame(1, channel, struct.pack(">HH", class_id, method_id) + arguments)
+
+
+def publish_raw(rabbit, queue, body):
+    """One message to a queue, of any size, and a goodbye that is answered when the broker has taken it."""
+    login = longstr(b"") + shortstr(b"PLAIN") + longstr(f"\0{rabbit.admin}\0{rabbit.password}".encode()) + shortstr(b"en_US")
+    with socket.create_connection(("127.0.0.1", rabbit.port)) as s:
+        s.sendall(b"AMQP\0\0\x09\x01" + method(0, 10, 11, login))
+        s.sendall(method(0, 10, 31, struct.pack(">HIH", 1, 131072, 0)) + method(0, 10, 40, shortstr(b"/") + b"\0\0"))
+        s.sendall(method(1, 20, 10, b"\0") + method(1, 60, 40, b"\0\0" + shortstr(b"") + shortstr(queue.encode()) + b"\0"))
+        s.sendall(frame(2, 1, struct.pack(">HHQH", 60, 0, len(body), 0)))
+        for at in range(0, len(body), 131064):
+            s.sendall(frame(3, 1, body[at : at + 131064]))
+        s.sendall(method(1, 20, 40, struct.pack(">H", 200) + shortstr(b"") + b"\0\0\0\0"))
+        answers = b""
+        while struct.pack(">HH", 20, 41) not in answers:
+            answers += s.recv(65536)
+
+
+# messages
+
+
+@pytest.mark.parametrize("kind", ["quorum", "durable"])
+def test_round_trip(rabbit, name, kind):
+    with client(rabbit) as c:
+        c.say("queue", name, kind)
+        c.say("consume", name, 10, "show")
+        c.until("up")
+        # around the first frame, around two frames, and the largest that there is
+        sizes = [0, 4, 512, 131064, 131065, 262128, 262129, 8 * 1024 * 1024]
+        for n, size in enumerate(sizes):
+            c.say("publish", "-", name, 1, size)
+            got = c.until("delivery", 30)
+            assert (got["n"], got["bytes"], got["key"], got["exchange"]) == (n, size, name, "")
+            assert (got["headers"], got["user"], got["redelivered"]) == (3, rabbit.admin, False)
+        s = stats_when(c, lambda s: s["confirmed"] == len(sizes))
+        assert s["corrupt"] == 0 and s["most_settled"] == 1
+        c.say("ackheld")
+
+
+def test_topic_exchange_and_prefetch(rabbit, name):
+    with client(rabbit) as c:
+        c.say("exchange", "test.topic", "topic")
+        c.say("queue", name, "exclusive")
+        c.say("bind", "test.topic", name, "*.done")
+        c.say("consume", name, 3, "hold")
+        c.until("up")
+        c.say("publish", "test.topic", "a.done", 5, 10)
+        c.say("publish", "test.topic", "a.b.done", 5, 10, "mandatory")
+        assert stats_when(c, lambda s: settled(s) == 10)["returned"] == 5
+        assert stats(c)["deliveries"] == 3
+        c.say("ackheld")
+        stats_when(c, lambda s: s["deliveries"] == 5)
+
+
+def test_returned_is_told_from_confirmed(rabbit, name):
+    with client(rabbit) as c:
+        c.say("queue", name, "exclusive")
+        c.until("up")
+        c.say("publish", "-", name, 1, 10, "mandatory", "show")
+        assert c.until("settled")["how"] == "confirmed"
+        c.say("publish", "-", name + ".none", 1, 10, "mandatory", "show")
+        assert c.until("settled")["how"] == "returned"
+        c.say("publish", "-", name + ".none", 1, 10, "show")
+        assert c.until("settled")["how"] == "confirmed"
+
+
+def test_full_queue_nacks(rabbit, name):
+    with client(rabbit) as c:
+        c.say("queue", name, "exclusive", "reject", "max=1")
+        c.until("up")
+        c.say("publish", "-", name, 500, 10)
+        s = stats_when(c, lambda s: settled(s) == 500)
+        assert s["nacked"] > 0 and s["confirmed"] >= 1 and s["most_settled"] == 1
+
+
+def test_publish_that_closes_the_channel_is_nacked_and_the_others_go_on(rabbit, name):
+    with client(rabbit) as c:
+        c.say("queue", name, "quorum")
+        c.until("up")
+        c.say("publish", "-", name, 20, 10)
+        c.say("publish", "test.no-such-exchange", "key", 1, 10)
+        c.say("publish", "-", name, 20, 10)
+        s = stats_when(c, lambda s: settled(s) == 41)
+        assert (s["nacked"], s["confirmed"], s["most_settled"]) == (1, 40, 1)
+
+
+def test_oversized_delivery_is_rejected_and_counted(rabbit, name):
+    with client(rabbit) as c:
+        c.say("queue", name, "durable")
+        c.until("up")
+        publish_raw(rabbit, name, bytes(9 * 1024 * 1024))
+        c.say("publish", "-", name, 1, 10)
+        c.say("consume", name, 1, "ack")
+        s = stats_when(c, lambda s: s["unique"] == 1)
+        assert (s["oversized"], s["deliveries"]) == (1, 1)
+
+
+def test_cancel_requeues_what_is_on_its_way(rabbit, name):
+    with client(rabbit) as c:
+        c.say("queue", name, "quorum")
+        c.say("consume", name, 1, "hold")
+        handle = c.until("consuming")["handle"]
+        c.until("up")
+        c.say("publish", "-", name, 3, 10)
+        stats_when(c, lambda s: s["deliveries"] == 1)
+        c.say("cancel", handle)
+        c.say("ackheld")
+        c.say("consume", name, 10, "ack")
+        s = stats_when(c, lambda s: s["unique"] == 3)
+        assert s["corrupt"] == 0
+
+
+def test_close_lets_acks_and_publishes_out_first(rabbit, name):
+    """Twenty acks: of a burst of more than its soft limit (32) RabbitMQ itself loses some when the channel closes."""
+    with client(rabbit) as c:
+        c.say("queue", name, "quorum")
+        c.say("queue", name + ".later", "quorum")
+        c.say("consume", name, 0, "hold")
+        c.until("up")
+        c.say("publish", "-", name, 20, 10)
+        stats_when(c, lambda s: s["deliveries"] == 20)
+        c.say("publish", "-", name + ".later", 20, 10)
+        c.say("ackheld")  # and the close right behind it
+    with client(rabbit) as c:
+        c.say("consume", name, 0, "show")
+        c.until("up")
+        c.say("publish", "-", name, 1, 10)
+        got = c.until("delivery")
+        assert not got["redelivered"], "an ack before the close was lost"
+        c.say("consume", name + ".later", 0, "hold")
+        stats_when(c, lambda s: s["deliveries"] == 21)
+        c.say("ackheld")
+
+
+# losing the connection
+
+
+def test_broker_restart_under_load(rabbit, name):
+    """TERM, and then KILL. A nack is a settlement too: the broker may give one while it goes down."""
+    count = 20000
+    with client(rabbit, window=500) as producer, client(rabbit) as consumer:
+        consumer.say("queue", name, "quorum")
+        consumer.say("consume", name, 200, "ack")
+        consumer.until("up")
+        producer.until("up")
+        for turn, number in enumerate((signal.SIGTERM, signal.SIGKILL), 1):
+            producer.say("publish", "-", name, count, 256)
+            stats_when(producer, lambda s: settled(s) > (turn - 1) * count + 500)
+            rabbit.end(number, 30)
+            rabbit.start()
+            s = stats_when(producer, lambda s: settled(s) == turn * count, 120)
+            assert (s["confirmed"] + s["nacked"], s["most_settled"]) == (turn * count, 1)
+            s = stats_when(consumer, lambda c: c["unique"] >= s["confirmed"], 120)
+            assert s["corrupt"] == 0
+
+
+def test_without_republish_what_was_sent_is_lost(rabbit, proxy, name):
+    with client(rabbit, proxy.port, republish=0) as c:
+        c.say("queue", name, "durable")
+        c.until("up")
+        proxy.swallow = True
+        c.say("publish", "-", name, 10, 10)
+        stats_when(c, lambda s: s["in_flight"] == 10)
+        time.sleep(0.2)
+        proxy.heal()
+        proxy.cut()
+        s = stats_when(c, lambda s: settled(s) == 10)
+        assert (s["lost"], s["most_settled"]) == (10, 1)
+
+
+def test_redelivery_counts_and_old_acks_are_dropped(rabbit, proxy, name):
+    with client(rabbit, proxy.port) as c:
+        c.say("queue", name, "quorum")
+        c.say("consume", name, 10, "show")
+        c.until("up")
+        c.say("publish", "-", name, 1, 10)
+        assert c.until("delivery")["delivery_count"] == -1
+        proxy.cut()
+        assert c.until("down")["kind"] == "retry"
+        again = c.until("delivery")
+        assert (again["redelivered"], again["delivery_count"]) == (True, 1)
+        c.say("ackheld")  # both epochs'
+        c.say("publish", "-", name, 1, 10)
+        assert c.until("delivery")["n"] == 1
+        assert stats(c)["up"]
+        c.say("ackheld")
+
+
+def test_second_endpoint(rabbit, proxy, name):
+    dead = free_port()
+    endpoints = f"127.0.0.1:{dead},127.0.0.1:{proxy.port},127.0.0.1:{rabbit.port}"
+    with client(rabbit, endpoints=endpoints) as c:
+        down = c.until("down")
+        assert down["kind"] == "retry" and f"127.0.0.1:{dead}" in down["why"] and "refused" in down["why"]
+        assert c.until("up")["endpoint"] == f"127.0.0.1:{proxy.port}"
+        proxy.close()
+        c.until("down")
+        assert c.until("up")["endpoint"] == f"127.0.0.1:{rabbit.port}"
+        c.say("queue", name, "exclusive")
+        c.say("publish", "-", name, 1, 10, "mandatory", "show")
+        assert c.until("settled")["how"] == "confirmed"
+
+
+def test_queue_deleted_under_its_consumer(rabbit, name):
+    with client(rabbit) as c:
+        c.say("queue", name, "durable")
+        c.say("consume", name, 10, "ack")
+        c.until("up")
+        rabbit.api("DELETE", "/api/queues/%2F/" + urllib.parse.quote(name, safe=""))
+        assert c.until("cancelled")["queue"] == name
+        assert name in c.until("down")["why"]
+        c.until("up")
+        c.say("publish", "-", name, 1, 10, "mandatory")
+        stats_when(c, lambda s: s["unique"] == 1 and s["confirmed"] == 1)
+
+
+def noticed_after(c, since):
+    down = c.until("down", 4 * HEARTBEAT_MS / 1000)
+    assert "said nothing" in down["why"]
+    return down["at"] / 1000 - since
+
+
+def test_black_hole_is_noticed(rabbit, proxy, name):
+    with client(rabbit, proxy.port) as c:
+        c.say("queue", name, "durable")
+        c.until("up")
+        time.sleep(1.3)
+        proxy.swallow = True
+        since = time.time()
+        c.say("publish", "-", name, 5, 100000)
+        assert noticed_after(c, since) <= 2 * HEARTBEAT_MS / 1000
+        proxy.heal()
+        s = stats_when(c, lambda s: s["confirmed"] == 5)
+        assert s["most_settled"] == 1
+
+
+def test_black_hole_in_the_middle_of_a_frame(rabbit, proxy, name):
+    with client(rabbit) as other, client(rabbit, proxy.port) as c:
+        c.say("queue", name, "durable")
+        c.say("consume", name, 10, "ack")
+        c.until("up")
+        proxy.budget = 300000
+        since = time.time()
+        other.say("publish", "-", name, 1, 1000000)
+        assert noticed_after(c, since) <= 2 * HEARTBEAT_MS / 1000 + 0.5  # the message is on its way for a while
+        assert proxy.budget == 0
+        proxy.heal()
+        s = stats_when(c, lambda s: s["unique"] == 1)
+        assert s["corrupt"] == 0
+
+
+def test_broker_that_stands_still_is_noticed(rabbit, name):
+    with client(rabbit) as c:
+        c.say("queue", name, "durable")
+        c.until("up")
+        rabbit.signal(signal.SIGSTOP)
+        since = time.time()
+        c.say("publish", "-", name, 2000, 1000)
+        assert noticed_after(c, since) <= 2 * HEARTBEAT_MS / 1000
+        down = c.until("down")  # nor does a new connection get an answer; the kernel takes it, though
+        assert "no connection within" in down["why"]
+        rabbit.signal(signal.SIGCONT)
+        s = stats_when(c, lambda s: s["confirmed"] == 2000)
+        assert s["most_settled"] == 1
+
+
+def test_idle_longer_than_two_heartbeats(rabbit, name):
+    with client(rabbit, heartbeat_ms=1000) as c:
+        c.say("queue", name, "exclusive")
+        assert c.until("up")["epoch"] == 1
+        time.sleep(3.5)
+        c.say("publish", "-", name, 1, 10, "mandatory", "show")
+        assert c.next()["how"] == "confirmed", "it was down in between"
+
+
+def test_our_own_sleep_is_not_the_brokers(rabbit, name):
+    with client(rabbit, heartbeat_ms=1000) as c:
+        c.say("queue", name, "exclusive")
+        c.until("up")
+        c.process.send_signal(signal.SIGSTOP)
+        time.sleep(1.9)  # the broker gives up on us after two
+        c.process.send_signal(signal.SIGCONT)
+        c.say("publish", "-", name, 1, 10, "mandatory", "show")
+        assert c.next()["how"] == "confirmed", "it was down in between"
+
+
+# alarms
+
+
+def ctl(rabbit, *args):
+    subprocess.run(
+        [RABBITMQCTL, "-n", f"ogtest{rabbit.port}@localhost", *args],
+        env=rabbit.environment(),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+
+def test_memory_alarm(rabbit, name):
+    with client(rabbit, window=50) as c:
+        c.say("queue", name, "quorum")
+        c.until("up")
+        ctl(rabbit, "set_vm_memory_high_watermark", "0.00001")
+        try:
+            c.say("publish", "-", name, 1000, 10000)
+            blocked = c.until("blocked", 30)
+            assert blocked["blocked"] and "memory" in blocked["reason"]
+            s = stats_when(c, lambda s: s["busy"] > 0)
+            assert s["in_flight"] == 50, "the bound is the window"
+            time.sleep(2.5 * HEARTBEAT_MS / 1000)
+            assert stats(c)["up"], "an alarm is not a lost connection"
+        finally:
+            ctl(rabbit, "set_vm_memory_high_watermark", "0.4")
+        assert not c.until("blocked", 30)["blocked"]
+        s = stats_when(c, lambda s: settled(s) == 1000)
+        assert (s["confirmed"], s["most_settled"]) == (1000, 1)
+
+
+# refusals
+
+
+def first_down(rabbit, *words, port=None, **config):
+    with client(rabbit, port, **config) as c:
+        for line in words:
+            c.say(line)
+        return c.until("down")
+
+
+def test_wrong_password(rabbit):
+    down = first_down(rabbit, password="wrong")
+    assert down["kind"] == "fatal"
+    assert f"127.0.0.1:{rabbit.port}" in down["why"] and f"user '{rabbit.admin}'" in down["why"]
+    assert "password" in down["why"]
+
+
+def test_wrong_vhost(rabbit):
+    down = first_down(rabbit, vhost="nowhere")
+    assert down["kind"] == "fatal"
+    assert "vhost 'nowhere'" in down["why"] and f"127.0.0.1:{rabbit.port}" in down["why"]
+
+
+def test_vhost_without_permission(rabbit):
+    rabbit.api("PUT", "/api/users/stranger", {"password": "secret", "tags": ""})
+    down = first_down(rabbit, user="stranger", password="secret")
+    assert down["kind"] == "fatal" and "vhost '/'" in down["why"] and "'stranger'" in down["why"]
+
+
+def test_queue_with_other_arguments(rabbit, name):
+    with client(rabbit) as c:
+        c.say("queue", name, "durable", "max=5")
+        c.until("up")
+        down = first_down(rabbit, f"queue {name} durable max=6")
+        assert down["kind"] == "fatal" and "PRECONDITION_FAILED" in down["why"] and name in down["why"]
+
+
+def test_missing_queue_of_another_is_waited_for(rabbit, name):
+    with client(rabbit) as c:
+        c.say("consume", name, 1, "ack")
+        down = c.until("down")
+        assert down["kind"] == "retry" and "NOT_FOUND" in down["why"]
+        with client(rabbit) as other:
+            other.say("queue", name, "durable")
+            other.until("up")
+        c.until("up")
+
+
+def test_exclusive_queue_is_a_leader_lock(rabbit, name):
+    with client(rabbit) as second:
+        with client(rabbit) as first:
+            first.say("queue", name, "exclusive")
+            first.until("up")
+            first.say("stats")  # the queue is declared: its answer came before
+            assert first.until("stats")["up"]
+            second.until("up")
+            second.say("queue", name, "exclusive")
+            down = second.until("down")
+            assert down["kind"] == "busy" and "RESOURCE_LOCKED" in down["why"]
+            again = second.until("down")
+            assert 0.7 <= (again["at"] - down["at"]) / 1000 <= 2
+        since = time.monotonic()
+        second.until("up")
+        assert time.monotonic() - since < 3
+
+
+def answering(data):
+    """A port where a server says `data` to whoever connects, and listens."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                s, _ = listener.accept()
+            except OSError:
+                return
+            s.sendall(data)
+            threading.Thread(target=lambda c: c.recv(65536) and c.recv(65536), args=(s,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+def connection_start(version):
+    table = shortstr(b"product") + b"S" + longstr(b"RabbitMQ") + shortstr(b"version") + b"S" + longstr(version)
+    return method(0, 10, 10, b"\0\x09" + longstr(table) + longstr(b"PLAIN") + longstr(b"en_US"))
+
+
+def test_broker_that_is_too_old(rabbit):
+    with answering(connection_start(b"3.9.27")) as old:
+        down = first_down(rabbit, port=old.getsockname()[1])
+    assert down["kind"] == "fatal" and "3.9.27" in down["why"] and "3.10" in down["why"]
+
+
+def test_what_is_no_broker(rabbit):
+    with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as other:
+        assert "does not speak AMQP" in first_down(rabbit, port=other.getsockname()[1])["why"]
+
+
+# TLS
+
+
+def tls_config(authority, host="127.0.0.1", port=0, client_cert=None, **more):
+    config = {"endpoints": f"{host}:{port}", "tls": 1, "ca": authority.cert, **more}
+    if client_cert:
+        config["cert"], config["key"] = client_cert
+    return config
+
+
+@pytest.fixture(scope="module")
+def client_cert(authority):
+    return authority.sign("client")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_tls(rabbit, authority, client_cert, name, host):
+    with client(rabbit, **tls_config(authority, host, rabbit.tls_port, client_cert)) as c:
+        c.say("queue", name, "quorum")
+        c.say("consume", name, 10, "ack")
+        c.until("up")
+        c.say("publish", "-", name, 500, 1000)
+        c.say("publish", "-", name, 3, 5000000)
+        s = stats_when(c, lambda s: s["unique"] == 503)
+        assert (s["confirmed"], s["corrupt"]) == (503, 0)
+
+
+def test_tls_without_the_client_certificate_that_is_asked_for(rabbit, authority):
+    down = first_down(rabbit, **tls_config(authority, port=rabbit.tls_port))
+    assert "certificate required" in down["why"] and down["kind"] == "fatal"
+
+
+def test_tls_with_a_stranger_as_ca(rabbit, tmp_path, client_cert):
+    down = first_down(rabbit, **tls_config(Authority(tmp_path, "other"), port=rabbit.tls_port, client_cert=client_cert))
+    assert down["kind"] == "fatal" and "certificate" in down["why"]
+
+
+def ending_tls(rabbit, cert):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*cert)
+    return Proxy(("127.0.0.1", rabbit.port), context)
+
+
+@pytest.mark.parametrize("cert", [{"names": "DNS:elsewhere.example,IP:127.0.0.2"}, {"expired": True}], ids=["host", "expired"])
+def test_tls_with_a_certificate_that_will_not_do(rabbit, authority, request, cert):
+    words = {"host": "mismatch", "expired": "expired"}[request.node.callspec.id]
+    with ending_tls(rabbit, authority.sign(f"bad-{words}", **cert)) as proxy:
+        down = first_down(rabbit, **tls_config(authority, port=proxy.port))
+        assert down["kind"] == "fatal" and words in down["why"]
+        if words == "mismatch":
+            down = first_down(rabbit, **tls_config(authority, "localhost", proxy.port))
+            assert down["kind"] == "fatal" and words in down["why"]
+            with client(rabbit, **tls_config(authority, port=proxy.port, verify_host=0)) as c:
+                c.until("up")
+
+
+def test_tls_1_1_is_refused(rabbit, authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("old"))
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with Proxy(("127.0.0.1", rabbit.port), context) as proxy:
+        down = first_down(rabbit, **tls_config(authority, port=proxy.port))
+    assert down["kind"] == "fatal" and "TLS" in down["why"]
+
+
+def test_plain_client_on_the_tls_port(rabbit):
+    down = first_down(rabbit, port=rabbit.tls_port)
+    assert "TLS port" in down["why"] or "does not speak AMQP" in down["why"]
+
+
+def test_tls_client_on_the_plain_port(rabbit, authority):
+    assert "TLS" in first_down(rabbit, **tls_config(authority, port=rabbit.port))["why"]
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        ({"endpoints": "host:port"}, "'port' is no port"),
+        ({"endpoints": ""}, "no broker endpoint"),
+        ({"tls": 1}, "CA"),
+        ({"tls": 1, "ca": "/nonexistent"}, "/nonexistent"),
+    ],
+)
+def test_configuration_that_cannot_be_used(rabbit, config, words):
+    c = client(rabbit, **config)
+    refused = c.next()
+    assert (refused["event"], refused["kind"]) == ("invalid", "invalid") and words in refused["why"]
+    assert c.process.wait(10) == 2
+
+
+# endurance
+
+
+def test_soak_does_not_grow(rabbit, name, monkeypatch):
+    monkeypatch.setenv("ASAN_OPTIONS", "quarantine_size_mb=1")
+    with client(rabbit) as c:
+        c.say("queue", name, "quorum")
+        c.say("consume", name, 300, "ack")
+        c.until("up")
+        c.say("publish", "-", name, 20000, 512)
+        before = stats_when(c, lambda s: s["unique"] == 20000, 120)
+        c.say("publish", "-", name, 80000, 512)
+        after = stats_when(c, lambda s: s["unique"] == 100000 and s["confirmed"] == 100000, 120)
+        assert (after["corrupt"], after["most_settled"]) == (0, 1)
+        assert after["rss_kib"] - before["rss_kib"] < 2048, json.dumps([before, after])
