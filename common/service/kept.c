@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/child.h"
+#include "service/orphans.h"
 #include "service/probe.h"
 
 #define PROBE_MS    100
@@ -104,6 +105,7 @@ static void on_exited(void *ctx, int64_t status, int signal)
 	struct og_kept *k = ctx;
 
 	k->child = NULL;
+	og_orphans_clear(k->root, k->service.name);
 	k->exit = signal ? 128 + signal : status;
 	if (uv_is_closing((uv_handle_t *)&k->timer))
 		return;
@@ -139,6 +141,7 @@ void og_kept_start(struct og_kept *k)
 		back_off(k);
 		return;
 	}
+	og_orphans_note(k->root, k->service.name, og_child_pid(k->child));
 	og_info("started", "service=%s pid=%d", k->service.name, og_child_pid(k->child));
 	set_state(k, OG_KEPT_STARTING);
 	if (*k->service.ready) {

@@ -441,25 +441,68 @@ static bool gone(pid_t pid)
 
 Test(supervisor, ends_what_a_killed_one_left_running, .init = setup, .fini = teardown)
 {
-	pid_t supervisor, plain, away, deaf;
+	/* One as it is, one that left its session, and two whose environment is gone, as Redis overwrites its own: a
+	 * service itself, and the child of one that dies as well. */
+	static const char *const names[] = {"plain", "away", "bare", "child"};
+	pid_t supervisor, parent, pids[4];
 
 	service("1-plain", "command = sh -c \"echo $$ >plain; exec sleep 1000\"\n");
 	service("2-away", "command = sh -c \"setsid sleep 1000 & echo $! >away; wait\"\n");
-	service("3-deaf", "command = sh -c \"echo $$ >deaf; exec sleep 1000\"\n");
+	service("3-bare", "command = sh -c \"echo $$ >bare; exec env -i sleep 1000\"\n");
+	service("4-parent", "command = sh -c \"env -i sleep 1000 & echo $! >child; echo $$ >parent; wait\"\n");
 	supervisor = start_process();
-	plain = wait_pid("plain");
-	away = wait_pid("away");
-	deaf = wait_pid("deaf");
+	for (size_t i = 0; i < 4; i++)
+		pids[i] = wait_pid(names[i]);
+	parent = wait_pid("parent");
 	kill(supervisor, SIGKILL);
 	waitpid(supervisor, NULL, 0);
-	cr_assert(alive(plain) && alive(away) && alive(deaf), "nothing is left running: nothing is tested");
+	kill(parent, SIGKILL);
+	waitpid(parent, NULL, 0);
+	for (size_t i = 0; i < 4; i++)
+		cr_assert(alive(pids[i]), "%s is not left running: nothing is tested", names[i]);
 	no_service("1-plain");
 	no_service("2-away");
-	no_service("3-deaf");
+	no_service("3-bare");
+	no_service("4-parent");
 	start();
-	while (!gone(plain) || !gone(away) || !gone(deaf))
-		poll_pause();
+	for (size_t i = 0; i < 4; i++) {
+		while (!gone(pids[i]))
+			poll_pause();
+	}
 	stop();
+}
+
+/* A record outlives its process: what has its pid by then is not ours. */
+Test(supervisor, leaves_alone_who_has_a_pid_that_was_once_a_services, .init = setup, .fini = teardown)
+{
+	char path[128], boot[64] = "", stale[256];
+	pid_t stranger = fork();
+	FILE *f;
+
+	if (stranger == 0) {
+		setsid();
+		pause();
+		_exit(0);
+	}
+	path_of(path, sizeof(path), "run");
+	cr_assert_eq(mkdir(path, 0700), 0);
+	f = fopen("/proc/sys/kernel/random/boot_id", "r");
+	cr_assert_not_null(fgets(boot, sizeof(boot), f));
+	fclose(f);
+	for (int i = 0; i < 2; i++) { /* of an earlier start time, and of an earlier boot */
+		snprintf(stale, sizeof(stale), "%d %d %s", stranger, i ? 0 : 1, i ? "another-boot\n" : boot);
+		path_of(path, sizeof(path), i ? "run/a.pid" : "run/b.pid");
+		f = fopen(path, "w");
+		fputs(stale, f);
+		fclose(f);
+	}
+	start();
+	cr_assert(alive(stranger));
+	cr_assert_eq(access(path, F_OK), -1, "the stale record is kept");
+	stop();
+	cr_assert_eq(waitpid(stranger, NULL, WNOHANG), 0, "the stranger was ended");
+	kill(stranger, SIGKILL);
+	waitpid(stranger, NULL, 0);
 }
 
 Test(supervisor, kills_all_at_the_second_signal, .init = setup, .fini = teardown)
