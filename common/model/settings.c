@@ -116,32 +116,60 @@ const struct og_config_row og_settings_rows[] = {
 };
 const size_t og_settings_n_rows = OG_COUNT(og_settings_rows);
 
-/* $OPENGATEWAY_POC_ROOT, else ~/.opengateway-poc; absolute. */
-static int find_root(char **ret, struct og_error *err)
+/* The root that this very program was installed into: it lies in <root>/bin, beside the installer's mark. NULL: in none. */
+static char *installed_root(void)
 {
-	const char *root = getenv("OPENGATEWAY_POC_ROOT");
+	static const char mark[] = ".build";
+	char path[4096];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(mark));
+	char *slash;
+
+	if (len <= 0)
+		return NULL;
+	path[len] = '\0';
+	slash = strrchr(path, '/');
+	strcpy(slash + 1, mark);
+	if (access(path, F_OK) != 0)
+		return NULL;
+	*slash = '\0';
+	slash = strrchr(path, '/');
+	return slash && !strcmp(slash, "/bin") ? og_strndup(path, (size_t)(slash - path)) : NULL;
+}
+
+static char *home_root(void)
+{
 	const char *home = getenv("HOME");
 	const struct passwd *pw;
-	char cwd[4096];
 
-	if (root && *root == '/') {
-		*ret = og_strdup(root);
-		return 0;
-	}
-	if (root && *root) {
-		if (!getcwd(cwd, sizeof(cwd)))
-			return og_fail(err, OG_FATAL, "cannot tell where OPENGATEWAY_POC_ROOT=%s is: %s", root,
-				strerror(errno));
-		*ret = og_path_join(cwd, root);
-		return 0;
-	}
 	if (!home || !*home) {
 		pw = getpwuid(getuid());
 		home = pw ? pw->pw_dir : NULL;
 	}
-	if (!home || !*home)
-		return og_fail(err, OG_FATAL, "neither OPENGATEWAY_POC_ROOT nor HOME is set: set one of them");
-	*ret = og_path_join(home, ".opengateway-poc");
+	return home && *home ? og_path_join(home, ".opengateway-poc") : NULL;
+}
+
+/* $OPENGATEWAY_POC_ROOT, else where this program was installed, else ~/.opengateway-poc; absolute. */
+static int find_root(char **ret, struct og_error *err)
+{
+	const char *root = getenv("OPENGATEWAY_POC_ROOT");
+	char cwd[4096];
+
+	if (root && *root == '/') {
+		*ret = og_strdup(root);
+	} else if (root && *root) {
+		if (!getcwd(cwd, sizeof(cwd)))
+			return og_fail(err, OG_FATAL, "cannot tell where OPENGATEWAY_POC_ROOT=%s is: %s", root,
+				strerror(errno));
+		*ret = og_path_join(cwd, root);
+	} else {
+		char *found = installed_root();
+
+		if (!found)
+			found = home_root();
+		if (!found)
+			return og_fail(err, OG_FATAL, "neither OPENGATEWAY_POC_ROOT nor HOME is set: set one of them");
+		*ret = found;
+	}
 	return 0;
 }
 

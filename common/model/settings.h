@@ -11,7 +11,7 @@
 #include "model/topology.h"
 
 struct og_settings {
-	char *root; /* OPENGATEWAY_POC_ROOT, default ~/.opengateway-poc; not in the file */
+	char *root; /* OPENGATEWAY_POC_ROOT, else the installation this program is of, else ~/.opengateway-poc */
 
 	/* [cluster] */
 	char *cluster;   /* POC_CLUSTER_ID, default gatewayai-poc; also the AMQP vhost and the Redis prefix */
