@@ -39,8 +39,8 @@ static const char usage[] =
 	"  --name NAME              of its control socket, <root>/run/scheduler-NAME.sock (default its process id)\n"
 	"  --help, --version\n"
 	"\n"
-	"It stops at SIGTERM or SIGINT, after what it is moving has moved. Exit status: 0 stopped, 1 failed, 2 bad "
-        "usage.\n";
+	"It stops at SIGTERM or SIGINT, after what it is moving has moved.\n"
+	"Exit status: 0 stopped, 1 failed, 2 bad usage.\n";
 
 struct options {
 	const char *config, *name;

@@ -13,6 +13,8 @@
 #include "shell/watch.h"
 
 #define HASH_HEX 32
+#define FOREIGN                                                                                                        \
+	"{\"error\":{\"type\":\"invalid_request\",\"message\":\"this request id is in use for another request\"}}"
 #define GONE                                                                                                           \
 	"{\"error\":{\"type\":\"result_gone\",\"message\":\"the job has ended, and its result is kept no longer\"}}"
 
@@ -26,11 +28,12 @@ static void hash_body(const struct og_message *m, char ret[static HASH_HEX + 1])
 		snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }
 
-static enum og_judged refuse_foreign(struct og_scheduler *s, const struct og_submit *x)
+/* Not as a `done`: that would be taken for the end of the job that has the id. */
+static void refuse_foreign(struct og_scheduler *s, const char *reply, const char *id, const struct og_source *source)
 {
-	og_answer_refuse(s, &x->e, x->tenant, OG_STATE_FAILED, "invalid_request",
-		"this request id is in use for another request", &x->source);
-	return OG_JUDGED_TAKEN;
+	og_watch_result(s, reply, id, og_state_name(OG_STATE_FAILED), "invalid_request", FOREIGN, strlen(FOREIGN));
+	og_source_ack(source);
+	s->counts.refused++;
 }
 
 /* --- an answer that is there already --- */
@@ -111,8 +114,10 @@ static enum og_judged tell_again(struct og_scheduler *s, const struct og_submit 
 
 enum og_judged og_intake_again(struct og_scheduler *s, const struct og_submit *x, struct og_entry *e)
 {
-	if (e && e->tenant && strcmp(e->tenant->text, x->tenant) != 0)
-		return refuse_foreign(s, x);
+	if (e && e->tenant && strcmp(e->tenant->text, x->tenant) != 0) {
+		refuse_foreign(s, x->e.reply_to, x->e.id, &x->source);
+		return OG_JUDGED_TAKEN;
+	}
 	if (e && e->move && og_move_redelivered(e->move, &x->source))
 		return OG_JUDGED_TAKEN;
 	if (e && e->where == OG_WHERE_CHECK)
@@ -130,12 +135,9 @@ enum og_judged og_intake_again(struct og_scheduler *s, const struct og_submit *x
 
 static void conflict(struct og_scheduler *s, struct og_parked *p, struct og_entry *e)
 {
-	struct og_submit x = {.m = p->m, .source = p->source};
-
 	if (e && e->where == OG_WHERE_CHECK)
 		og_answer_forget(s, e);
-	if (og_envelope_decode(p->m, &x.e, NULL) == 0)
-		refuse_foreign(s, &x);
+	refuse_foreign(s, p->m->reply_to, p->id, &p->source);
 	og_parked_free(p);
 }
 

@@ -62,14 +62,18 @@ struct og_redis_script og_script_record = {.name = "record", .text =
 struct og_redis_script og_script_finish = {.name = "finish", .text =
 	FENCE TERMINAL
 	"local id, job, now, ttl, body = ARGV[2], p..'job:'..ARGV[2], ARGV[4], ARGV[5], ARGV[8]\n"
-	"local seen = redis.call('HMGET', job, 'state', 'asked_ms')\n"
+	"local seen = redis.call('HMGET', job, 'state', 'asked_ms', 'accepted_ms')\n"
 	"local was, own = seen[1], ARGV[7] == 'own'\n"
 	"if was and terminal[was] then\n"
 	"  redis.call('HINCRBY', p..'counters', 'duplicates', 1)\n"
 	"  return 0\n"
 	"end\n"
-	/* It was turned away, and has been submitted again since. */
-	"if own and was == 'accepted' and tonumber(seen[2] or '0') > tonumber(ARGV[9]) then return 0 end\n"
+	/* Our own word is about one submit of the id: not about another's job, nor about a later submit of a refused one. */
+	"if own and was then\n"
+	"  local since = seen[was == 'accepted' and 2 or 3]\n"
+	"  local about = tonumber(since or '0') - tonumber(ARGV[9])\n"
+	"  if about > 0 or (was ~= 'accepted' and about < 0) then return 0 end\n"
+	"end\n"
 	"redis.call('HSET', job, 'state', ARGV[3], 'ended_ms', now, unpack(ARGV, 11))\n"
 	"if ARGV[10] ~= '' then redis.call('HSETNX', job, 'tenant', ARGV[10]) end\n"
 	"if own and (not was or was == 'accepted') then redis.call('HSET', job, 'refused', 1) end\n"
