@@ -13,13 +13,15 @@ PROGRAM = Path(os.environ.get("OG_BUILD", REPO / "build/asan")) / "og-broker-con
 
 
 class Cluster:
-    def __init__(self, root, name, amqp=None, management=None, admin=None, settings=""):
+    def __init__(self, root, name, amqp=None, management=None, settings=""):
+        """Without `amqp` and `management`: on the broker of services.py, with its administrator."""
         self.root, self.name = Path(root), name
         self.amqp = amqp or os.environ["OG_TEST_AMQP"]
         (self.root / "secrets").mkdir(parents=True, exist_ok=True)
         self.write_config(management or os.environ["OG_TEST_MANAGEMENT"], settings)
         (self.root / "catalogue.ini").write_text(CATALOGUE)
-        self.secret("admin", *(admin or (os.environ["OG_TEST_ADMIN_USER"], os.environ["OG_TEST_ADMIN_PASSWORD"])))
+        if not management:
+            self.secret("admin", os.environ["OG_TEST_ADMIN_USER"], os.environ["OG_TEST_ADMIN_PASSWORD"])
 
     def write_config(self, management, settings=""):
         (self.root / "config.ini").write_text(

@@ -388,7 +388,6 @@ def embedded(tmp_path):
     root = tmp_path / "ro ot"
     rabbit = RenderedRabbit(root / "rabbitmq")
     c = Cluster(root, "emb", f"127.0.0.1:{rabbit.port}", f"http://127.0.0.1:{rabbit.management_port}")
-    (root / "secrets/admin.credentials").unlink()
     c.rabbit = rabbit
     yield c
     rabbit.stop()
