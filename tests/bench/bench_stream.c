@@ -184,7 +184,8 @@ static void on_reply(void *ctx, const struct og_message *m, uint64_t epoch)
 static void next(struct bench *b)
 {
 	if (b->round == b->rounds) {
-		uv_stop(b->loop);
+		og_amqp_close(b->amqp, NULL, NULL);
+		b->http->ops->close(b->http, NULL, NULL);
 		return;
 	}
 	b->now = (struct sample){0};
@@ -202,8 +203,10 @@ static void on_up(void *ctx, uint64_t epoch)
 
 static void on_down(void *ctx, const struct og_error *why)
 {
-	(void)ctx;
-	die("the broker", why);
+	const struct bench *b = ctx;
+
+	if (b->round < b->rounds)
+		die("the broker", why);
 }
 
 static int by_value(const void *a, const void *b)
@@ -323,5 +326,8 @@ int main(int argc, char **argv)
 	b.amqp->ops->recipe_consume(b.amqp, queue.name, 0, 0, on_reply, &b);
 	uv_run(b.loop, UV_RUN_DEFAULT);
 	report(&b);
+	free(b.direct);
+	free(b.path);
+	og_settings_done(&settings);
 	return 0;
 }

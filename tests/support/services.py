@@ -109,7 +109,7 @@ class Rabbit(Process):
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = {self.host}:{self.port}\n"
             f"management.tcp.ip = {self.host}\nmanagement.tcp.port = {self.management_port}\n"
-            "management_agent.disable_metrics_collector = true\n"
+            "management_agent.disable_metrics_collector = true\ncollect_statistics = none\nmanagement.rates_mode = none\n"
             f"default_user = {self.admin}\ndefault_pass = {self.password}\ndefault_user_tags.administrator = true\n"
             "consumer_timeout = 14400000\nlog.console = true\nlog.console.level = info\n"
             "disk_free_limit.absolute = 200MB\n" + self.extra_conf
