@@ -1,5 +1,5 @@
-/* The client of a real broker, as its parts see it: amqp_rabbit.c is its life and the ops, amqp_dialog.c what the broker says
- * and what we answer, amqp_steps.c the recipe on the wire.
+/* The client of a real broker, as its parts see it: amqp_rabbit.c is the ops, amqp_life.c a connection's life, amqp_dialog.c what
+ * the broker says and what we answer, amqp_steps.c the recipe on the wire.
  *
  *            timer            stream open          channel open, confirms on      all steps answered
  *   DOWN ───────────▶ CONNECTING ────────▶ LOGIN ─────────────────────────▶ RECIPE ─────────────────▶ UP
@@ -52,7 +52,7 @@ struct og_rabbit {
 
 	struct og_recipe recipe;
 	size_t steps_sent, steps_done;
-	unsigned steps_asked[4]; /* sent and not answered yet, by enum og_step_kind */
+	unsigned steps_asked[OG_STEP_KINDS]; /* sent and not answered yet */
 
 	struct og_window window;
 	bool blocked;
@@ -69,11 +69,13 @@ struct og_rabbit {
 	void *closed_ctx;
 };
 
-/* amqp_rabbit.c */
+/* amqp_life.c */
+void og_rabbit_start(struct og_rabbit *c);
 void og_rabbit_deadline(struct og_rabbit *c, int64_t ms); /* the state must be left within */
 void og_rabbit_begin_recipe(struct og_rabbit *c);
 void og_rabbit_become_up(struct og_rabbit *c);
 void og_rabbit_start_beating(struct og_rabbit *c);
+void og_rabbit_pump(struct og_rabbit *c); /* publishes that wait, as far as the kernel keeps up */
 
 /* amqp_dialog.c */
 extern const struct og_frames_events og_rabbit_dialog;

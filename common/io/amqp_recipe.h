@@ -8,6 +8,7 @@
 #include "io/amqp.h"
 
 enum og_step_kind { OG_STEP_EXCHANGE, OG_STEP_QUEUE, OG_STEP_BIND, OG_STEP_CONSUME };
+#define OG_STEP_KINDS 4
 
 struct og_consumer {
 	unsigned id; /* the handle; never used twice by one client */

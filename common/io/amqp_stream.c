@@ -98,7 +98,7 @@ static void on_written(uv_write_t *write, int status)
 	og_buf_clear(&s->wire);
 	if (s->wire.room > READ_ROOM * 8)
 		og_buf_done(&s->wire); /* one large message must not make us large for ever */
-	if (s->closing || status < 0) /* the reader sees the end too, and what the other side said last: a TLS alert */
+	if (s->closing || status < 0)  /* the reader sees the end too, and what the other side said last: a TLS alert */
 		return;
 	write_wire(s);
 	s->events->on_drain(s->ctx);

@@ -422,6 +422,92 @@ Test(amqp_memory, refuses_a_foreign_user_id, .init = setup, .fini = teardown)
 	close_all(&s, NULL);
 }
 
+Test(amqp_memory, exchanges_of_each_kind, .init = setup, .fini = teardown)
+{
+	static const struct og_exchange exchanges[] = {
+		{"direct", OG_EXCHANGE_DIRECT}, {"topic", OG_EXCHANGE_TOPIC}, {"fanout", OG_EXCHANGE_FANOUT}};
+	struct seen s = {0};
+
+	client(&s);
+	queue_with(s.c, "q", (struct og_queue_args){0}, false);
+	for (size_t i = 0; i < 3; i++) {
+		struct og_binding b = {.queue = "q"};
+		struct og_message hit = {.exchange = exchanges[i].name, .routing_key = "a.done"};
+		struct og_message miss = {.exchange = exchanges[i].name, .routing_key = "a.chunk"};
+
+		strcpy(b.exchange, exchanges[i].name);
+		strcpy(b.key, i == 1 ? "*.done" : "a.done");
+		s.c->ops->recipe_exchange(s.c, &exchanges[i]);
+		s.c->ops->recipe_bind(s.c, &b);
+		og_amqp_publish(s.c, &hit, OG_PUBLISH_MANDATORY, on_settled, &s, NULL);
+		og_amqp_publish(s.c, &miss, OG_PUBLISH_MANDATORY, on_settled, &s, NULL);
+	}
+	run();
+	cr_assert_eq(s.settled[OG_CONFIRMED], 4);
+	cr_assert_eq(s.settled[OG_RETURNED], 2);
+	cr_assert_eq(og_memory_broker_ready(broker, "q"), 4);
+	close_all(&s, NULL);
+}
+
+static void auto_delete_queue(struct og_amqp *c)
+{
+	const struct og_queue q = {.name = "q", .auto_delete = true};
+
+	c->ops->recipe_queue(c, &q);
+}
+
+Test(amqp_memory, auto_delete_queue_goes_with_its_last_consumer, .init = setup, .fini = teardown)
+{
+	struct seen s = {0}, other = {0};
+
+	auto_delete_queue(client(&s));
+	s.c->ops->recipe_consume(s.c, "q", 1, 0, on_delivery, &s);
+	s.c->ops->recipe_consume(s.c, "q", 1, 0, on_delivery, &s);
+	client(&other);
+	run();
+	publish_to(&other, "q", "1", OG_PUBLISH_MANDATORY);
+	run();
+	cr_assert_eq(other.settled[OG_CONFIRMED], 1);
+	og_amqp_close(s.c, on_closed, &s);
+	run();
+	publish_to(&other, "q", "2", OG_PUBLISH_MANDATORY);
+	run();
+	cr_assert_eq(other.settled[OG_RETURNED], 1);
+	close_all(&other, NULL);
+}
+
+static void on_down_rename(void *ctx, const struct og_error *why)
+{
+	struct seen *s = ctx;
+
+	on_down(ctx, why);
+	s->c->ops->recipe_clear(s->c);
+	queue_with(s->c, "fresh", (struct og_queue_args){0}, true);
+	s->c->ops->recipe_consume(s->c, "fresh", 1, 0, on_delivery, s);
+}
+
+Test(amqp_memory, a_cleared_recipe_is_filled_anew, .init = setup, .fini = teardown)
+{
+	struct seen s = {.ack = true};
+	const struct og_amqp_events events = {.on_up = on_up, .on_down = on_down_rename, .ctx = &s};
+	const struct og_amqp_config config = {.window = 10};
+
+	s.c = og_memory_broker_connect(broker, "worker-a", &config, &events);
+	queue_with(s.c, "stale", (struct og_queue_args){0}, true);
+	s.c->ops->recipe_consume(s.c, "stale", 1, 0, on_delivery, &s);
+	run();
+	og_memory_broker_drop(broker, s.c);
+	run();
+	cr_assert_eq(s.up, 2);
+	publish_to(&s, "stale", "1", OG_PUBLISH_MANDATORY);
+	publish_to(&s, "fresh", "2", OG_PUBLISH_MANDATORY);
+	run();
+	cr_assert_eq(s.settled[OG_RETURNED], 1);
+	cr_assert_eq(s.deliveries, 1);
+	cr_assert_str_eq(s.bodies[0], "2");
+	close_all(&s, NULL);
+}
+
 Test(amqp_memory, topic_patterns)
 {
 	cr_assert(og_topic_matches("a.*", "a.b"));
