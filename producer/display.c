@@ -43,6 +43,9 @@ void og_display_placed(struct og_display *d, const struct og_envelope *e)
 	bool queued = !strcmp(e->state, og_state_name(OG_STATE_QUEUED));
 	const char *where = e->node_name ? e->node_name : e->tier ? e->tier : "its tier";
 
+	/* It comes from the scheduler, and a quick worker's `started` may have overtaken it. */
+	if (d->text.attempt >= (e->attempt ? e->attempt : 1))
+		return;
 	og_screen_progress(
 		d->screen, "%s %s, %" PRId64 " ahead", queued ? "waiting for" : "placed on", where, e->ahead);
 }

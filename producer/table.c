@@ -69,32 +69,36 @@ static void pad(struct og_buf *out, size_t n)
 	og_buf_addf(out, "%*s", (int)n, "");
 }
 
+static bool is_right(const struct og_table *t, size_t column)
+{
+	return t->headings && *t->headings[column] == '>';
+}
+
 /* Row 0 is the headings. */
 static const char *cell_at(const struct og_table *t, size_t row, size_t column)
 {
-	if (row)
-		return t->cells[(row - 1) * t->n + column];
-	return t->headings[column] + (*t->headings[column] == '>');
+	return row ? t->cells[(row - 1) * t->n + column] : t->headings[column] + is_right(t, column);
 }
 
 int og_table_print(const struct og_table *t, struct og_screen *screen)
 {
 	og_autofree size_t *widths = og_alloc(t->n * sizeof(*widths));
+	size_t first = t->headings ? 0 : 1;
 	struct og_buf out;
 	int rc;
 
-	for (size_t row = 0; row <= og_table_rows(t); row++)
+	for (size_t row = first; row <= og_table_rows(t); row++)
 		for (size_t i = 0; i < t->n; i++) {
 			size_t width = og_text_width(cell_at(t, row, i));
 
 			widths[i] = width > widths[i] ? width : widths[i];
 		}
 	og_buf_init(&out, TABLE_CAP);
-	for (size_t row = 0; row <= og_table_rows(t); row++) {
+	for (size_t row = first; row <= og_table_rows(t); row++) {
 		for (size_t i = 0; i < t->n; i++) {
 			const char *cell = cell_at(t, row, i);
 			size_t space = widths[i] - og_text_width(cell);
-			bool right = *t->headings[i] == '>', last = i + 1 == t->n;
+			bool right = is_right(t, i), last = i + 1 == t->n;
 
 			if (right)
 				pad(&out, space);

@@ -8,7 +8,7 @@
 
 struct og_table;
 
-/* A heading that begins with '>' aligns its column to the right. */
+/* A heading that begins with '>' aligns its column to the right. NULL: no headings. */
 struct og_table *og_table_new(const char *const *headings, size_t n);
 void og_table_free(struct og_table *t);
 

@@ -8,6 +8,8 @@
 #include "show.h"
 #include "verbs.h"
 
+#define PAST_MS INT64_C(1000000000000) /* of 2001: what is below is no time of day, but a duration */
+
 static const char *const headings[] = {"FIELD", "VALUE"};
 
 /* The record as it comes: every key a row, times made readable. */
@@ -20,7 +22,7 @@ static void fill(struct og_table *table, const json_t *answer)
 	{
 		og_autofree char *raw = NULL;
 		size_t len = strlen(key);
-		bool is_time = len > 3 && !strcmp(key + len - 3, "_ms") && json_integer_value(value) > 0;
+		bool is_time = len > 3 && !strcmp(key + len - 3, "_ms") && json_integer_value(value) > PAST_MS;
 		char time[25];
 
 		og_table_cell(table, "%.*s", is_time ? (int)len - 3 : (int)len, key);

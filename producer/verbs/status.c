@@ -9,7 +9,6 @@
 
 #define ASK_MS 1500 /* to connect, and again to be answered: 3 s in all */
 
-static const char *const facts[] = {"", ""};
 static const char *const headings[] = {"SERVICE", "STATE", ">PID", ">UPTIME", ">RESTARTS"};
 
 /* {"node": …, "broker": …, "scheduler": …}; what is not there is null, with the reason beside it. */
@@ -40,7 +39,7 @@ static void add_fact(struct og_table *table, const char *name, const char *value
 
 static struct og_table *make_facts(const json_t *all)
 {
-	struct og_table *table = og_table_new(facts, OG_COUNT(facts));
+	struct og_table *table = og_table_new(NULL, 2);
 	const json_t *node = json_object_get(all, "node"), *leader = json_object_get(all, "scheduler");
 	og_autofree char *about_node = NULL, *about_leader = NULL;
 	char since[OG_SHOW_SIZE];
@@ -56,8 +55,7 @@ static struct og_table *make_facts(const json_t *all)
 		about_leader = og_printf("leads for %s, epoch %" PRId64 ", %" PRId64 " nodes, %" PRId64
 					 " jobs waiting, %" PRId64 " placed, Redis %s",
 			since, og_show_int(leader, "epoch"), og_show_int(leader, "nodes"),
-			og_show_int(leader, "waiting"), og_show_int(leader, "placed"),
-			json_is_true(json_object_get(leader, "redis")) ? "up" : "down");
+			og_show_int(leader, "waiting"), og_show_int(leader, "placed"), og_show_text(leader, "redis"));
 	}
 	add_fact(table, "node", about_node ? about_node : "not running");
 	add_fact(table, "listens on", og_show_text(all, "socket"));

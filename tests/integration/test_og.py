@@ -226,6 +226,23 @@ def test_the_answer_alone_goes_to_stdout(root, grid):
     assert root.og("prompt", "x", "--quiet").stderr == b""
 
 
+def test_a_placed_that_was_overtaken_is_not_told(root, grid):
+    grid.on_request = lambda g, request, body: g.say(
+        request.reply_to, "started", "started", request.message_id, attempt=1, node_name="NodeB"
+    )
+    process = root.start("prompt", "x")
+    assert process.stderr.readline() == b"og: running on NodeB\n"
+    request, _ = grid.requests.get(timeout=5)
+
+    def go_on():
+        grid.say(request.reply_to, "placed", "placed", request.message_id, state="placed", tier="T")
+        grid.ended(request, "expired", "expired", "late")  # by the same connection: behind it
+
+    grid.connection.add_callback_threadsafe(go_on)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 4 and b"placed" not in err
+
+
 def test_stdin_and_file(root, grid, tmp_path):
     grid.on_request = lambda g, request, body: g.done(request, json.loads(body)["messages"][-1]["content"])
     assert root.og("prompt", "-", input="käse\n".encode()).stdout == "käse\n".encode()
@@ -561,11 +578,12 @@ def test_tables_and_the_same_as_json(root, grid, verb):
 
 
 def test_job(root, grid):
-    record = {"id": str(uuid.uuid4()), "state": "done", "attempt": 1, "accepted_ms": 1700000000123, "node_name": "No\x1bde"}
+    record = {"id": str(uuid.uuid4()), "state": "done", "attempt": 1, "accepted_ms": 1700000000123, "queue_ms": 7, "node_name": "No\x1bde"}
     grid.on_rpc = lambda g, verb, body, properties: {"job": record}
     out = root.og("job", record["id"]).stdout.decode()
     assert re.search(r"^accepted +2023-11-14T22:13:20.123Z$", out, re.M), out
-    assert re.search(r"^attempt +1$", out, re.M) and "\x1b" not in out
+    assert re.search(r"^attempt +1$", out, re.M) and re.search(r"^queue_ms +7$", out, re.M)
+    assert "\x1b" not in out
 
 
 # ── terminals ──

@@ -63,7 +63,7 @@ def test_start_status_stop(node):
 
 def test_status_is_0_when_all_is_well(node):
     grid = Grid(node)
-    facts = {"id": "1", "epoch": 7, "leading_since_ms": 1, "redis": True, "waiting": 3, "placed": 2, "nodes": 5}
+    facts = {"id": "1", "epoch": 7, "leading_since_ms": 1, "redis": "up", "waiting": 3, "placed": 2, "nodes": 5}
     grid.on_rpc = lambda g, verb, body, properties: {"scheduler": facts, "counters": {}}
     grid.start()
     assert grid.ready.wait(10) and node.og("start").returncode == 0
