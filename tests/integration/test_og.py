@@ -120,6 +120,8 @@ class Grid(threading.Thread):
     def run(self):
         self.connection, worker = self.connect("scheduler"), self.connect("worker")
         self.channels = {"scheduler": self.connection.channel(), "worker": worker.channel()}
+        for channel in self.channels.values():
+            channel.confirm_delivery()  # what two connections say arrives in the order in which it was said
         self.channels["scheduler"].basic_consume("og.jobs.intake", self.from_intake)
         self.channels["scheduler"].basic_consume("og.rpc", self.from_rpc)
         self.ready.set()
