@@ -100,8 +100,8 @@ struct og_amqp_ops {
 	bool (*is_up)(struct og_amqp *c);
 	const char *(*endpoint)(struct og_amqp *c); /* the one it is or was last connected to */
 	uint64_t (*oversized)(struct og_amqp *c);   /* deliveries rejected as over OG_AMQP_BODY_CAP, since open */
-	/* Tells those who wait LOST, closes without blocking, calls cb (may be NULL) when all is freed: `c` is gone then. What was
-	 * acked or published before goes out first where the broker still listens. */
+	/* Closes without blocking, calls cb (may be NULL) when all is freed: `c` is gone then. No callbacks come any more but those
+	 * of publishes: where the broker still listens it has a second to confirm them, the others are LOST. */
 	void (*close)(struct og_amqp *c, void (*cb)(void *ctx), void *ctx);
 };
 

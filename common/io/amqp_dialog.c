@@ -305,7 +305,7 @@ static int on_method(void *ctx, amqp_method_number_t id, void *m, struct og_erro
 {
 	struct og_rabbit *c = ctx;
 
-	if (c->state == OG_RABBIT_CLOSING && !matters_at_the_end(id))
+	if (c->state >= OG_RABBIT_LEAVING && !matters_at_the_end(id))
 		return 0;
 	switch (id) {
 	case AMQP_BASIC_ACK_METHOD: {

@@ -82,11 +82,20 @@ static void finish(struct og_rabbit *c)
 	drop_stream(c);
 }
 
+/* A broker drops its confirms when it is told goodbye, and may drop the publishes too. */
+void og_rabbit_leave(struct og_rabbit *c)
+{
+	if (c->window.count && !c->blocked)
+		return;
+	og_rabbit_say_close(c);
+	c->state = OG_RABBIT_CLOSING;
+}
+
 /* losing a connection */
 
 static void tell_writable(struct og_rabbit *c)
 {
-	if (c->on_writable && c->state != OG_RABBIT_CLOSING && og_window_room_again(&c->window))
+	if (c->on_writable && c->state < OG_RABBIT_LEAVING && og_window_room_again(&c->window))
 		c->on_writable(c->writable_ctx);
 }
 
@@ -133,7 +142,7 @@ static void lose(struct og_rabbit *c, const struct og_error *why)
 {
 	bool was_steady = c->state == OG_RABBIT_UP && now(c) - c->up_since >= STEADY_MS;
 
-	if (c->state == OG_RABBIT_CLOSING) {
+	if (c->state >= OG_RABBIT_LEAVING) {
 		finish(c);
 		return;
 	}
@@ -210,6 +219,8 @@ static void on_stream_data(void *ctx, const char *data, size_t len)
 	}
 	if (c->state == OG_RABBIT_RECIPE && c->steps_done == c->recipe.n)
 		og_rabbit_become_up(c);
+	if (c->state == OG_RABBIT_LEAVING)
+		og_rabbit_leave(c);
 	tell_writable(c);
 }
 
@@ -232,6 +243,7 @@ static void on_timer(uv_timer_t *timer)
 	case OG_RABBIT_DOWN:
 		attempt(c);
 		return;
+	case OG_RABBIT_LEAVING:
 	case OG_RABBIT_CLOSING:
 		finish(c);
 		return;
@@ -282,7 +294,8 @@ void og_rabbit_pump(struct og_rabbit *c)
 	const struct og_publish *p;
 	uint64_t tag;
 
-	while (c->state == OG_RABBIT_UP && !c->blocked && og_stream_waiting(c->stream) < OUT_HIGH) {
+	while ((c->state == OG_RABBIT_UP || c->state == OG_RABBIT_LEAVING) && !c->blocked &&
+		og_stream_waiting(c->stream) < OUT_HIGH) {
 		bool mandatory;
 
 		if (w->next <= c->suspects && w->head != w->next)

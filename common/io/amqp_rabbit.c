@@ -22,7 +22,7 @@ static int rabbit_publish(struct og_amqp *amqp, const struct og_message *m, unsi
 	struct og_rabbit *c = rabbit(amqp);
 	struct og_message own = *m;
 
-	if (c->state >= OG_RABBIT_CLOSING)
+	if (c->state >= OG_RABBIT_LEAVING)
 		return og_fail(err, OG_RETRY, "the connection is being closed");
 	if (og_message_sendable(m, c->user, err) < 0)
 		return -1;
@@ -136,23 +136,23 @@ static uint64_t rabbit_oversized(struct og_amqp *amqp)
 	return rabbit(amqp)->oversized;
 }
 
-/* Where the broker listens it is given a second to take what was said before, and to say what it has confirmed. */
+/* Where the broker listens it is given a second to confirm what was published, and to take the rest. */
 static void rabbit_close(struct og_amqp *amqp, void (*cb)(void *ctx), void *ctx)
 {
 	struct og_rabbit *c = rabbit(amqp);
-	bool listens = in_service(c);
 
-	if (c->state >= OG_RABBIT_CLOSING)
+	if (c->state >= OG_RABBIT_LEAVING)
 		return;
 	c->on_closed = cb;
 	c->closed_ctx = ctx;
-	if (listens) {
-		og_rabbit_pump(c);
-		og_rabbit_say_close(c);
-	}
-	c->state = OG_RABBIT_CLOSING;
 	uv_timer_stop(&c->beat);
-	og_rabbit_deadline(c, listens ? GOODBYE_MS : 0);
+	og_rabbit_deadline(c, c->state == OG_RABBIT_UP ? GOODBYE_MS : 0);
+	if (c->state == OG_RABBIT_UP) {
+		c->state = OG_RABBIT_LEAVING;
+		og_rabbit_leave(c);
+	} else {
+		c->state = OG_RABBIT_CLOSING;
+	}
 }
 
 static const struct og_amqp_ops rabbit_ops = {

@@ -6,7 +6,8 @@
  *    ▲                    │                  │                                │                       │
  *    └────────────────────┴──────────────────┴────────────────────────────────┴───────────────────────┘ lost: on_down
  *
- *   close() from any of them: CLOSING (connection.close is sent, its answer awaited for a second) ──▶ GONE (handles close) */
+ *   close(): UP ──▶ LEAVING (publishes on their way are confirmed) ──▶ CLOSING (connection.close is answered) ──▶ GONE (handles
+ *   close), within a second; any other state ──▶ CLOSING ──▶ GONE at once */
 #ifndef OG_IO_AMQP_RABBIT_H
 #define OG_IO_AMQP_RABBIT_H
 
@@ -23,6 +24,7 @@ enum og_rabbit_state {
 	OG_RABBIT_LOGIN,
 	OG_RABBIT_RECIPE,
 	OG_RABBIT_UP,
+	OG_RABBIT_LEAVING, /* from here on closed by its owner: no more callbacks but of publishes */
 	OG_RABBIT_CLOSING,
 	OG_RABBIT_GONE,
 };
@@ -75,7 +77,8 @@ void og_rabbit_deadline(struct og_rabbit *c, int64_t ms); /* the state must be l
 void og_rabbit_begin_recipe(struct og_rabbit *c);
 void og_rabbit_become_up(struct og_rabbit *c);
 void og_rabbit_start_beating(struct og_rabbit *c);
-void og_rabbit_pump(struct og_rabbit *c); /* publishes that wait, as far as the kernel keeps up */
+void og_rabbit_leave(struct og_rabbit *c); /* on to CLOSING, where nothing has to be waited for */
+void og_rabbit_pump(struct og_rabbit *c);  /* publishes that wait, as far as the kernel keeps up */
 
 /* amqp_dialog.c */
 extern const struct og_frames_events og_rabbit_dialog;
