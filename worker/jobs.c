@@ -1,4 +1,4 @@
-#include "jobs.h"
+#include "jobs_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +15,12 @@
 static void fill_slots(struct og_jobs *j);
 static void publish_end(struct og_run *r);
 
-static bool past(int64_t deadline_ms)
+bool og_jobs_past(int64_t deadline_ms)
 {
 	return deadline_ms && og_clock_wall_ms() >= deadline_ms;
 }
 
-static void changed(struct og_jobs *j)
+void og_jobs_changed(struct og_jobs *j)
 {
 	if (j->on_change)
 		j->on_change(j->ctx);
@@ -61,8 +61,7 @@ static void write_done(struct og_jobs *j, struct og_run *r, const char *words)
 	r->done = og_done_error(r, j->who, words);
 }
 
-/* The run is over: says so, whichever way it ended. `words` explain a fault. */
-static void settle(struct og_jobs *j, struct og_run *r, enum og_fault fault, const char *words)
+void og_jobs_settle(struct og_jobs *j, struct og_run *r, enum og_fault fault, const char *words)
 {
 	r->ended_us = og_clock_mono_us();
 	r->fault = fault;
@@ -78,7 +77,7 @@ static void settle(struct og_jobs *j, struct og_run *r, enum og_fault fault, con
 	if (r->started_ms && j->on_ran)
 		j->on_ran(j->ctx, r->fault);
 	publish_end(r);
-	changed(j);
+	og_jobs_changed(j);
 }
 
 static void ack_and_forget(struct og_jobs *j, struct og_run *r)
@@ -87,7 +86,7 @@ static void ack_and_forget(struct og_jobs *j, struct og_run *r)
 	og_recent_add(&j->recent, r->id, OG_RECENT_ENDED, r->attempt, og_clock_mono_ms());
 	og_runs_remove(&j->runs, r);
 	og_run_free(r);
-	changed(j);
+	og_jobs_changed(j);
 }
 
 static void on_again(uv_timer_t *timer)
@@ -174,23 +173,23 @@ static void on_end(void *ctx, enum og_fault fault, const char *words)
 	struct og_jobs *j = r->owner;
 
 	r->engine = NULL;
-	if (fault == OG_FAULT_ENGINE_STALLED && past(r->deadline_ms))
-		settle(j, r, OG_FAULT_EXPIRED, "the deadline passed while it ran");
+	if (fault == OG_FAULT_ENGINE_STALLED && og_jobs_past(r->deadline_ms))
+		og_jobs_settle(j, r, OG_FAULT_EXPIRED, "the deadline passed while it ran");
 	else if (!fault && !og_answer_any(&r->answer))
-		settle(j, r, OG_FAULT_ENGINE_GARBAGE, "the engine's answer holds no choice");
+		og_jobs_settle(j, r, OG_FAULT_ENGINE_GARBAGE, "the engine's answer holds no choice");
 	else
-		settle(j, r, fault, words);
+		og_jobs_settle(j, r, fault, words);
 	fill_slots(j);
 }
 
-static void start(struct og_jobs *j, struct og_run *r)
+void og_jobs_start(struct og_jobs *j, struct og_run *r)
 {
 	const struct og_engine_sink sink = {.event = on_event, .end = on_end, .ctx = r};
 	struct og_error err;
 	int64_t now = og_clock_wall_ms();
 
-	if (past(r->deadline_ms)) {
-		settle(j, r, OG_FAULT_EXPIRED, "the deadline passed before it was run");
+	if (og_jobs_past(r->deadline_ms)) {
+		og_jobs_settle(j, r, OG_FAULT_EXPIRED, "the deadline passed before it was run");
 		return;
 	}
 	og_runs_start(&j->runs, r);
@@ -200,7 +199,7 @@ static void start(struct og_jobs *j, struct og_run *r)
 	r->engine = j->engine->ops->start(
 		j->engine, &r->request, j->who->engine_model, r->deadline_ms ? r->deadline_ms - now : 0, &sink, &err);
 	if (!r->engine)
-		settle(j, r, OG_FAULT_ENGINE_UNAVAILABLE, err.message);
+		og_jobs_settle(j, r, OG_FAULT_ENGINE_UNAVAILABLE, err.message);
 	else if (r->progress)
 		og_publish_started(j->out, r, now);
 }
@@ -208,133 +207,7 @@ static void start(struct og_jobs *j, struct og_run *r)
 static void fill_slots(struct og_jobs *j)
 {
 	while (j->runs.line && j->runs.n_running < j->slots)
-		start(j, j->runs.line);
-}
-
-/* ---- what comes in ---- */
-
-/* A message that cannot be read as a request. Of its envelope that is used which stands by itself. */
-static void refuse(struct og_jobs *j, const struct og_message *m, uint64_t epoch, const struct og_error *why)
-{
-	bool version = strncmp(why->message, "unknown version", strlen("unknown version")) == 0;
-	const struct og_header *lease = og_message_header(m, "og-lease"), *number;
-	char id[OG_ID_LEN + 1];
-	struct og_envelope e = {.id = m->message_id};
-	struct og_run *r;
-
-	if (!e.id || !og_uuid_valid(e.id)) {
-		og_uuid_new(id);
-		e.id = id;
-	}
-	if (m->reply_to && og_reply_valid(m->reply_to))
-		e.reply_to = m->reply_to;
-	if (lease && lease->text && strlen(lease->text) == OG_LEASE_LEN)
-		e.lease = lease->text;
-	number = og_message_header(m, "og-epoch");
-	e.epoch = number && !number->text && number->number > 0 ? number->number : 0;
-	number = og_message_header(m, "og-attempt");
-	e.attempt = number && !number->text && number->number > 0 ? number->number : 0;
-
-	r = og_run_new(&e, epoch, m->delivery_tag, og_clock_wall_ms());
-	r->owner = j;
-	if (version || !e.reply_to)
-		r->dead = og_dead_letter(m, version ? "unknown_version" : "invalid_request", why->message);
-	og_warn("a message that cannot be read", "id=%s error=%s", r->id,
-		version ? "unknown_version" : "invalid_request");
-	settle(j, r, version ? OG_FAULT_UNKNOWN_VERSION : OG_FAULT_INVALID_REQUEST, why->message);
-}
-
-/* True where the delivery needs no run of its own. */
-static bool known(struct og_jobs *j, const struct og_envelope *e, const struct og_message *m, uint64_t epoch)
-{
-	struct og_run *held = og_runs_find(&j->runs, e->id);
-	uint64_t tag = m->delivery_tag;
-	int64_t attempt;
-
-	switch (og_run_meets(held, e)) {
-	case OG_MEETS_ITSELF:
-		/* The one held before is a second copy of the message, or of a connection that is gone: then this does nothing. */
-		og_amqp_ack(j->in, held->delivery_epoch, held->delivery_tag);
-		og_run_take_over(held, e, epoch, tag);
-		j->counts.redelivered++;
-		return true;
-	case OG_MEETS_NEWER:
-		og_amqp_ack(j->in, epoch, tag);
-		return true;
-	case OG_MEETS_OLDER:
-		if (held->engine)
-			j->engine->ops->cancel(j->engine, held->engine);
-		og_amqp_ack(j->in, held->delivery_epoch, held->delivery_tag);
-		og_runs_remove(&j->runs, held);
-		og_run_free(held); /* the slot that it had is the newer attempt's */
-		return false;
-	case OG_MEETS_NOBODY:
-		break;
-	}
-	/* Its `done` is confirmed and only our ack was lost. A first delivery is another matter: someone placed it anew. */
-	if (held || !m->redelivered ||
-		og_recent_find(&j->recent, e->id, og_clock_mono_ms(), &attempt) != OG_RECENT_ENDED ||
-		e->attempt > attempt)
-		return false;
-	og_amqp_ack(j->in, epoch, tag);
-	return true;
-}
-
-/* Whether it is worth a run: if not, why. */
-static enum og_fault judge(struct og_jobs *j, struct og_run *r, const struct og_message *m, struct og_error *err)
-{
-	int64_t attempt;
-
-	if (og_recent_find(&j->recent, r->id, og_clock_mono_ms(), &attempt) == OG_RECENT_CANCELLED) {
-		og_fail(err, OG_INVALID, "cancelled before it was run");
-		return OG_FAULT_CANCELLED;
-	}
-	if (past(r->deadline_ms)) {
-		og_fail(err, OG_INVALID, "the deadline passed before it was run");
-		return OG_FAULT_EXPIRED;
-	}
-	if (m->body_len > OG_BODY_MAX) {
-		og_fail(err, OG_INVALID, "the request has %zu bytes, at most %u are allowed", m->body_len, OG_BODY_MAX);
-		return OG_FAULT_TOO_LARGE;
-	}
-	if (og_request_parse(r->id, m->body, m->body_len, &r->request, err) < 0)
-		return OG_FAULT_INVALID_REQUEST;
-	return OG_FAULT_NONE;
-}
-
-void og_jobs_take(struct og_jobs *j, const struct og_message *m, uint64_t epoch)
-{
-	struct og_envelope e;
-	struct og_error err;
-	enum og_fault fault;
-	struct og_run *r;
-
-	if (og_envelope_decode(m, &e, &err) < 0) {
-		refuse(j, m, epoch, &err);
-		return;
-	}
-	if (strcmp(e.type, OG_T_REQUEST) != 0 || !e.reply_to || !og_reply_valid(e.reply_to)) {
-		og_fail(&err, OG_INVALID, "a message of type %s to %s is no request", e.type,
-			e.reply_to ? e.reply_to : "nobody");
-		refuse(j, m, epoch, &err);
-		return;
-	}
-	if (known(j, &e, m, epoch))
-		return;
-	r = og_run_new(&e, epoch, m->delivery_tag, og_clock_wall_ms());
-	r->owner = j;
-	if (e.delivery_count)
-		j->counts.redelivered++;
-	fault = judge(j, r, m, &err);
-	if (fault) {
-		settle(j, r, fault, err.message);
-		return;
-	}
-	if (j->runs.n_running < j->slots)
-		start(j, r);
-	else
-		og_runs_wait(&j->runs, r);
-	changed(j);
+		og_jobs_start(j, j->runs.line);
 }
 
 void og_jobs_cancel(struct og_jobs *j, const char *id)
@@ -351,7 +224,8 @@ void og_jobs_cancel(struct og_jobs *j, const char *id)
 		j->engine->ops->cancel(j->engine, r->engine);
 		r->engine = NULL;
 	}
-	settle(j, r, OG_FAULT_CANCELLED, r->started_ms ? "cancelled while it ran" : "cancelled before it was run");
+	og_jobs_settle(
+		j, r, OG_FAULT_CANCELLED, r->started_ms ? "cancelled while it ran" : "cancelled before it was run");
 	fill_slots(j);
 }
 

@@ -1,5 +1,3 @@
-#include "worker.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,150 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/engine.h"
-#include "io/amqp.h"
-#include "io/http.h"
-#include "jobs.h"
-#include "peers.h"
-#include "pulse.h"
-#include "service/service.h"
-#include "serving.h"
-
-#define QUOTED_MAX 600
-
-struct og_worker {
-	struct og_worker_config config;
-	struct og_service *service;
-	struct og_identity who;
-	int64_t started_ms; /* wall clock */
-
-	struct og_amqp *in, *out;
-	bool in_up, out_up, joined;
-	char in_trouble[512], out_trouble[512]; /* the last one logged; "": none since it was up */
-	char control[OG_KEY_MAX];               /* this epoch's control queue */
-	unsigned consumer;                      /* of the tier's queue; 0: nothing is consumed */
-	size_t slots;
-
-	struct og_http *http; /* these two NULL where it does not serve */
-	struct og_engine *engine;
-	struct og_serving serving;
-	struct og_jobs jobs;
-	struct og_publisher publisher;
-	struct og_pulse pulse;
-	struct og_peers peers;
-
-	bool draining, leaving;
-	int open_connections;
-};
-
-/* ---- what is consumed ---- */
-
-static void on_delivery(void *ctx, const struct og_message *m, uint64_t epoch)
-{
-	struct og_worker *w = ctx;
-
-	og_jobs_take(&w->jobs, m, epoch);
-}
-
-static void consume(struct og_worker *w)
-{
-	char queue[OG_KEY_MAX];
-
-	og_queue_tier(w->serving.choice.tier->key, queue);
-	w->consumer = w->in->ops->recipe_consume(w->in, queue, (unsigned)w->slots, 0, on_delivery, w);
-}
-
-static bool wants_work(const struct og_worker *w)
-{
-	return w->serving.ready && !w->draining;
-}
-
-/* Begins or ends consuming, as things are now. RabbitMQ 3.10 loses its way when a channel consumes again while it still holds
- * deliveries of a consumer that was cancelled, so after a pause work is taken up only when nothing is held. */
-static void consume_or_not(struct og_worker *w)
-{
-	if (w->consumer && !wants_work(w)) {
-		w->in->ops->cancel(w->in, w->consumer);
-		w->consumer = 0;
-	} else if (!w->consumer && wants_work(w) && !og_jobs_count(&w->jobs)) {
-		consume(w);
-	} else {
-		return;
-	}
-	og_pulse_change(&w->pulse, OG_PULSE_CHANGE_MS);
-}
-
-static void bind_control(struct og_worker *w, const char *scope, const char *name)
-{
-	struct og_binding b = {.exchange = OG_X_CONTROL};
-	char key[OG_WORKER_MAX];
-
-	if (og_name_key(name, key, sizeof(key), NULL) < 0)
-		return; /* longer than a key can be: `all` and the tier still reach it */
-	snprintf(b.queue, sizeof(b.queue), "%s", w->control);
-	if ((size_t)snprintf(b.key, sizeof(b.key), "%s%s", scope, key) < sizeof(b.key))
-		w->in->ops->recipe_bind(w->in, &b);
-}
-
-static void bind_tier(struct og_worker *w)
-{
-	bind_control(w, "tier.", w->who.tier);
-	bind_control(w, "worker.", w->who.worker);
-}
-
-static void hear_members(struct og_worker *w, const struct og_message *m)
-{
-	og_autofree struct og_member *members = NULL;
-	og_autofree char *text = NULL, *line = NULL;
-	size_t n, count;
-	struct og_error err;
-
-	if (og_membership_decode(m->body, m->body_len, &members, &n, &count, &err) < 0) {
-		og_debug("a membership message that cannot be read", NULL);
-		return;
-	}
-	if (!og_peers_hear(&w->peers, w->who.node_id, w->who.node_name, members, n, count))
-		return;
-	text = og_peers_text(&w->peers);
-	line = og_printf("Peers: %s", text);
-	og_info(line, NULL);
-	if (w->peers.namesake)
-		og_warn("Another node has this node's name: give one of them another NODE_NAME", "node_id=%s",
-			w->who.node_id);
-}
-
-static void on_control(void *ctx, const struct og_message *m, uint64_t epoch)
-{
-	struct og_worker *w = ctx;
-
-	if (m->type && strcmp(m->type, OG_T_CANCEL) == 0 && m->message_id && og_uuid_valid(m->message_id))
-		og_jobs_cancel(&w->jobs, m->message_id);
-	else if (m->type && strcmp(m->type, OG_T_MEMBERSHIP) == 0)
-		hear_members(w, m);
-	og_amqp_ack(w->in, epoch, m->delivery_tag);
-}
-
-/* The control queue has a new name on each connection: the broker may hold the old connection, and with it the old exclusive
- * queue, for a while after we have given it up. */
-static void write_recipe(struct og_worker *w)
-{
-	struct og_queue queue;
-	char id[OG_ID_LEN + 1];
-
-	w->in->ops->recipe_clear(w->in);
-	w->consumer = 0;
-	og_uuid_new(id);
-	og_topology_control_queue(w->config.credentials->user, id, &queue);
-	snprintf(w->control, sizeof(w->control), "%s", queue.name);
-	w->in->ops->recipe_queue(w->in, &queue);
-	bind_control(w, "", "all");
-	bind_control(w, "node.", w->who.node_id);
-	if (*w->who.tier)
-		bind_tier(w);
-	w->in->ops->recipe_consume(w->in, w->control, 0, 0, on_control, w);
-	if (wants_work(w))
-		consume(w);
-}
+#include "worker_state.h"
 
 /* ---- the connections ---- */
 
@@ -202,7 +57,7 @@ static void on_in_down(void *ctx, const struct og_error *why)
 
 	w->in_up = false;
 	connection_down("in", w->in_trouble, why);
-	write_recipe(w);
+	og_worker_write_recipe(w);
 }
 
 static void on_out_up(void *ctx, uint64_t epoch)
@@ -258,9 +113,9 @@ static void on_serving(void *ctx)
 		snprintf(w->who.tier, sizeof(w->who.tier), "%s", s->choice.tier->id);
 		snprintf(w->who.worker, sizeof(w->who.worker), "%s/%s/%ld", w->who.node_name, w->who.tier,
 			w->config.instance);
-		bind_tier(w);
+		og_worker_bind_tier(w);
 	}
-	consume_or_not(w);
+	og_worker_consume_or_not(w);
 }
 
 static bool is_busy(void *ctx)
@@ -291,75 +146,8 @@ static void on_jobs(void *ctx)
 		return;
 	}
 	if (!w->consumer)
-		consume_or_not(w);
+		og_worker_consume_or_not(w);
 	og_pulse_change(&w->pulse, OG_PULSE_RUNS_MS);
-}
-
-/* ---- presence ---- */
-
-static void fill_presence(void *ctx, struct og_presence *p)
-{
-	struct og_worker *w = ctx;
-
-	p->serve = w->engine && w->in_up && (w->consumer || w->draining) && !w->leaving;
-	memcpy(p->node_id, w->who.node_id, sizeof(p->node_id));
-	memcpy(p->node_name, w->who.node_name, sizeof(p->node_name));
-	memcpy(p->worker, w->who.worker, sizeof(p->worker));
-	memcpy(p->instance, w->who.instance, sizeof(p->instance));
-	if (p->serve) {
-		memcpy(p->tier, w->who.tier, sizeof(p->tier));
-		p->slots = (int64_t)w->slots;
-	}
-	memcpy(p->model, w->who.engine_model, sizeof(p->model));
-	memcpy(p->region, w->who.region, sizeof(p->region));
-	snprintf(p->engine, sizeof(p->engine), "%s", w->engine ? w->engine->ops->kind : "");
-	snprintf(p->version, sizeof(p->version), "%s", OG_VERSION);
-	p->tokens_per_s = w->jobs.tokens_per_s;
-	p->started_ms = w->started_ms;
-	p->draining = w->draining;
-	p->leaving = w->leaving;
-	p->running = og_jobs_list(&w->jobs, &p->n_running);
-}
-
-static const char *state_name(const struct og_worker *w)
-{
-	if (w->draining || w->leaving)
-		return "draining";
-	if (!w->engine)
-		return "peer";
-	return w->consumer ? "serving" : "not serving";
-}
-
-void og_worker_status(void *ctx, json_t *status)
-{
-	struct og_worker *w = ctx;
-	const struct og_jobs_counts *c = &w->jobs.counts;
-	json_t *peers = json_array();
-
-	for (size_t i = 0; i < w->peers.n; i++)
-		json_array_append_new(peers, json_string(w->peers.names[i]));
-	json_object_set_new(status, "cluster", json_string(w->config.settings->cluster));
-	json_object_set_new(status, "node", json_pack("{s:s, s:s}", "id", w->who.node_id, "name", w->who.node_name));
-	json_object_set_new(status, "worker", json_string(w->who.worker));
-	json_object_set_new(status, "state", json_string(state_name(w)));
-	json_object_set_new(status, "why", json_string(w->engine && !w->serving.ready ? w->serving.why : ""));
-	json_object_set_new(status, "tier", json_string(w->who.tier));
-	json_object_set_new(status, "model", json_string(w->who.engine_model));
-	json_object_set_new(status, "engine",
-		json_pack("{s:s, s:s}", "kind", w->engine ? w->engine->ops->kind : "", "url",
-			w->engine ? w->config.settings->engine_url : ""));
-	json_object_set_new(status, "slots", json_integer((json_int_t)w->slots));
-	json_object_set_new(status, "busy", json_integer((json_int_t)og_jobs_count(&w->jobs)));
-	json_object_set_new(status, "tokens_per_s", json_real(w->jobs.tokens_per_s));
-	json_object_set_new(status, "broker",
-		json_pack("{s:s, s:b, s:s}", "endpoint", w->in->ops->endpoint(w->in), "connected",
-			w->in_up && w->out_up, "why", *w->in_trouble ? w->in_trouble : w->out_trouble));
-	json_object_set_new(status, "jobs",
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "done", (json_int_t)c->done, "failed",
-			(json_int_t)c->failed, "cancelled", (json_int_t)c->cancelled, "expired", (json_int_t)c->expired,
-			"redelivered", (json_int_t)c->redelivered, "chunks_dropped",
-			(json_int_t)w->publisher.chunks_dropped));
-	json_object_set_new(status, "peers", peers);
 }
 
 /* ---- life ---- */
@@ -467,9 +255,9 @@ int og_worker_start(struct og_worker *w, uv_loop_t *loop, struct og_service *ser
 		.on_ran = on_ran,
 		.ctx = w};
 	og_jobs_init(&w->jobs, loop);
-	w->pulse = (struct og_pulse){.out = w->out, .fill = fill_presence, .ctx = w};
+	w->pulse = (struct og_pulse){.out = w->out, .fill = og_worker_fill_presence, .ctx = w};
 	og_pulse_init(&w->pulse, loop);
-	write_recipe(w);
+	og_worker_write_recipe(w);
 	if (w->engine)
 		start_serving(w, loop);
 	return 0;
@@ -481,7 +269,7 @@ void og_worker_drain(void *ctx)
 
 	w->draining = true;
 	og_info("Draining", "running=%zu", og_jobs_count(&w->jobs));
-	consume_or_not(w);
+	og_worker_consume_or_not(w);
 	og_pulse_beat(&w->pulse);
 	if (!og_jobs_count(&w->jobs))
 		og_service_stop(w->service);

@@ -71,12 +71,10 @@ static void answer(void *ctx, struct og_http_call *call, const struct og_http_re
 	}
 }
 
-static void open_at(const char *url, const char *key_file)
+static void open_at(const char *kind, const char *url, const char *key_file)
 {
-	const struct og_engine_config config = {.kind = "openai",
-		.url = url,
-		.key_file = key_file,
-		.limits = {.first_byte_ms = 60000, .idle_ms = 60000}};
+	const struct og_engine_config config = {
+		.kind = kind, .url = url, .key_file = key_file, .limits = {.first_byte_ms = 60000, .idle_ms = 60000}};
 	struct og_error err;
 
 	uv_loop_init(&loop);
@@ -93,7 +91,7 @@ static void open_at(const char *url, const char *key_file)
 
 static void setup(void)
 {
-	open_at("http://engine:8080/", NULL);
+	open_at("openai", "http://engine:8080/", NULL);
 }
 
 static void teardown(void)
@@ -307,13 +305,24 @@ Test(http_engine, an_address_with_the_apis_path_and_a_key, .fini = teardown)
 
 	cr_assert_geq(fd, 0);
 	dprintf(fd, "s3cret\n");
-	open_at("https://cloud/api/v3/", path);
+	open_at("openai", "https://cloud/api/v3/", path);
 	unlink(path);
 	close(fd);
 	script.body = STREAM;
 	run_once();
 	cr_assert_str_eq(script.asked[0], "POST https://cloud/api/v3/chat/completions");
 	cr_assert_str_eq(script.authorization, "Authorization: Bearer s3cret");
+}
+
+Test(http_engine, the_address_of_an_ollama_with_and_without_its_path, .fini = teardown)
+{
+	open_at("ollama", "http://engine:11434/api", NULL);
+	run_once();
+	cr_assert_str_eq(script.asked[0], "POST http://engine:11434/api/chat");
+	teardown();
+	open_at("ollama", "http://engine:11434", NULL);
+	run_once();
+	cr_assert_str_eq(script.asked[0], "POST http://engine:11434/api/chat");
 }
 
 Test(http_engine, what_cannot_be_opened)

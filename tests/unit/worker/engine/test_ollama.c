@@ -34,10 +34,10 @@ static void check_request(const char *body, const char *wanted, const char *want
 Test(ollama, a_chat_in_its_form)
 {
 	check_request("{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":5,\"temperature\":0.5,"
-	              "\"stop\":\"x\","
+		      "\"stop\":\"x\","
 		      "\"stream\":false,\"keep_alive\":\"5m\",\"options\":{\"num_ctx\":512}}",
 		"{\"model\":\"m:1\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":true,\"keep_"
-	        "alive\":\"5m\","
+		"alive\":\"5m\","
 		"\"options\":{\"num_ctx\":512,\"num_predict\":5,\"temperature\":0.5,\"stop\":[\"x\"]}}",
 		"/chat");
 }
@@ -46,7 +46,7 @@ Test(ollama, a_completion_in_its_form)
 {
 	check_request("{\"prompt\":\"once\",\"seed\":7,\"stop\":[\"a\",\"b\"]}",
 		"{\"model\":\"m:1\",\"prompt\":\"once\",\"stream\":true,\"options\":{\"seed\":7,\"stop\":[\"a\",\"b\"]}"
-	        "}",
+		"}",
 		"/generate");
 }
 
@@ -56,7 +56,7 @@ Test(ollama, parts_and_images)
 		      "{\"type\":\"text\",\"text\":\"this\"},"
 		      "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]}]}",
 		"{\"model\":\"m:1\",\"messages\":[{\"role\":\"user\",\"content\":\"what is "
-	        "this\",\"images\":[\"AAAA\"]}],"
+		"this\",\"images\":[\"AAAA\"]}],"
 		"\"stream\":true,\"options\":{}}",
 		"/chat");
 }
@@ -64,12 +64,12 @@ Test(ollama, parts_and_images)
 Test(ollama, calls_of_tools_in_the_history)
 {
 	check_request("{\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"c\",\"type\":"
-	              "\"function\","
+		      "\"function\","
 		      "\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]}]}",
 		"{\"model\":\"m:1\",\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":"
-	        "\"c\",\"type\":"
+		"\"c\",\"type\":"
 		"\"function\",\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}}]}],\"stream\":true,\"options\":{}"
-	        "}",
+		"}",
 		"/chat");
 }
 
@@ -78,7 +78,7 @@ Test(ollama, formats)
 	check_request("{\"prompt\":\"p\",\"response_format\":{\"type\":\"json_object\"}}",
 		"{\"model\":\"m:1\",\"prompt\":\"p\",\"format\":\"json\",\"stream\":true,\"options\":{}}", "/generate");
 	check_request("{\"prompt\":\"p\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{"
-	              "\"type\":\"object\"}}}}",
+		      "\"type\":\"object\"}}}}",
 		"{\"model\":\"m:1\",\"prompt\":\"p\",\"format\":{\"type\":\"object\"},\"stream\":true,\"options\":{}}",
 		"/generate");
 }
@@ -102,19 +102,19 @@ Test(ollama, its_lines_as_chunks)
 
 	expect(chunk_of(&run, "{\"message\":{\"role\":\"assistant\",\"content\":\"Hi\"},\"done\":false}", &end),
 		"{\"id\":\"chatcmpl-7\",\"object\":\"chat.completion.chunk\",\"created\":9,\"model\":\"m:1\","
-	        "\"choices\":[{\"index\":0,"
+		"\"choices\":[{\"index\":0,"
 		"\"delta\":{\"role\":\"assistant\",\"content\":\"Hi\"},\"finish_reason\":null}]}");
 	cr_assert(!end);
 	expect(chunk_of(&run, "{\"message\":{\"content\":\"\",\"thinking\":\"hm\"},\"done\":false}", &end),
 		"{\"id\":\"chatcmpl-7\",\"object\":\"chat.completion.chunk\",\"created\":9,\"model\":\"m:1\","
-	        "\"choices\":[{\"index\":0,"
+		"\"choices\":[{\"index\":0,"
 		"\"delta\":{\"content\":\"\",\"reasoning_content\":\"hm\"},\"finish_reason\":null}]}");
 	expect(chunk_of(&run,
 		       "{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"length\",\"prompt_eval_count\":"
-	               "3,\"eval_count\":4}",
+		       "3,\"eval_count\":4}",
 		       &end),
 		"{\"id\":\"chatcmpl-7\",\"object\":\"chat.completion.chunk\",\"created\":9,\"model\":\"m:1\","
-	        "\"choices\":[{\"index\":0,"
+		"\"choices\":[{\"index\":0,"
 		"\"delta\":{\"content\":\"\"},\"finish_reason\":\"length\"}],"
 		"\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7}}");
 	cr_assert(end);
@@ -128,20 +128,20 @@ Test(ollama, a_completion_and_calls_of_tools)
 
 	expect(chunk_of(&text, "{\"response\":\"once\",\"done\":false}", &end),
 		"{\"id\":\"cmpl-7\",\"object\":\"text_completion\",\"created\":9,\"model\":\"m\",\"choices\":[{"
-	        "\"index\":0,\"text\":\"once\","
+		"\"index\":0,\"text\":\"once\","
 		"\"finish_reason\":null}]}");
 	expect(chunk_of(&tools,
 		       "{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}}]},"
-	               "\"done\":false}",
+		       "\"done\":false}",
 		       &end),
 		"{\"id\":\"chatcmpl-8\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"m\",\"choices\":"
-	        "[{\"index\":0,"
+		"[{\"index\":0,"
 		"\"delta\":{\"role\":\"assistant\",\"tool_calls\":[{\"index\":0,\"id\":\"call_0\",\"type\":"
-	        "\"function\",\"function\":"
+		"\"function\",\"function\":"
 		"{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]},\"finish_reason\":null}]}");
 	expect(chunk_of(&tools, "{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}", &end),
 		"{\"id\":\"chatcmpl-8\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"m\",\"choices\":"
-	        "[{\"index\":0,"
+		"[{\"index\":0,"
 		"\"delta\":{\"content\":\"\"},\"finish_reason\":\"tool_calls\"}],"
 		"\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}");
 }

@@ -37,7 +37,7 @@ Test(openai, unknown_parameters_pass_through_and_ours_are_set)
 		"/chat/completions");
 	check_request("{\"prompt\":\"once\",\"stream_options\":{\"x\":1,\"include_usage\":false}}",
 		"{\"prompt\":\"once\",\"model\":\"the-engine-s\",\"stream\":true,\"stream_options\":{\"x\":1,\"include_"
-	        "usage\":true}}",
+		"usage\":true}}",
 		"/completions");
 }
 
