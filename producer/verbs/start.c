@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +31,6 @@ static enum og_exit foreground(struct og_cli *c)
 {
 	struct og_error err;
 
-	/* What it starts must not inherit it. */
-	signal(SIGPIPE, SIG_DFL);
 	if (og_supervisor_run(c->settings.root, &err) < 0)
 		return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
 	return OG_EXIT_ANSWERED;
