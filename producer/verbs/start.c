@@ -45,6 +45,8 @@ static void become_daemon(struct og_cli *c, int log)
 	dup2(null, STDIN_FILENO);
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
+	/* A script's other descriptors too: who reads the other end of one waits for us otherwise. */
+	close_range(STDERR_FILENO + 1, ~0u, 0);
 	exit((int)foreground(c));
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import uuid
@@ -72,6 +73,18 @@ def test_status_is_0_when_all_is_well(node):
     grid.join(10)
     assert done.returncode == 0, done.stdout + done.stderr
     assert b"epoch 7, 5 nodes, 3 jobs waiting, 2 placed, Redis up" in done.stdout
+
+
+def test_the_node_keeps_nothing_of_its_starter(node):
+    """`x=$(og start)`, or the same in a script with more descriptors, must end when og start ends."""
+    add_service(node, "10-sleeper.ini", "exec sleep 1000")
+    ours, theirs = os.pipe()
+    done = node.og("start", pass_fds=[theirs])
+    os.close(theirs)
+    assert done.returncode == 0
+    assert select.select([ours], [], [], 5)[0] and os.read(ours, 1) == b"", "somebody still holds the other end"
+    os.close(ours)
+    assert b"healthy" in node.og("status").stdout
 
 
 def test_start_names_the_service_that_dies(node):
@@ -166,11 +179,16 @@ def test_resources_and_eligible(node):
     assert shown["now"]["cpu_cores"] == shown["stored"]["cpu_cores"]
     assert shown["stored"]["gauged_at"] <= shown["now"]["gauged_at"]
 
-    tiers = json.loads(node.og("eligible", "--json").stdout)["tiers"]
-    assert all(t["eligible"] == (t["why"] == "") for t in tiers) and len(tiers) == 11
-    big = next(t for t in tiers if t["tier"] == "Llama-3.1-405B")
-    assert not big["eligible"] and "GiB" in big["why"]
-    assert big["why"].encode() in node.og("eligible").stdout
+    needs = "ram_gib = 0.1\nvram_gib = 0\ndisk_gib = 0\n"
+    (node.path / "catalogue.ini").write_text(
+        f"[tier Small]\ncpu_cores = 1\n{needs}[tier Huge]\ncpu_cores = 4096\n{needs}"
+    )
+    small, huge = json.loads(node.og("eligible", "--json").stdout)["tiers"]
+    assert small == {"tier": "Small", "eligible": True, "why": ""}
+    assert huge["tier"] == "Huge" and not huge["eligible"]
+    assert re.match(r"needs 4096 cores, has \d", huge["why"])
+    out = node.og("eligible").stdout.decode()
+    assert re.search(r"^Small +yes ", out, re.M) and re.search(rf"^Huge +no .* {huge['why']}$", out, re.M), out
 
 
 def test_config(node):
