@@ -448,6 +448,17 @@ def cut_under_a_run(grid, w, stub, proxy, which):
     w.leave()
 
 
+def test_the_tiers_queue_is_deleted_and_made_again(grid, workers):
+    w = workers()
+    w.wait_log("Joined cluster")
+    api("DELETE", f"/api/queues/{grid.cluster.name}/{TIER_QUEUE}")
+    w.wait_log("A queue was deleted under this worker")
+    w.wait_log("No connection to the broker")
+    grid.cluster.run("apply")
+    wait_for("the worker to come back", lambda: w.status()["broker"]["connected"], 30)
+    assert grid.done(grid.ask("hello again")).headers["og-state"] == "done"
+
+
 def test_a_killed_workers_job_is_run_by_another(grid, workers, stub):
     first = workers()
     job = grid.ask("twice " + stub_text(tokens=100, pace_ms=50))
