@@ -15,7 +15,9 @@
 #include "service/supervisor.h"
 
 #define WORKER      "og-worker"
+#define AUTO        "auto" /* the node's name, where nobody chose one */
 #define POLL_US     100000
+#define STEADY_MS   500
 #define DEATHS_MAX  3 /* so often a service may die before we say so */
 #define FILE_CAP    8192u
 #define DRAIN_EXTRA 5000 /* ms that a worker may take beyond its drain */
@@ -45,9 +47,11 @@ int og_node_call(const struct og_settings *s, const char *verb, int64_t timeout_
 	return 0;
 }
 
-/* The first service that is not ready; NULL: all are. */
+/* The first service that is not ready; NULL: all are. One that has no sign of readiness is ready at once, and may die the
+ * next moment: it must also have lived for a while. */
 static const json_t *first_unready(const json_t *status)
 {
+	int64_t now = og_clock_wall_ms();
 	const json_t *services = json_object_get(status, "services"), *service;
 	size_t i;
 
@@ -55,7 +59,8 @@ static const json_t *first_unready(const json_t *status)
 	{
 		const char *state = json_string_value(json_object_get(service, "state"));
 
-		if (!state || strcmp(state, "ready") != 0)
+		if (!state || strcmp(state, "ready") != 0 ||
+			now - json_integer_value(json_object_get(service, "started_ms")) < STEADY_MS)
 			return service;
 	}
 	return NULL;
@@ -121,7 +126,7 @@ static bool is_worker(const struct og_supervised *service)
 
 static bool is_auto(const struct og_settings *s)
 {
-	return !strcmp(s->node_name, "auto");
+	return !strcmp(s->node_name, AUTO);
 }
 
 static int add_file(const struct og_settings *s, const char *cluster, const char *path, struct og_memberships *m,
@@ -209,10 +214,8 @@ static int worker_path(char out[static 1024], struct og_error *err)
 	return 0;
 }
 
-/* services/30-worker-<node>.ini; where that is there, for another cluster, the cluster's name is added. `ret_first`
- * says which. */
-static int service_path(
-	const struct og_settings *s, const char *cluster, char **ret, bool *ret_first, struct og_error *err)
+/* services/30-worker-<node>.ini; where that is there, for another cluster, the cluster's name is added. */
+static int service_path(const struct og_settings *s, const char *cluster, char **ret, struct og_error *err)
 {
 	char key[OG_NAME_MAX], other[OG_NAME_MAX];
 	const char *node = key;
@@ -226,43 +229,45 @@ static int service_path(
 		node = strrchr(id.dir, '/') + 1;
 	}
 	*ret = og_printf("%s/services/30-worker-%s.ini", s->root, node);
-	*ret_first = access(*ret, F_OK) < 0;
-	if (!*ret_first) {
+	if (access(*ret, F_OK) == 0) {
 		free(*ret);
 		*ret = og_printf("%s/services/30-worker-%s-%s.ini", s->root, node, other);
 	}
 	return 0;
 }
 
-/* A node's second worker must differ from its first: by a number that the cluster's name gives. */
-static unsigned instance_of(const char *cluster)
+/* Two workers of one node must differ by their instance; a cluster always gives the same one. */
+static unsigned instance_of(const struct og_settings *s, const char *cluster)
 {
 	unsigned hash = 0;
 
+	if (!strcmp(cluster, s->cluster))
+		return 1;
 	while (*cluster)
 		hash = (hash * 31 + (unsigned char)*cluster++) % 9000;
 	return 1000 + hash;
 }
 
-int og_membership_add(const struct og_settings *s, const char *cluster, struct og_error *err)
+int og_membership_write(
+	const struct og_settings *s, const char *cluster, const struct og_membership *existing, struct og_error *err)
 {
-	og_autofree char *folder = og_path_join(s->root, "services"), *path = NULL;
+	og_autofree char *folder = og_path_join(s->root, "services");
+	og_autofree char *path = existing ? og_strdup(existing->path) : NULL;
+	const char *node = existing ? existing->node : s->node_name;
 	char worker[1024];
 	struct og_buf text;
-	bool first;
 	int rc;
 
-	if (worker_path(worker, err) < 0 || service_path(s, cluster, &path, &first, err) < 0 ||
+	if (worker_path(worker, err) < 0 || (!path && service_path(s, cluster, &path, err) < 0) ||
 		og_mkdir_p(folder, 0700, err) < 0)
 		return -1;
 	og_buf_init(&text, FILE_CAP);
 	og_buf_adds(&text, "[service]\ncommand = ");
 	add_word(&text, worker);
-	if (!first)
-		og_buf_addf(&text, " --instance %u", instance_of(cluster));
-	if (!is_auto(s))
-		og_buf_addf(&text, "\nenv.NODE_NAME = %s", s->node_name);
-	og_buf_addf(&text, "\nenv.POC_CLUSTER_ID = %s\nenv.POC_SERVE = %d\nstop_ms = %lld\n", cluster, s->serve,
+	og_buf_addf(&text, " --instance %u\n", instance_of(s, cluster));
+	if (strcmp(node, AUTO) != 0)
+		og_buf_addf(&text, "env.NODE_NAME = %s\n", node);
+	og_buf_addf(&text, "env.POC_CLUSTER_ID = %s\nenv.POC_SERVE = %d\nstop_ms = %lld\n", cluster, s->serve,
 		(long long)s->drain_ms + DRAIN_EXTRA);
 	rc = og_file_write_atomic(path, text.data, text.len, 0600, err);
 	og_buf_done(&text);

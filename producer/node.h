@@ -37,7 +37,9 @@ int og_memberships_load(
 	const struct og_settings *s, const char *cluster, struct og_memberships *ret, struct og_error *err);
 void og_memberships_done(struct og_memberships *m);
 
-/* Writes the service file. The supervisor sees it when it reloads. */
-int og_membership_add(const struct og_settings *s, const char *cluster, struct og_error *err);
+/* Writes the service file by which this node is a member of `cluster`, and serves there if node.serve says so; in the
+ * place of `existing` where that is not NULL. The supervisor sees it when it reloads. */
+int og_membership_write(
+	const struct og_settings *s, const char *cluster, const struct og_membership *existing, struct og_error *err);
 
 #endif

@@ -39,30 +39,38 @@ static enum og_exit start_it(struct og_cli *c, const char *cluster)
 	return OG_EXIT_ANSWERED;
 }
 
-static enum og_exit run(struct og_cli *c)
+/* `existing`: what makes it a member already, or NULL. */
+static enum og_exit join(struct og_cli *c, const char *cluster, const struct og_membership *existing)
 {
-	const char *cluster = c->args[0];
-	struct og_memberships memberships;
 	struct og_error err;
 	enum og_exit exit;
-	bool member;
 
-	if (!is_name(cluster))
-		return og_cli_usage(c, "'%s' cannot be a cluster's name", cluster);
-	if (og_memberships_load(&c->settings, cluster, &memberships, &err) < 0)
-		return og_cli_fail(c, OG_EXIT_USAGE, &err);
-	member = memberships.n > 0;
-	og_memberships_done(&memberships);
-	if (member) {
+	if (existing && (existing->serve || !c->settings.serve)) {
 		og_screen_note(&c->screen, "connected to %s already", cluster);
 		return OG_EXIT_ANSWERED;
 	}
 	exit = og_reach(c, cluster, &err);
 	if (exit != OG_EXIT_ANSWERED)
 		return og_cli_fail(c, exit, &err);
-	if (og_membership_add(&c->settings, cluster, &err) < 0)
+	if (og_membership_write(&c->settings, cluster, existing, &err) < 0)
 		return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
 	return start_it(c, cluster);
+}
+
+static enum og_exit run(struct og_cli *c)
+{
+	const char *cluster = c->args[0];
+	struct og_memberships memberships;
+	struct og_error err;
+	enum og_exit exit;
+
+	if (!is_name(cluster))
+		return og_cli_usage(c, "'%s' cannot be a cluster's name", cluster);
+	if (og_memberships_load(&c->settings, cluster, &memberships, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_USAGE, &err);
+	exit = join(c, cluster, memberships.n ? &memberships.items[0] : NULL);
+	og_memberships_done(&memberships);
+	return exit;
 }
 
 const struct og_verb og_verb_connect = {
@@ -71,8 +79,10 @@ const struct og_verb og_verb_connect = {
 	.min = 1,
 	.max = 1,
 	.summary = "makes this node a member of a cluster: its worker joins it",
-	.details = "\nThe broker must know the cluster and let this node's users into it. With POC_SERVE=1 (or "
-		   "node.serve) the\n"
-		   "node serves; else it is a peer. `join` is the same.",
+	.details =
+		"\nThe broker must know the cluster and let this node's users into it. With POC_SERVE=1 (or "
+                "node.serve)\n"
+		"the node serves; else it is a peer. A peer that is connected again with it comes to serve; one that\n"
+		"serves goes on serving until it is disconnected. `join` is the same.",
 	.run = run,
 };

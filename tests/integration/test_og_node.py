@@ -138,6 +138,16 @@ def test_connect_before_start(node):
     assert (member["role"], member["state"]) == ("worker", "stopped")
 
 
+def test_a_peer_may_come_to_serve(node):
+    roles = []
+    for serve in ("0", "1", "0"):
+        assert node.og("connect", node.cluster, env={"NODE_NAME": "NodeA", "POC_SERVE": serve}).returncode == 0
+        [member] = clusters(node)
+        assert member["node"] == "NodeA"
+        roles.append(member["role"])
+    assert roles == ["peer", "worker", "worker"], "one that serves goes on serving until it is disconnected"
+
+
 def test_connect_to_what_is_no_cluster(node):
     done = node.og("connect", "nowhere")
     assert done.returncode == 9 and b"nowhere" in done.stderr
