@@ -1,5 +1,5 @@
-/* What the broker says, and what we answer. Nothing here closes the connection: a -1 with its reason does, when the frames at
- * hand have been left. */
+/* What the broker says, and what we answer. Nothing here closes the connection: a -1 with its reason does, when the
+ * frames at hand have been left. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +61,8 @@ static amqp_table_entry_t yes(const char *key)
 		.key = amqp_cstring_bytes(key), .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1}};
 }
 
-/* Without these the broker keeps to itself that a consumer's queue is gone, that an alarm blocks us, that a password is wrong. */
+/* Without these the broker keeps to itself that a consumer's queue is gone, that an alarm blocks us, that a password
+ * is wrong. */
 static void say_start_ok(struct og_rabbit *c)
 {
 	amqp_table_entry_t abilities[] = {
@@ -172,7 +173,7 @@ static enum og_kind kind_of(int code, int class_id)
 	case AMQP_NOT_ALLOWED:
 	case AMQP_NOT_IMPLEMENTED:
 		return OG_FATAL;
-	case AMQP_PRECONDITION_FAILED: /* a declare: it exists with other arguments; basic: e.g. a delivery held too long */
+	case AMQP_PRECONDITION_FAILED: /* a declare: other arguments than it has; basic: say, a delivery held too long */
 		return class_id == AMQP_BASIC_CLASS ? OG_RETRY : OG_FATAL;
 	default:
 		return OG_RETRY;

@@ -68,8 +68,8 @@ static const char *terminated(amqp_bytes_t b)
 	return b.bytes;
 }
 
-/* The names lie in method_args, which is ours and has a byte behind its end; they are terminated where they are, now that all
- * of the method is decoded. */
+/* The names lie in method_args, which is ours and has a byte behind its end; they are terminated where they are, now
+ * that all of the method is decoded. */
 static void fill_from_method(struct og_message *m, amqp_method_number_t id, void *decoded)
 {
 	if (id == AMQP_BASIC_DELIVER_METHOD) {

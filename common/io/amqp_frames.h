@@ -18,8 +18,8 @@
 struct og_frames_events {
 	/* `decoded` is the amqp_…_t of the method. -1 stops the feed (err filled). */
 	int (*on_method)(void *ctx, amqp_method_number_t id, void *decoded, struct og_error *err);
-	/* basic.deliver or basic.return with its content. m->body is NULL where it was over OG_AMQP_BODY_CAP and thrown away (body_len
-	 * still tells its size). */
+	/* basic.deliver or basic.return with its content. m->body is NULL where it was over OG_AMQP_BODY_CAP and
+	 * thrown away (body_len still tells its size). */
 	int (*on_content)(void *ctx, amqp_method_number_t id, void *decoded, const struct og_message *m,
 		uint64_t ticket, struct og_error *err);
 };

@@ -1,5 +1,5 @@
-/* Encoding is librabbitmq's; decoding is our own: the library follows nested tables by recursion, and anyone who may publish
- * could send one that ends the stack. */
+/* Encoding is librabbitmq's; decoding is our own: the library follows nested tables by recursion, and anyone who may
+ * publish could send one that ends the stack. */
 #include "io/amqp_header.h"
 
 #include <amqp.h>

@@ -1,9 +1,10 @@
-/* librabbitmq is our codec and no more: its sockets block (a publish or a login can hang for ever), its RPCs lose frames, its
- * TLS check of the host name is wrong in the version that Debian has. What moves bytes here is libuv, in amqp_stream.c.
+/* librabbitmq is our codec and no more: its sockets block (a publish or a login can hang for ever), its RPCs lose
+ * frames, its TLS check of the host name is wrong in the version that Debian has. What moves bytes here is libuv, in
+ * amqp_stream.c.
  *
- * Two rules keep it simple. A connection is lost in one place only (lose), from the loop, never while frames are being read: so
- * callbacks may do what they like. And what is said is gathered, and written once an iteration of the loop (on_prepare): so a
- * burst of publishes and acks is one write. */
+ * Two rules keep it simple. A connection is lost in one place only (lose), from the loop, never while frames are
+ * being read: so callbacks may do what they like. And what is said is gathered, and written once an iteration of the
+ * loop (on_prepare): so a burst of publishes and acks is one write. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@
 #define LOCKED_MS        1000 /* how often an exclusive queue is asked for */
 #define RECIPE_MS        30000
 #define OUT_HIGH         (256u * 1024) /* bytes on their way to the kernel beyond which publishes wait in the window */
-#define TICKS            4             /* of a heartbeat */
+#define TICKS            8             /* of a heartbeat */
 
 static const struct og_stream_events stream_events;
 
@@ -111,8 +112,8 @@ static void tell_down(struct og_rabbit *c, const struct og_error *why)
 		c->events.on_down(c->events.ctx, &told);
 }
 
-/* A publish that closes the channel would close each next one too, as it is published again. Where it was alone on its way it
- * is known, and has its answer; else those that are suspected go out one by one next time. */
+/* A publish that closes the channel would close each next one too, as it is published again. Where it was alone on
+ * its way it is known, and has its answer; else those that are suspected go out one by one next time. */
 static void restart_window(struct og_rabbit *c)
 {
 	struct og_window *w = &c->window;
@@ -258,8 +259,8 @@ static void on_timer(uv_timer_t *timer)
 
 /* heartbeats */
 
-/* A broker that is alive says something every half heartbeat. We give up a little before two of them have passed, so that with
- * the coarseness of the ticks it is noticed within two. */
+/* A broker that is alive says something every half heartbeat. We give up a little before two of them have passed, so
+ * that with the coarseness of the ticks it is noticed within two. */
 static void on_beat(uv_timer_t *beat)
 {
 	struct og_rabbit *c = beat->data;
@@ -269,7 +270,7 @@ static void on_beat(uv_timer_t *beat)
 	c->ticked_at = now(c);
 	if (late > 2 * tick) /* it was us who slept: what came meanwhile is not read yet */
 		return;
-	if (now(c) - c->heard_at > 2 * c->heartbeat_ms - tick) {
+	if (now(c) - c->heard_at > 2 * c->heartbeat_ms - 2 * tick) {
 		og_fail(&why, OG_RETRY, "the broker has said nothing for %lld ms", (long long)(now(c) - c->heard_at));
 		lose(c, &why);
 		return;

@@ -1,8 +1,8 @@
-/* The broker in memory, as its parts see it: amqp_memory.c is the ops and what tests call, amqp_memory_life.c the clients and the
- * tasks, amqp_memory_queues.c who gets what from which queue; amqp_memory_store.c knows no clients.
+/* The broker in memory, as its parts see it: amqp_memory.c is the ops and what tests call, amqp_memory_life.c the
+ * clients and the tasks, amqp_memory_queues.c who gets what from which queue; amqp_memory_store.c knows no clients.
  *
- * All that happens is a task in one queue, run one by one from an idle handle: so no callback is ever called from inside a call,
- * the order is the same in every run, and a task needs to look after one client or queue only. */
+ * All that happens is a task in one queue, run one by one from an idle handle: so no callback is ever called from
+ * inside a call, the order is the same in every run, and a task needs to look after one client or queue only. */
 #ifndef OG_IO_AMQP_MEMORY_BROKER_H
 #define OG_IO_AMQP_MEMORY_BROKER_H
 

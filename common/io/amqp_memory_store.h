@@ -1,4 +1,5 @@
-/* Exchanges, bindings and queues of the broker in memory: where a message goes, and where it waits. No clients, no callbacks. */
+/* Exchanges, bindings and queues of the broker in memory: where a message goes, and where it waits. No clients, no
+ * callbacks. */
 #ifndef OG_IO_AMQP_MEMORY_STORE_H
 #define OG_IO_AMQP_MEMORY_STORE_H
 
@@ -41,8 +42,8 @@ struct og_stored_queue *og_store_find(struct og_store *s, const char *name);
 void og_store_bind(struct og_store *s, const struct og_binding *b);
 void og_store_delete(struct og_store *s, struct og_stored_queue *q);
 
-/* Copies the message into each queue it reaches, and calls on_ready for those. REFUSED: one of them was full (reject-publish);
- * it has reached the others, as with a real broker. */
+/* Copies the message into each queue it reaches, and calls on_ready for those. REFUSED: one of them was full
+ * (reject-publish); it has reached the others, as with a real broker. */
 enum og_routed og_store_publish(struct og_store *s, const struct og_message *m,
 	void (*on_ready)(void *ctx, struct og_stored_queue *q), void *ctx);
 struct og_stored *og_store_pop(struct og_stored_queue *q); /* NULL: nothing waits */

@@ -1,13 +1,15 @@
-/* The client of a real broker, as its parts see it: amqp_rabbit.c is the ops, amqp_life.c a connection's life, amqp_dialog.c what
- * the broker says and what we answer, amqp_steps.c the recipe on the wire.
+/* The client of a real broker, as its parts see it: amqp_rabbit.c is the ops, amqp_life.c a connection's life,
+ * amqp_dialog.c what the broker says and what we answer, amqp_steps.c the recipe on the wire.
  *
  *            timer            stream open          channel open, confirms on      all steps answered
  *   DOWN ───────────▶ CONNECTING ────────▶ LOGIN ─────────────────────────▶ RECIPE ─────────────────▶ UP
  *    ▲                    │                  │                                │                       │
  *    └────────────────────┴──────────────────┴────────────────────────────────┴───────────────────────┘ lost: on_down
  *
- *   close(): UP ──▶ LEAVING (publishes on their way are confirmed) ──▶ CLOSING (connection.close is answered) ──▶ GONE (handles
- *   close), within a second; any other state ──▶ CLOSING ──▶ GONE at once */
+ *            close()                confirmed                connection.close answered
+ *   UP ────────────────────▶ LEAVING ───────────▶ CLOSING ─────────────────────────────▶ GONE (handles close)
+ *   any other ─────────────────────────────────▶ CLOSING ── at once ──────────────────▶ GONE
+ * LEAVING and CLOSING last a second together at most. */
 #ifndef OG_IO_AMQP_RABBIT_H
 #define OG_IO_AMQP_RABBIT_H
 

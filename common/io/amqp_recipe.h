@@ -1,5 +1,5 @@
-/* What a client does each time it is connected: an ordered list of declares, binds and consumes. Plain data, shared by the real
- * client and its twin. */
+/* What a client does each time it is connected: an ordered list of declares, binds and consumes. Plain data, shared
+ * by the real client and its twin. */
 #ifndef OG_IO_AMQP_RECIPE_H
 #define OG_IO_AMQP_RECIPE_H
 

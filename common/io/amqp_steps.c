@@ -1,5 +1,6 @@
-/* The recipe is sent in one go: a hundred declares cost one round trip. It is not answered in its order: a consume is answered by
- * the queue's process, a declare or a bind by the channel's, so that a bind's answer can overtake that of the consume before it. */
+/* The recipe is sent in one go: a hundred declares cost one round trip. It is not answered in its order: a consume
+ * is answered by the queue's process, a declare or a bind by the channel's, so that a bind's answer can overtake
+ * that of the consume before it. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -9,8 +9,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-/* Trusts `ca` alone, takes TLS 1.2 at least, shows cert and key where given ("" or NULL: none). PEM files. INVALID names the one
- * that cannot be used. Freed with SSL_CTX_free. */
+/* Trusts `ca` alone, takes TLS 1.2 at least, shows cert and key where given ("" or NULL: none). PEM files. INVALID
+ * names the one that cannot be used. Freed with SSL_CTX_free. */
 SSL_CTX *og_tls_context(const char *ca, const char *cert, const char *key, struct og_error *err);
 
 struct og_tls;
@@ -22,7 +22,8 @@ void og_tls_received(struct og_tls *t, const char *data, size_t len);
 int og_tls_handshake(struct og_tls *t, struct og_error *err);
 /* How many bytes *ret has (alive until the next call); 0: none now; -1: failed. */
 ssize_t og_tls_read(struct og_tls *t, const char **ret, struct og_error *err);
-/* Encrypts all of `plain` (NULL: nothing, as before the end of the handshake), and moves what is to be sent behind `wire`. */
+/* Encrypts all of `plain` (NULL: nothing, as before the end of the handshake), and moves what is to be sent behind
+ * `wire`. */
 void og_tls_seal(struct og_tls *t, struct og_buf *plain, struct og_buf *wire);
 
 #endif

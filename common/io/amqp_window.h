@@ -7,7 +7,8 @@
  *        │ sent, some holes │ not sent yet    │
  *        └──────────────────┴─────────────────┘
  *
- * Settling may call back into anything, also into og_window_add and og_window_close; every publish is settled exactly once. */
+ * Settling may call back into anything, also into og_window_add and og_window_close; every publish is settled
+ * exactly once. */
 #ifndef OG_IO_AMQP_WINDOW_H
 #define OG_IO_AMQP_WINDOW_H
 
@@ -43,8 +44,8 @@ const struct og_publish *og_window_next(struct og_window *w, uint64_t *ret_tag);
 int og_window_settle(struct og_window *w, uint64_t tag, bool multiple, enum og_settled how);
 void og_window_returned(struct og_window *w, uint64_t tag); /* its ack, which follows, will mean RETURNED */
 
-/* The connection is gone. What was sent settles as LOST, or (keep) is to be sent again, in its order, before what was not
- * sent yet. Returns how many are to be sent again. */
+/* The connection is gone. What was sent settles as LOST, or (keep) is to be sent again, in its order, before what
+ * was not sent yet. Returns how many are to be sent again. */
 unsigned og_window_restart(struct og_window *w, bool keep);
 /* True once after an add was refused and there is room again. */
 bool og_window_room_again(struct og_window *w);

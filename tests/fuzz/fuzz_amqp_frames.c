@@ -1,5 +1,5 @@
-/* Bytes of a broker, or of who says to be one: the same events come out whatever the pieces in which they arrive, and all strings
- * of a message can be read. */
+/* Bytes of a broker, or of who says to be one: the same events come out whatever the pieces in which they arrive,
+ * and all strings of a message can be read. */
 #include <stdlib.h>
 #include <string.h>
 

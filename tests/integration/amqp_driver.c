@@ -1,15 +1,16 @@
-/* An AMQP client on a string: test_amqp.py tells it what to do, a line at a time on stdin, and it tells what happens, a JSON
- * object a line on stdout. The arguments are its configuration, key=value.
+/* An AMQP client on a string: test_amqp.py tells it what to do, a line at a time on stdin, and it tells what
+ * happens, a JSON object a line on stdout. The arguments are its configuration, key=value.
  *
  *   exchange NAME TYPE                     queue NAME [quorum] [durable] [exclusive] [auto_delete] [reject] [max=N]
  *   bind EXCHANGE QUEUE KEY                consume QUEUE PREFETCH ack|hold|show     cancel HANDLE     clear
  *   publish EXCHANGE KEY COUNT BYTES [mandatory] [show]      numbered messages; COUNT may be more than the window
  *   rejectheld | ackheld                   stats                                    close
  *
- * Message n has message_id n, a body that begins with n and repeats its low byte, and a header of each kind. Every delivery is
- * checked against that. "-" as an exchange is the nameless one. */
+ * Message n has message_id n, a body that begins with n and repeats its low byte, and a header of each kind. Every
+ * delivery is checked against that. "-" as an exchange is the nameless one. */
 #include <inttypes.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -398,6 +399,7 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++)
 		configure(&config, argv[i]);
+	signal(SIGPIPE, SIG_IGN);
 	uv_loop_init(&loop);
 	og_buf_init(&line, 65536);
 	amqp = og_amqp_open(&loop, &config, &events, &err);

@@ -1,4 +1,4 @@
-"""The AMQP client against a real RabbitMQ: restarted, stopped, alarmed, refusing, behind TLS and behind a bad network."""
+"""The AMQP client and a real RabbitMQ: restarted, stopped, alarmed, refusing, behind TLS, behind a bad network."""
 
 import json
 import signal
@@ -116,11 +116,13 @@ def method(channel, class_id, method_id, arguments=b""):
 
 def publish_raw(rabbit, queue, body):
     """One message to a queue, of any size, and a goodbye that is answered when the broker has taken it."""
-    login = longstr(b"") + shortstr(b"PLAIN") + longstr(f"\0{rabbit.admin}\0{rabbit.password}".encode()) + shortstr(b"en_US")
+    secret = longstr(f"\0{rabbit.admin}\0{rabbit.password}".encode())
+    login = longstr(b"") + shortstr(b"PLAIN") + secret + shortstr(b"en_US")
+    publish = b"\0\0" + shortstr(b"") + shortstr(queue.encode()) + b"\0"
     with socket.create_connection(("127.0.0.1", rabbit.port)) as s:
         s.sendall(b"AMQP\0\0\x09\x01" + method(0, 10, 11, login))
         s.sendall(method(0, 10, 31, struct.pack(">HIH", 1, 131072, 0)) + method(0, 10, 40, shortstr(b"/") + b"\0\0"))
-        s.sendall(method(1, 20, 10, b"\0") + method(1, 60, 40, b"\0\0" + shortstr(b"") + shortstr(queue.encode()) + b"\0"))
+        s.sendall(method(1, 20, 10, b"\0") + method(1, 60, 40, publish))
         s.sendall(frame(2, 1, struct.pack(">HHQH", 60, 0, len(body), 0)))
         for at in range(0, len(body), 131064):
             s.sendall(frame(3, 1, body[at : at + 131064]))
@@ -608,7 +610,9 @@ def ending_tls(rabbit, cert):
     return Proxy(("127.0.0.1", rabbit.port), context)
 
 
-@pytest.mark.parametrize("cert", [{"names": "DNS:elsewhere.example,IP:127.0.0.2"}, {"expired": True}], ids=["host", "expired"])
+@pytest.mark.parametrize(
+    "cert", [{"names": "DNS:elsewhere.example,IP:127.0.0.2"}, {"expired": True}], ids=["host", "expired"]
+)
 def test_tls_with_a_certificate_that_will_not_do(rabbit, authority, request, cert):
     words = {"host": "mismatch", "expired": "expired"}[request.node.callspec.id]
     with ending_tls(rabbit, authority.sign(f"bad-{words}", **cert)) as proxy:

@@ -6,7 +6,7 @@ import threading
 
 
 class Proxy:
-    """Listens on a free port of loopback and forwards to `target` (host, port). `tls`, an ssl.SSLContext, makes it end TLS."""
+    """Listens on a free port of loopback and forwards to `target` (host, port); `tls`, an ssl.SSLContext: ends TLS."""
 
     def __init__(self, target, tls=None):
         self.target, self.tls = target, tls
