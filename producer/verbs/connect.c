@@ -80,8 +80,7 @@ const struct og_verb og_verb_connect = {
 	.max = 1,
 	.summary = "makes this node a member of a cluster: its worker joins it",
 	.details =
-		"\nThe broker must know the cluster and let this node's users into it. With POC_SERVE=1 (or "
-                "node.serve)\n"
+		"\nThe broker must know the cluster and let this node's users into it. With POC_SERVE=1 or node.serve\n"
 		"the node serves; else it is a peer. A peer that is connected again with it comes to serve; one that\n"
 		"serves goes on serving until it is disconnected. `join` is the same.",
 	.run = run,
