@@ -95,7 +95,8 @@ int64_t og_answer_usage(const struct og_answer *a, const char *key)
 	return n > 0 ? n : 0;
 }
 
-/* A merged chat choice is {"index", "delta", "finish_reason"}: the client of a whole answer knows the delta as `message`. */
+/* A merged chat choice is {"index", "delta", "finish_reason"}: the client of a whole answer knows the delta as
+ * `message`. */
 static void finish_choice(json_t *choice)
 {
 	json_t *message = json_incref(json_object_get(choice, "delta"));

@@ -1,5 +1,5 @@
-/* The answer of a run, put together from the chunks that were streamed: chat completion chunks into one chat completion,
- * completion chunks into one text completion. Pure. */
+/* The answer of a run, put together from the chunks that were streamed: chat completion chunks into one chat
+ * completion, completion chunks into one text completion. Pure. */
 #ifndef OG_WORKER_ANSWER_H
 #define OG_WORKER_ANSWER_H
 
@@ -26,8 +26,8 @@ struct og_answer {
 void og_answer_init(struct og_answer *a, bool chat);
 void og_answer_done(struct og_answer *a); /* zeroed is done already */
 
-/* NONE, GARBAGE (no such chunk as is known), or TOO_LARGE. Choices without an index are given theirs. *ret_token: the chunk
- * brought some of the answer's text. */
+/* NONE, GARBAGE (no such chunk as is known), or TOO_LARGE. Choices without an index are given theirs. *ret_token: the
+ * chunk brought some of the answer's text. */
 enum og_fault og_answer_add(struct og_answer *a, json_t *chunk, bool *ret_token);
 
 bool og_answer_any(const struct og_answer *a); /* at least one choice was seen */

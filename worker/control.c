@@ -26,8 +26,9 @@ static bool wants_work(const struct og_worker *w)
 	return w->serving.ready && !w->draining;
 }
 
-/* Begins or ends consuming, as things are now. RabbitMQ 3.10 loses its way when a channel consumes again while it still holds
- * deliveries of a consumer that was cancelled, so after a pause work is taken up only when nothing is held. */
+/* Begins or ends consuming, as things are now. RabbitMQ 3.10 loses its way when a channel consumes again while it
+ * still holds deliveries of a consumer that was cancelled, so after a pause work is taken up only when nothing is
+ * held. */
 void og_worker_consume_or_not(struct og_worker *w)
 {
 	if (w->consumer && !wants_work(w)) {
@@ -91,8 +92,8 @@ static void on_control(void *ctx, const struct og_message *m, uint64_t epoch)
 	og_amqp_ack(w->in, epoch, m->delivery_tag);
 }
 
-/* The control queue has a new name on each connection: the broker may hold the old connection, and with it the old exclusive
- * queue, for a while after we have given it up. */
+/* The control queue has a new name on each connection: the broker may hold the old connection, and with it the old
+ * exclusive queue, for a while after we have given it up. */
 void og_worker_write_recipe(struct og_worker *w)
 {
 	struct og_queue queue;

@@ -5,7 +5,8 @@
 #include "identity.h"
 #include "runs.h"
 
-/* The answer, with timings and who gave it; an answer whose body would be above OG_BODY_MAX gives NULL. The caller frees. */
+/* The answer, with timings and who gave it; an answer whose body would be above OG_BODY_MAX gives NULL. The caller
+ * frees. */
 char *og_done_answer(const struct og_run *r, const struct og_identity *who);
 /* r->fault, in words for the submitter; timings and node only where it ran. */
 char *og_done_error(const struct og_run *r, const struct og_identity *who, const char *words);

@@ -23,7 +23,8 @@ enum og_fault {
 const char *og_fault_name(enum og_fault f);    /* "engine_cut", as it goes over the wire; NONE has no name */
 enum og_state og_fault_state(enum og_fault f); /* the terminal state: NONE is DONE */
 
-/* True where the fault is the engine's and not the prompt's: before more work is taken, it should be asked how it is. */
+/* True where the fault is the engine's and not the prompt's: before more work is taken, it should be asked how it is.
+ */
 bool og_fault_doubts_engine(enum og_fault f);
 
 #endif

@@ -55,7 +55,8 @@ static bool known(struct og_jobs *j, const struct og_envelope *e, const struct o
 
 	switch (og_run_meets(held, e)) {
 	case OG_MEETS_ITSELF:
-		/* The one held before is a second copy of the message, or of a connection that is gone: then this does nothing. */
+		/* The one held before is a second copy of the message, or of a connection that is gone: then this
+		 * does nothing. */
 		og_amqp_ack(j->in, held->delivery_epoch, held->delivery_tag);
 		og_run_take_over(held, e, epoch, tag);
 		j->counts.redelivered++;
@@ -73,7 +74,8 @@ static bool known(struct og_jobs *j, const struct og_envelope *e, const struct o
 	case OG_MEETS_NOBODY:
 		break;
 	}
-	/* Its `done` is confirmed and only our ack was lost. A first delivery is another matter: someone placed it anew. */
+	/* Its `done` is confirmed and only our ack was lost. A first delivery is another matter: someone placed it
+	 * anew. */
 	if (held || !m->redelivered ||
 		og_recent_find(&j->recent, e->id, og_clock_mono_ms(), &attempt) != OG_RECENT_ENDED ||
 		e->attempt > attempt)

@@ -1,5 +1,6 @@
-/* The life of the jobs that a worker holds: a delivery comes in, the engine runs it, its chunks and its `done` go out, and only
- * when the broker has confirmed the `done` is the delivery acked. What each step decides stands in runs.h. */
+/* The life of the jobs that a worker holds: a delivery comes in, the engine runs it, its chunks and its `done` go
+ * out, and only when the broker has confirmed the `done` is the delivery acked. What each step decides stands in
+ * runs.h. */
 #ifndef OG_WORKER_JOBS_H
 #define OG_WORKER_JOBS_H
 
@@ -35,11 +36,12 @@ struct og_jobs {
 	double tokens_per_s; /* moving average of what one slot gives; 0: not known */
 };
 
-/* The fields above "its own" are the caller's to set, before or, as they become known, after; `in` and `engine` before the
- * first delivery. */
+/* The fields above "its own" are the caller's to set, before or, as they become known, after; `in` and `engine`
+ * before the first delivery. */
 void og_jobs_init(struct og_jobs *j, uv_loop_t *loop);
-/* The end, in two steps, without a word about what still runs: the broker gives it to others. First nothing is begun or published
- * any more, and the engine is let go of; then, when neither `in` nor `out` calls back any more, all is freed. */
+/* The end, in two steps, without a word about what still runs: the broker gives it to others. First nothing is begun
+ * or published any more, and the engine is let go of; then, when neither `in` nor `out` calls back any more, all is
+ * freed. */
 void og_jobs_abort(struct og_jobs *j);
 void og_jobs_done(struct og_jobs *j);
 

@@ -41,7 +41,8 @@ static int load(struct program *p, struct og_error *err)
 	return 0;
 }
 
-/* "<node's folder>/worker-<tier or auto>-<n>.sock": what names a worker on its machine, so a second one of the name is refused. */
+/* "<node's folder>/worker-<tier or auto>-<n>.sock": what names a worker on its machine, so a second one of the name
+ * is refused. */
 static char *control_path(const struct program *p)
 {
 	const struct og_tier *t = og_catalogue_find(p->catalogue, p->settings.tier);

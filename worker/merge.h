@@ -3,9 +3,9 @@
  *   {"index":0,"delta":{"content":"He"}}  +  {"index":0,"delta":{"content":"llo"},"finish_reason":"stop"}
  *     = {"index":0,"delta":{"content":"Hello"},"finish_reason":"stop"}
  *
- * So whatever an engine streams beside the content (tool calls, reasoning, log probabilities) ends up whole in the answer without
- * being known by name. Joined texts are kept in growing buffers, not as JSON strings: adding a token costs what the token is
- * long. */
+ * So whatever an engine streams beside the content (tool calls, reasoning, log probabilities) ends up whole in the
+ * answer without being known by name. Joined texts are kept in growing buffers, not as JSON strings: adding a token
+ * costs what the token is long. */
 #ifndef OG_WORKER_MERGE_H
 #define OG_WORKER_MERGE_H
 
@@ -25,7 +25,8 @@ void og_merge_free(struct og_merge *m);
 /* What one add did, in bytes. */
 struct og_merged {
 	size_t bytes; /* kept by it, roughly */
-	size_t joined; /* of them: text joined to text. A token, in whichever field it came, counts; a role or an id does not */
+	/* Of them: text joined to text. A token, in whichever field it came, counts; a role or an id does not. */
+	size_t joined;
 };
 
 /* -1: nested too deep, or an index out of bounds; some of the delta may have been added by then. */

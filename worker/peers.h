@@ -8,7 +8,8 @@
 #include "model/presence.h"
 
 struct og_peers {
-	char **names; /* of the others, sorted; a name that several nodes have is followed by the start of the node's id */
+	/* Of the others, sorted; a name that several nodes have is followed by the start of the node's id. */
+	char **names;
 	size_t n;
 	size_t untold; /* others that the message did not name */
 	bool namesake; /* another node has our name */

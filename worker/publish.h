@@ -1,8 +1,8 @@
 /* What a worker says about a run: `started`, chunks, `done`; and messages that nobody can read, to og.dead.
  *
- * The broker may be slower than the engine. What does not fit the confirm window waits here, in its order. Chunks that wait are
- * bounded in bytes: beyond that they are dropped, which a client sees as a gap in og-seq and fills from `done`. A `done` is
- * never dropped; there are no more of them than slots. */
+ * The broker may be slower than the engine. What does not fit the confirm window waits here, in its order. Chunks
+ * that wait are bounded in bytes: beyond that they are dropped, which a client sees as a gap in og-seq and fills from
+ * `done`. A `done` is never dropped; there are no more of them than slots. */
 #ifndef OG_WORKER_PUBLISH_H
 #define OG_WORKER_PUBLISH_H
 

@@ -1,5 +1,5 @@
-/* What is to be known of jobs that are not here: those cancelled before they came, and those that just ended, whose ack may
- * have been lost with a connection. Kept for 60 s, and the oldest go first beyond a bound. Pure. */
+/* What is to be known of jobs that are not here: those cancelled before they came, and those that just ended, whose
+ * ack may have been lost with a connection. Kept for 60 s, and the oldest go first beyond a bound. Pure. */
 #ifndef OG_WORKER_RECENT_H
 #define OG_WORKER_RECENT_H
 

@@ -64,7 +64,8 @@ int og_request_parse(const char *id, const void *body, size_t len, struct og_req
 	if (!og_utf8_valid(body, len, &bad))
 		return og_fail(err, OG_INVALID, "the request is not UTF-8: byte %zu", bad);
 	q.body = json_loadb(body, len, JSON_ALLOW_NUL, &why);
-	/* The parser's own words may quote the prompt, and an error ends up in other people's logs: the place is enough. */
+	/* The parser's own words may quote the prompt, and an error ends up in other people's logs: the place is
+	 * enough. */
 	if (!q.body)
 		return og_fail(
 			err, OG_INVALID, "the request is not JSON: wrong at line %d, column %d", why.line, why.column);

@@ -1,12 +1,13 @@
-/* The jobs that this worker holds, one `struct og_run` each, and what a delivery of a job that is already here means. Pure.
+/* The jobs that this worker holds, one `struct og_run` each, and what a delivery of a job that is already here means.
+ * Pure.
  *
  *   delivered ──▶ WAITING ──▶ RUNNING ──▶ SETTLING ──▶ acked, freed
  *                 (all slots    │            ▲    its `done` is published and
  *                  are taken)   │            │    not confirmed yet
  *                    └──────────┴── refused, cancelled, expired
  *
- * The delivery that a run will ack may change while it lives: when the connection is lost the broker delivers the job again,
- * and the run that was never told to stop takes the new delivery over. */
+ * The delivery that a run will ack may change while it lives: when the connection is lost the broker delivers the job
+ * again, and the run that was never told to stop takes the new delivery over. */
 #ifndef OG_WORKER_RUNS_H
 #define OG_WORKER_RUNS_H
 

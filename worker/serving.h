@@ -1,4 +1,5 @@
-/* Whether this worker serves now, and what: asks the engine until it really has the model, and again whenever there is doubt.
+/* Whether this worker serves now, and what: asks the engine until it really has the model, and again whenever there
+ * is doubt.
  *
  *   ASKING ──the engine has a tier's model──▶ READY
  *     ▲ ▲                                      │ │  idle for 10 s: is it still there?
@@ -40,8 +41,8 @@ struct og_serving {
 void og_serving_start(struct og_serving *s, uv_loop_t *loop);
 void og_serving_stop(struct og_serving *s);
 
-/* A run found the engine at fault: it is asked at once. After several in a row nothing more is taken for a while, whatever it
- * answers: a worker that fails fast would otherwise draw all work to itself. */
+/* A run found the engine at fault: it is asked at once. After several in a row nothing more is taken for a while,
+ * whatever it answers: a worker that fails fast would otherwise draw all work to itself. */
 #define OG_SERVING_FAILURES_MAX 3
 void og_serving_doubt(struct og_serving *s);
 void og_serving_trust(struct og_serving *s); /* a run went well: the next failure is the first again */

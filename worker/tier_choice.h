@@ -14,8 +14,8 @@ struct og_tier_wish {
 struct og_tier_choice {
 	const struct og_tier *tier;
 	char model[OG_NAME_MAX]; /* as the engine spells it */
-	char warning
-		[256]; /* "": none. A tier that was asked for and that this machine is too small for is served all the same */
+	/* "": none. A tier that was asked for and that this machine is too small for is served all the same. */
+	char warning[256];
 };
 
 /* `auto` takes the best tier (the catalogue's last) that the machine is eligible for and the engine serves.

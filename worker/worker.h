@@ -1,7 +1,8 @@
 /* The worker: a node's presence in the cluster and, where it serves, one tier of it.
  *
- * Two broker connections, because a broker that has too much to do stops reading from those who publish: `in` reads work and
- * control and acks, `out` publishes. Work is consumed only while the engine really serves the model (serving.h).
+ * Two broker connections, because a broker that has too much to do stops reading from those who publish: `in` reads
+ * work and control and acks, `out` publishes. Work is consumed only while the engine really serves the model
+ * (serving.h).
  *
  *   open ──▶ [in and out up: "Joined cluster X"] ──▶ consume while serving ──▶ drain ──▶ leave ──▶ closed */
 #ifndef OG_WORKER_WORKER_H

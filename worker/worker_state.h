@@ -1,5 +1,5 @@
-/* What the parts of the worker share: worker.c (its life and connections), control.c (what it consumes), report.c (what it says of
- * itself). */
+/* What the parts of the worker share: worker.c (its life and connections), control.c (what it consumes), report.c
+ * (what it says of itself). */
 #ifndef OG_WORKER_STATE_H
 #define OG_WORKER_STATE_H
 

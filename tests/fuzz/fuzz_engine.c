@@ -1,5 +1,5 @@
-/* What an engine may stream, in either dialect. However its bytes are cut the same answer comes of them, and that answer can be
- * told: a `done` which is JSON, whose text is the answer's.
+/* What an engine may stream, in either dialect. However its bytes are cut the same answer comes of them, and that
+ * answer can be told: a `done` which is JSON, whose text is the answer's.
  *
  * The first byte chooses: bit 0 the dialect, bit 1 chat or completion, the rest the size of the pieces. */
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* What differs between engines that are asked over HTTP and stream their answer: paths, the form of a request, the form of an
- * event. http_engine.c does the rest. */
+/* What differs between engines that are asked over HTTP and stream their answer: paths, the form of a request, the
+ * form of an event. http_engine.c does the rest. */
 #ifndef OG_WORKER_DIALECT_H
 #define OG_WORKER_DIALECT_H
 
@@ -56,7 +56,8 @@ extern const struct og_dialect og_dialect_openai, og_dialect_ollama;
 /* Helpers for dialects. */
 void og_dialect_fault(struct og_dialect_event *e, enum og_fault fault, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* What an error object (or a string, or {"error": …}, {"message": …}, {"detail": …}) says, cut to `size`; false: nothing. */
+/* What an error object (or a string, or {"error": …}, {"message": …}, {"detail": …}) says, cut to `size`; false:
+ * nothing. */
 bool og_dialect_words(const json_t *error, char *words, size_t size);
 /* Adds a name to those served; one that is too long, or one too many, is left out. */
 void og_dialect_serves(struct og_serves *serves, const json_t *name);

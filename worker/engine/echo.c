@@ -79,7 +79,8 @@ static void on_idle(uv_idle_t *idle)
 		probe_cb(e->probe_ctx, serves, NULL);
 		free(serves);
 	}
-	/* A callback may begin a run, which is then for the next round, or cancel one: the head is looked at anew each time. */
+	/* A callback may begin a run, which is then for the next round, or cancel one: the head is looked at anew
+	 * each time. */
 	DL_COUNT(e->runs, r, n);
 	for (; n && e->runs; n--) {
 		struct og_engine_sink sink = e->runs->sink;

@@ -1,11 +1,11 @@
-/* The engine that answers prompts, and how engines differ: one ops table a kind. Adding a kind is one new file and one row in
- * engine.c (an engine asked over HTTP needs only a dialect: dialect.h).
+/* The engine that answers prompts, and how engines differ: one ops table a kind. Adding a kind is one new file and
+ * one row in engine.c (an engine asked over HTTP needs only a dialect: dialect.h).
  *
  *   open ──▶ probe (what does it serve?) ──▶ start a run ──▶ event, event, … ──▶ end
  *                                                 └─ cancel: no callback follows
  *
- * No callback is called from inside the call that begins a thing. From inside a callback any function may be called except
- * close. */
+ * No callback is called from inside the call that begins a thing. From inside a callback any function may be called
+ * except close. */
 #ifndef OG_WORKER_ENGINE_H
 #define OG_WORKER_ENGINE_H
 
@@ -42,8 +42,9 @@ struct og_serves {
 typedef void og_engine_probe_cb(void *ctx, const struct og_serves *serves, const struct og_error *err);
 
 struct og_engine_sink {
-	/* One event in the form of a chat completion (or completion) chunk. `text` holds its bytes where the engine's own may be passed
-	 * on as they are, and is NULL where the chunk would have to be written out. A fault ends the run: `end` tells it. */
+	/* One event in the form of a chat completion (or completion) chunk. `text` holds its bytes where the engine's
+	 * own may be passed on as they are, and is NULL where the chunk would have to be written out. A fault ends
+	 * the run: `end` tells it. */
 	enum og_fault (*event)(void *ctx, json_t *chunk, const char *text, size_t len);
 	/* Once, last; the run is gone. `words`: what happened, for people; the engine's own where it said something. */
 	void (*end)(void *ctx, enum og_fault fault, const char *words);
@@ -57,8 +58,8 @@ struct og_engine_ops {
 	const char *kind;
 	struct og_engine *(*open)(
 		uv_loop_t *loop, struct og_http *http, const struct og_engine_config *config, struct og_error *err);
-	/* One at a time: a second probe takes the place of the first, whose callback is not called any more. -1: it could not
-	 * even be asked. */
+	/* One at a time: a second probe takes the place of the first, whose callback is not called any more. -1: it
+	 * could not even be asked. */
 	int (*probe)(struct og_engine *e, og_engine_probe_cb *cb, void *ctx, struct og_error *err);
 	/* `model`: the engine's own name for it. `total_ms`: an earlier end than the configured one; 0: none.
 	 * NULL: it could not even be asked. */

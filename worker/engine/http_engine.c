@@ -38,8 +38,8 @@ static bool is_version(const char *segment)
 	return segment[0] == '/' && segment[1] == 'v' && segment[2] && !segment[2 + strspn(segment + 2, "0123456789")];
 }
 
-/* http://host:8080 and http://host:8080/v1/ are one engine: both ways to write its address are in use, and an API may be at another
- * version than the usual one. */
+/* http://host:8080 and http://host:8080/v1/ are one engine: both ways to write its address are in use, and an API may
+ * be at another version than the usual one. */
 static void split_url(const char *url, const char *api, char **ret_root, char **ret_api)
 {
 	char *root = og_strdup(url), *last;

@@ -1,5 +1,5 @@
-/* Ollama's native API: /api/chat and /api/generate, JSON lines. Requests are turned from OpenAI's form into its own, and its
- * lines into chunks of OpenAI's form, so that clients and the rest of the worker know one form only. */
+/* Ollama's native API: /api/chat and /api/generate, JSON lines. Requests are turned from OpenAI's form into its own,
+ * and its lines into chunks of OpenAI's form, so that clients and the rest of the worker know one form only. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -166,7 +166,8 @@ static json_t *request(const struct og_request *q, const char *model, const char
 
 /* ---- the answer ---- */
 
-/* Calls of tools come whole, one line each; in OpenAI's form they have an id and a number, and their arguments are text. */
+/* Calls of tools come whole, one line each; in OpenAI's form they have an id and a number, and their arguments are
+ * text. */
 static json_t *chunk_tool_calls(struct og_dialect_run *run, const json_t *calls)
 {
 	json_t *out = json_array(), *call;

@@ -1,5 +1,5 @@
-/* Any server with OpenAI's chat completions and completions: llama.cpp's server, vLLM, LM Studio, a cloud. The client's request
- * goes to it with every parameter it holds; its events go to the client byte for byte. */
+/* Any server with OpenAI's chat completions and completions: llama.cpp's server, vLLM, LM Studio, a cloud. The
+ * client's request goes to it with every parameter it holds; its events go to the client byte for byte. */
 #include <string.h>
 
 #include "engine/dialect.h"
@@ -32,7 +32,8 @@ static int probed(size_t step, const json_t *body, struct og_serves *serves, str
 	return 0;
 }
 
-/* It is always streamed, whether the client wants chunks or not: that is how a stall, a cancel and the first token show. */
+/* It is always streamed, whether the client wants chunks or not: that is how a stall, a cancel and the first token
+ * show. */
 static json_t *request(const struct og_request *q, const char *model, const char **ret_path)
 {
 	json_t *body = json_copy(q->body);

@@ -1,5 +1,5 @@
-/* One streamed answer, from bytes to events: framing, the dialect's reading of an event, and when the answer is whole. Pure: no
- * connection, no clock, so that tests and the fuzzer can be the engine.
+/* One streamed answer, from bytes to events: framing, the dialect's reading of an event, and when the answer is
+ * whole. Pure: no connection, no clock, so that tests and the fuzzer can be the engine.
  *
  *   open ──▶ (event …) ──▶ ended: the engine said so ([DONE], "done":true)
  *     │                └──▶ ended: the bytes ended, and a finish_reason had come

@@ -49,7 +49,7 @@ Test(answer, a_chat, .fini = teardown)
 	cr_assert(!og_answer_any(&a));
 	cr_assert_eq(add("{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"m\","
 			 "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_"
-	                 "reason\":null}]}",
+			 "reason\":null}]}",
 			     &token),
 		OG_FAULT_NONE);
 	cr_assert(!token, "a role is no token");

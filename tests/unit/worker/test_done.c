@@ -43,11 +43,11 @@ Test(done, an_answer)
 	json_decref(chunk);
 	expect(og_done_answer(&r, &who),
 		"{\"response\":{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"Small\",\"choices\":[{"
-	        "\"index\":0,\"message\":"
+		"\"index\":0,\"message\":"
 		"{\"role\":\"assistant\",\"content\":\"4\"}}]},\"text\":\"4\",\"timings\":{\"queue_ms\":4,\"first_"
-	        "token_ms\":20,"
+		"token_ms\":20,"
 		"\"run_ms\":1020,\"tokens_per_s\":10.0},\"node\":{\"id\":\"11111111-1111-4111-8111-111111111111\","
-	        "\"name\":"
+		"\"name\":"
 		"\"NodeA\",\"worker\":\"NodeA/Small/1\"},\"model\":\"small-engine\",\"tier\":\"Small\"}");
 	og_answer_done(&r.answer);
 }
@@ -60,9 +60,9 @@ Test(done, an_error_before_and_after_it_ran)
 		"{\"error\":{\"type\":\"invalid_request\",\"message\":\"the prompt is ?\"}}");
 	r = (struct og_run){.fault = OG_FAULT_ENGINE_CUT, .started_ms = 5, .started_us = 1, .ended_us = 2001};
 	expect(og_done_error(&r, &who, "cut"), "{\"error\":{\"type\":\"engine_cut\",\"message\":\"cut\"},\"timings\":{"
-	                                       "\"queue_ms\":0,\"first_token_ms\":0,\"run_ms\":2,"
+					       "\"queue_ms\":0,\"first_token_ms\":0,\"run_ms\":2,"
 					       "\"tokens_per_s\":0.0},\"node\":{\"id\":\"11111111-1111-4111-8111-"
-	                                       "111111111111\",\"name\":\"NodeA\",\"worker\":"
+					       "111111111111\",\"name\":\"NodeA\",\"worker\":"
 					       "\"NodeA/Small/1\"},\"model\":\"small-engine\",\"tier\":\"Small\"}");
 }
 

@@ -1,4 +1,4 @@
-#include "worker/bench_of_jobs.h"
+#include "worker/fixture.h"
 
 TestSuite(jobs, .init = setup, .fini = teardown, .timeout = 10);
 

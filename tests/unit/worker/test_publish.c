@@ -1,5 +1,5 @@
 /* What the publisher does when the broker is slower than the engine. */
-#include "worker/bench_of_jobs.h"
+#include "worker/fixture.h"
 
 static void narrow(void)
 {

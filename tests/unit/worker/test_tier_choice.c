@@ -12,7 +12,7 @@ TestSuite(tier_choice, .timeout = 10);
 
 static const char rows[] =
 	"[tier Small]\ncpu_cores = 1\nram_gib = 1\nvram_gib = 0\ndisk_gib = 1\nengine_model = small-engine\naliases = "
-        "tiny\n"
+	"tiny\n"
 	"[tier Middle]\ncpu_cores = 2\nram_gib = 4\nvram_gib = 0\ndisk_gib = 1\n"
 	"[tier Big]\ncpu_cores = 8\nram_gib = 64\nvram_gib = 0\ndisk_gib = 1\nengine_model = big:latest\n";
 

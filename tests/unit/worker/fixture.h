@@ -1,6 +1,7 @@
-/* A broker in memory with a worker's jobs on it, a producer that listens, and an engine whose every word is the test's. */
-#ifndef OG_TESTS_WORKER_BENCH_OF_JOBS_H
-#define OG_TESTS_WORKER_BENCH_OF_JOBS_H
+/* A broker in memory with a worker's jobs on it, a producer that listens, and an engine whose every word is the
+ * test's. */
+#ifndef OG_TESTS_WORKER_FIXTURE_H
+#define OG_TESTS_WORKER_FIXTURE_H
 
 #include <criterion/criterion.h>
 #include <stdio.h>
