@@ -25,15 +25,21 @@ struct og_recent {
 	uint64_t key;
 };
 
+/* Every bit of x over every bit of the result (the finalizer of MurmurHash3): clients also count their ids up. */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 33) * UINT64_C(0xff51afd7ed558ccd);
+	x = (x ^ x >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return x ^ x >> 33;
+}
+
 static uint32_t *chain_of(const struct og_recent *r, const uuid_t id)
 {
 	uint64_t a, b;
 
 	memcpy(&a, id, 8);
 	memcpy(&b, id + 8, 8);
-	a = (a ^ r->key) * UINT64_C(0x9e3779b97f4a7c15);
-	a = (a ^ (a >> 32) ^ b) * UINT64_C(0xbf58476d1ce4e5b9);
-	return &r->chains[(a >> 32) % r->room];
+	return &r->chains[mix(mix(a ^ r->key) ^ b) % r->room];
 }
 
 struct og_recent *og_recent_new(size_t cap)

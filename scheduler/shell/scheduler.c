@@ -1,6 +1,7 @@
 #include "shell/scheduler.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,9 +74,21 @@ static void look_after(struct og_scheduler *s, unsigned tier, int64_t now)
 		og_answer_end(s, e, OG_STATE_NO_CAPACITY, "no_capacity", "no worker has served its tier for 10 min");
 }
 
+/* A burst leaves the heap full of holes: they are given back to the system when it is over. */
+static void give_back_memory(struct og_scheduler *s)
+{
+	bool calm = !s->term || !s->lead->ops->in_flight(s->lead);
+
+	if (!calm || s->trimmed_at == s->counts.ended)
+		return;
+	s->trimmed_at = s->counts.ended;
+	malloc_trim(0);
+}
+
 static void slow_tick(struct og_scheduler *s, int64_t now)
 {
 	og_presence_tick(s, now);
+	give_back_memory(s);
 	if (!s->term || !s->term->opened || s->draining)
 		return;
 	for (unsigned i = 0; i < s->catalogue->n; i++)

@@ -29,6 +29,11 @@ struct og_redis_script og_script_accept = {.name = "accept", .text =
 	"local was = redis.call('HMGET', job, 'state', 'tenant', 'hash', 'refused', 'error')\n"
 	"local state = was[1]\n"
 	"if state and was[4] then\n"
+	"  local size = redis.call('STRLEN', result) + 1024\n"
+	"  if redis.call('ZREM', p..'results', ARGV[2]..':'..size) == 1 then\n"
+	"    redis.call('DECRBY', p..'results_bytes', size)\n"
+	"  end\n"
+	"  redis.call('ZREM', p..'gone', ARGV[2])\n"
 	"  redis.call('DEL', job, result)\n"
 	"  state = false\n"
 	"end\n"
@@ -58,7 +63,8 @@ struct og_redis_script og_script_record = {.name = "record", .text =
 	EVENT
 	"return 1\n"};
 
-/* The budget: `results` names each id with its size, so that what expired by itself can be taken off the sum as well. */
+/* The budget. `results` names each id with its size (the body, and 1 KiB for its record and what else is kept of it), so that what
+ * expired by itself can be taken off the sum too. Of a result that had to go the record stays for a while, to say so: `gone`, bounded. */
 struct og_redis_script og_script_finish = {.name = "finish", .text =
 	FENCE TERMINAL
 	"local id, job, now, ttl, body = ARGV[2], p..'job:'..ARGV[2], ARGV[4], ARGV[5], ARGV[8]\n"
@@ -80,15 +86,21 @@ struct og_redis_script og_script_finish = {.name = "finish", .text =
 	"redis.call('EXPIRE', job, ttl)\n"
 	"redis.call('ZREM', p..'open', id)\n"
 	"redis.call('SET', p..'result:'..id, body, 'EX', ttl)\n"
-	"redis.call('ZADD', p..'results', now, id..':'..#body)\n"
-	"local total = redis.call('INCRBY', p..'results_bytes', #body)\n"
+	"local size = #body + 1024\n"
+	"redis.call('ZADD', p..'results', now, id..':'..size)\n"
+	"local total = redis.call('INCRBY', p..'results_bytes', size)\n"
 	"for i = 1, 16 do\n"
 	"  local oldest = redis.call('ZRANGE', p..'results', 0, 0, 'WITHSCORES')\n"
-	"  local gone = oldest[1] and tonumber(oldest[2]) + tonumber(ttl) * 1000 < tonumber(now)\n"
-	"  if not oldest[1] or not (gone or total > tonumber(ARGV[6])) then break end\n"
+	"  local expired = oldest[1] and tonumber(oldest[2]) + tonumber(ttl) * 1000 < tonumber(now)\n"
+	"  if not oldest[1] or not (expired or total > tonumber(ARGV[6])) then break end\n"
+	"  local first = string.sub(oldest[1], 1, 36)\n"
 	"  redis.call('ZREM', p..'results', oldest[1])\n"
-	"  redis.call('DEL', p..'result:'..string.sub(oldest[1], 1, 36))\n"
+	"  redis.call('DEL', p..'result:'..first)\n"
+	"  redis.call('ZADD', p..'gone', oldest[2], first)\n"
 	"  total = redis.call('DECRBY', p..'results_bytes', string.sub(oldest[1], 38))\n"
+	"end\n"
+	"for i = 1, redis.call('ZCARD', p..'gone') - 50000 do\n"
+	"  redis.call('DEL', p..'job:'..redis.call('ZPOPMIN', p..'gone')[1])\n"
 	"end\n"
 	"redis.call('HINCRBY', p..'counters', ARGV[3], 1)\n"
 	EVENT

@@ -54,3 +54,23 @@ Test(recent, one_id_in_either_case_of_letters)
 	cr_expect_eq(og_recent_count(r), 1);
 	og_recent_free(r);
 }
+
+/* With long chains this takes minutes. */
+Test(recent, ids_that_are_counted_up_are_found_as_fast)
+{
+	struct og_recent *r = og_recent_new(32768);
+	char id[37];
+
+	for (unsigned head = 0; head < 2; head++) {
+		for (unsigned i = 0; i < 200000; i++) {
+			if (head)
+				snprintf(id, sizeof(id), "%08x-0000-4000-8000-000000000000", i);
+			else
+				snprintf(id, sizeof(id), "00000000-0000-4000-8000-%012x", i);
+			og_recent_add(r, id, i);
+			cr_assert(og_recent_find(r, id, NULL));
+		}
+	}
+	cr_expect_eq(og_recent_count(r), 32768);
+	og_recent_free(r);
+}
