@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <utlist.h>
 
 #include "model/envelope.h"
 
@@ -222,4 +223,40 @@ struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_
 			if (t->lanes[class][k].list)
 				return t->lanes[class][k].list;
 	return NULL;
+}
+
+static unsigned mark_silent(struct og_index *ix, struct og_lane *l)
+{
+	struct og_entry *e;
+	unsigned n = 0;
+
+	DL_FOREACH(l->list, e)
+	{
+		if (e->where == OG_WHERE_LANE && !e->astray) {
+			og_index_set_astray(ix, e, true);
+			n++;
+		}
+	}
+	return n;
+}
+
+static bool is_silent(struct og_lane *l, bool reading, int64_t now)
+{
+	if (!reading || !l->waiting || l->n_heads)
+		l->silent_from = 0;
+	else if (!l->silent_from)
+		l->silent_from = now;
+	return l->silent_from && now - l->silent_from >= OG_SILENT_MS;
+}
+
+unsigned og_plan_silent(struct og_plan *p, unsigned tier, bool reading, int64_t now)
+{
+	struct og_tier_index *t = &p->index->tiers[tier];
+	unsigned n = 0;
+
+	for (int c = 0; c < OG_CLASSES; c++)
+		for (int k = 0; k < OG_LANES; k++)
+			if (is_silent(&t->lanes[c][k], reading, now))
+				n += mark_silent(p->index, &t->lanes[c][k]);
+	return n;
 }

@@ -15,6 +15,7 @@
 #define OG_ASTRAY_MS                                                                                                   \
 	10000 /* the least age of a placement that may be judged astray, and of a stranger that is forgotten */
 #define OG_FREE_MS        5000 /* how long a worker must have had a free slot to prove that its tier's queue is empty */
+#define OG_SILENT_MS      10000 /* how long a lane that should show a body may show none */
 #define OG_LATE_GRACE_MS  30000 /* a placed job past its deadline: the worker's own answer is awaited so long */
 #define OG_GRACE_PERIODS  2     /* a new leader hears the fleet for so many presence periods before it refuses */
 #define OG_RECENT_MAX     32768
@@ -72,6 +73,11 @@ unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e);
 unsigned og_plan_retry_s(const struct og_plan *p, unsigned tier, int64_t now); /* "try again in S s" */
 /* One that waits for a tier which has been gone for OG_TIER_GONE_MS; NULL: none. */
 struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_t now);
+
+/* Jobs of which the index thinks that they wait, and whose lanes show no body for OG_SILENT_MS while they are being read: their
+ * bodies are elsewhere (records that Redis lost the last of tell of such). They count for nobody's position any more; returns how
+ * many. They keep their entries, so that their deadline, a cancel and their bodies, should they come, still find them. */
+unsigned og_plan_silent(struct og_plan *p, unsigned tier, bool reading, int64_t now);
 
 /* --- what is placed --- */
 

@@ -52,7 +52,25 @@ static struct og_lane *lane_of(struct og_index *ix, const struct og_entry *e)
 	return og_index_lane(ix, e->tier, e->class, e->lane);
 }
 
-/* What `where` counts for, and takes back again: see the top of index.h. */
+/* What an entry counts for where it is. */
+static void count(struct og_index *ix, const struct og_entry *e, int sign)
+{
+	struct og_tier_index *t = &ix->tiers[e->tier];
+	unsigned one = (unsigned)sign;
+
+	if (e->astray)
+		return;
+	if (og_entry_waits(e)) {
+		lane_of(ix, e)->waiting += one;
+		t->waiting[e->class] += one;
+		ix->waiting += (size_t)sign;
+		ix->waiting_bytes += (uint64_t)sign * e->bytes;
+	} else if (og_entry_placed(e)) {
+		t->placed += one;
+		ix->placed += (size_t)sign;
+	}
+}
+
 static void enter(struct og_index *ix, struct og_entry *e)
 {
 	struct og_tier_index *t = &ix->tiers[e->tier];
@@ -60,33 +78,22 @@ static void enter(struct og_index *ix, struct og_entry *e)
 	if (og_entry_waits(e)) {
 		e->seq = t->next_seq[e->class]++;
 		DL_APPEND(lane_of(ix, e)->list, e);
-		t->waiting[e->class]++;
-		ix->waiting++;
-		ix->waiting_bytes += e->bytes;
 	} else if (og_entry_placed(e)) {
 		DL_APPEND(t->placed_list, e);
-		t->placed += !e->astray;
-		ix->placed++;
 	}
+	count(ix, e, 1);
 	if (e->deadline_ms && e->where != OG_WHERE_CHECK && e->where != OG_WHERE_ENDED)
 		og_heap_put(ix, e);
 }
 
 static void leave(struct og_index *ix, struct og_entry *e)
 {
-	struct og_tier_index *t = &ix->tiers[e->tier];
-
-	if (og_entry_waits(e)) {
+	count(ix, e, -1);
+	if (og_entry_waits(e))
 		DL_DELETE(lane_of(ix, e)->list, e);
-		t->waiting[e->class]--;
-		ix->waiting--;
-		ix->waiting_bytes -= e->bytes;
-	} else if (og_entry_placed(e)) {
-		DL_DELETE(t->placed_list, e);
-		t->placed -= !e->astray;
-		e->astray = false;
-		ix->placed--;
-	}
+	else if (og_entry_placed(e))
+		DL_DELETE(ix->tiers[e->tier].placed_list, e);
+	e->astray = false;
 	og_heap_take(ix, e);
 }
 
@@ -161,12 +168,9 @@ void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where)
 
 void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray)
 {
-	struct og_tier_index *t = &ix->tiers[e->tier];
-
-	if (!og_entry_placed(e) || e->astray == astray)
-		return;
-	e->astray = astray;
-	t->placed = astray ? t->placed - 1 : t->placed + 1;
+	count(ix, e, -1);
+	e->astray = astray && (og_entry_waits(e) || og_entry_placed(e));
+	count(ix, e, 1);
 }
 
 void og_index_remove(struct og_index *ix, struct og_entry *e)
@@ -196,27 +200,28 @@ void og_index_free(struct og_index *ix, void (*release)(struct og_entry *e))
 	free(ix);
 }
 
-static int hold_at(struct og_lane *l, unsigned place, struct og_entry *e, struct og_held *held)
+static int hold_at(struct og_index *ix, unsigned place, struct og_entry *e, struct og_held *held)
 {
+	struct og_lane *l = lane_of(ix, e);
+
 	if (l->n_heads == OG_LANE_PREFETCH)
 		return -1;
 	memmove(&l->heads[place + 1], &l->heads[place], (l->n_heads - place) * sizeof(*l->heads));
 	l->heads[place] = e;
 	l->n_heads++;
 	e->held = held;
+	og_index_set_astray(ix, e, false);
 	return 0;
 }
 
 int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held)
 {
-	struct og_lane *l = lane_of(ix, e);
-
-	return hold_at(l, l->n_heads, e, held);
+	return hold_at(ix, lane_of(ix, e)->n_heads, e, held);
 }
 
 int og_index_hold_first(struct og_index *ix, struct og_entry *e, struct og_held *held)
 {
-	return hold_at(lane_of(ix, e), 0, e, held);
+	return hold_at(ix, 0, e, held);
 }
 
 struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e)

@@ -6,9 +6,10 @@
  *     └───────────────────────────────┘
  *
  * `where` decides in which list an entry is and what it counts for, so og_index_move is the only place that counts:
- *   TO_LANE, LANE       wait: in their lane's list, in the order of the lane; their bytes count
- *   TO_TIER, TIER, RUN  placed: in their tier's list, oldest placement first; each takes a slot, unless it is astray (admit.h)
+ *   TO_LANE, LANE       wait: in their lane's list, in the order of the lane
+ *   TO_TIER, TIER, RUN  placed: in their tier's list, oldest placement first; each takes a slot
  *   CHECK, ENDED        neither
+ * One that is astray (admit.h) is in its list and counts for nothing.
  *
  * Pure: no I/O, no clock. The shell hangs what it needs for its messages on `held`, `move` and `watchers`, unseen by this module. */
 #ifndef OG_SCHEDULER_INDEX_H
@@ -71,7 +72,7 @@ struct og_entry {
 	bool explicit_id : 1;
 	bool progress : 1;   /* it wants placed and started messages */
 	bool cancelling : 1; /* whoever runs it is told to stop */
-	bool astray : 1;     /* placed, and evidently nowhere: counts for no slot */
+	bool astray : 1;     /* evidently not where it should be */
 	char id[OG_ID_LEN + 1];
 	char reply[OG_REPLY_RANDOM + 1]; /* the random part of the reply key; the rest is the submitter */
 };
@@ -80,6 +81,8 @@ struct og_lane {
 	struct og_entry *list;                    /* what waits, oldest first */
 	struct og_entry *heads[OG_LANE_PREFETCH]; /* those whose bodies we hold, in the lane's order */
 	unsigned n_heads;
+	unsigned waiting;    /* in the list, and not astray */
+	int64_t silent_from; /* since when it should show a body and shows none; 0: it does, or need not */
 };
 
 struct og_tier_index {
@@ -97,7 +100,7 @@ struct og_index {
 	size_t heap_len, heap_room;
 	struct og_tier_index *tiers;
 	size_t n_tiers;
-	size_t waiting, placed; /* entries, of all tiers; placed counts those astray too */
+	size_t waiting, placed; /* of all tiers */
 	uint64_t waiting_bytes;
 };
 
@@ -122,10 +125,10 @@ struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts,
 void og_index_fill(struct og_index *ix, struct og_entry *e, const struct og_facts *facts);
 void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where);
 void og_index_remove(struct og_index *ix, struct og_entry *e); /* frees it */
-/* A placed one counts for no slot any more (or does again). */
+/* It counts no more (or does again). */
 void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray);
 
-/* Its body has come up at the head of its lane. -1: so many are held already (which a reader with our prefetch never sees). */
+/* Its body has come up at the head of its lane: it is not astray. -1: so many are held already (which a reader with our prefetch never sees). */
 int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held);
 int og_index_hold_first(
 	struct og_index *ix, struct og_entry *e, struct og_held *held);   /* given back: it is the head again */

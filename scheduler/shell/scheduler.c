@@ -59,6 +59,15 @@ void og_scheduler_arm_due(struct og_scheduler *s)
 	uv_timer_start(&s->due, on_due, (uint64_t)delay, 0);
 }
 
+static bool reads_all(const struct og_term *t)
+{
+	bool up = t->intake.up;
+
+	for (size_t i = 0; i < t->n_lanes; i++)
+		up = up && t->lanes[i].up;
+	return up;
+}
+
 /* The watch over what is placed, tier by tier: slots that leaked, strangers, jobs without hope. */
 static void look_after(struct og_scheduler *s, unsigned tier, int64_t now)
 {
@@ -68,6 +77,7 @@ static void look_after(struct og_scheduler *s, unsigned tier, int64_t now)
 	if (astray)
 		og_warn("placed jobs are nowhere to be seen: their slots are free again", "tier=%s jobs=%u",
 			s->catalogue->tiers[tier].key, astray);
+	og_plan_silent(&s->plan, tier, reads_all(s->term), now);
 	while ((e = og_plan_stranger(&s->plan, tier, now)))
 		og_answer_forget(s, e);
 	for (int n = 0; n < ENDS_AT_ONCE && (e = og_plan_hopeless(&s->plan, tier, now)); n++)
@@ -130,15 +140,6 @@ void og_scheduler_kick(struct og_scheduler *s)
 }
 
 /* --- what people see --- */
-
-static bool reads_all(const struct og_term *t)
-{
-	bool up = t->intake.up;
-
-	for (size_t i = 0; i < t->n_lanes; i++)
-		up = up && t->lanes[i].up;
-	return up;
-}
 
 void og_scheduler_tell(struct og_scheduler *s)
 {

@@ -252,12 +252,18 @@ void og_state_take_later(void *ctx, const struct og_message *m, uint64_t epoch)
 	struct og_scheduler *s = ctx;
 	const struct og_source source = {.from = s->term->intake.amqp, .epoch = epoch, .tag = m->delivery_tag};
 	struct og_later *l;
+	struct done d;
 
 	if (s->draining)
 		return;
 	l = og_new(struct og_later);
 	l->held = og_held_new(&source, m);
 	DL_APPEND(s->term->later, l);
+	/* It was seen before it was put aside, but by a leader of before perhaps: then our index has the job from its record. */
+	if (read_done(&d, source.from, l->held->m, epoch) == 0) {
+		d.own = !d.e.lease;
+		see(s, &d);
+	}
 	retry(s, l);
 }
 

@@ -602,3 +602,34 @@ def test_no_topology_is_said_and_mended(fleet):
     assert not s.status()["ready"]
     fleet.cluster.run("apply")
     s.until("leading")
+
+
+@pytest.mark.parametrize("victims", ["schedulers", "redis", "both"])
+def test_nothing_is_lost_while_they_are_killed(fleet, victims):
+    """Jobs flow all the time, some of them more than there are slots; each ends as done for its submitter, however often leaders and
+    Redis die on the way."""
+    settings = ("scheduler.lookahead_percent=50",)
+    schedulers = [fleet.scheduler("s0", *settings), fleet.scheduler("s1", *settings, until="standing by")]
+    workers = [fleet.worker(f"Node{n}", slots=4, echo=True) for n in range(2)]
+    producer = fleet.producer()
+    jobs = []
+    for round_ in range(6):
+        jobs += [producer.submit(tier="small", explicit_id=n % 2, **{"class": ("high", "batch")[n % 2]}) for n in range(60)]
+        if victims in ("redis", "both"):
+            fleet.redis.kill() if round_ % 2 == 0 else fleet.redis.start()
+        if victims in ("schedulers", "both"):
+            leader = next((s for s in schedulers if s.state().startswith("leading")), None)
+            if leader:
+                leader.kill()
+                schedulers.remove(leader)
+                schedulers.append(fleet.scheduler(f"s{round_ + 2}", *settings, until=None))
+        jobs += [producer.submit(tier="small", explicit_id=n % 2) for n in range(20)]
+    for job in jobs:
+        assert producer.wait(job, timeout=60).state == "done"
+    for worker in workers:
+        wait_for("the workers to be idle", lambda: not worker.held)  # noqa: B023
+    wait_for("the tier to be empty", lambda: producer.ask("status", timeout=60)["scheduler"]["waiting"] == 0, 30)
+    wait_for("all recorded", lambda: all(fleet.record(j).get("state") == "done" for j in jobs[-20:]), 30)
+    taken = [job for worker in workers for job in worker.taken]
+    assert set(taken) == set(jobs)
+    print("run twice:", len(taken) - len(jobs))

@@ -212,3 +212,24 @@ Test(admit, decides_fast_enough)
 	}
 	cr_expect_eq(served, n);
 }
+
+Test(admit, what_should_wait_in_a_lane_that_shows_nothing_counts_for_nobody)
+{
+	struct og_entry *ghost = add(1, SMALL, OG_WHERE_LANE), *real;
+
+	hear(1, SMALL, 4, 0, 0);
+	cr_expect_eq(og_plan_silent(&plan, SMALL, true, now), 0);
+	cr_expect_eq(og_plan_silent(&plan, SMALL, false, now + OG_SILENT_MS), 0, "nobody looked");
+	cr_expect_eq(og_plan_silent(&plan, SMALL, true, now + OG_SILENT_MS), 0);
+	cr_expect_eq(og_plan_silent(&plan, SMALL, true, now + 2 * OG_SILENT_MS), 1);
+	cr_expect_eq(plan.index->waiting + plan.index->waiting_bytes, 0);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_PLACE);
+	cr_expect_eq(og_index_due(plan.index, INT64_MAX), ghost, "its deadline is kept");
+	real = add_head(2, SMALL, OG_CLASS_NORMAL, "a");
+	cr_expect_eq(og_plan_next(&plan, SMALL), real);
+	cr_expect_eq(og_plan_ahead(&plan, real), 0);
+	og_index_hold(plan.index, ghost, (struct og_held *)ghost);
+	cr_expect_not(ghost->astray, "its body came after all");
+	cr_expect_eq(plan.index->waiting, 2);
+	cr_expect_eq(og_plan_silent(&plan, SMALL, true, now + 9 * OG_SILENT_MS), 0, "it shows bodies");
+}
