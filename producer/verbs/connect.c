@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "joined.h"
 #include "node.h"
 #include "verbs.h"
 
@@ -20,9 +21,10 @@ static void on_wait(void *ctx, const char *service)
 	og_screen_progress(ctx, "waiting for %s", service);
 }
 
-static enum og_exit start_it(struct og_cli *c, const char *cluster)
+static enum og_exit start_it(struct og_cli *c, const char *cluster, const char *node, bool serve, bool again)
 {
 	struct og_error err;
+	enum og_exit exit;
 	json_t *answer;
 
 	if (og_node_call(&c->settings, "reload", OG_NODE_CALL_MS, &answer, &err) < 0) {
@@ -34,9 +36,10 @@ static enum og_exit start_it(struct og_cli *c, const char *cluster)
 	json_decref(answer);
 	if (og_node_wait_ready(&c->settings, OG_NODE_READY_MS, on_wait, &c->screen, &err) < 0)
 		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
-	og_screen_settle(&c->screen);
-	og_screen_note(&c->screen, "connected to %s", cluster);
-	return OG_EXIT_ANSWERED;
+	exit = og_joined_wait(c, cluster, node, serve);
+	if (exit == OG_EXIT_ANSWERED)
+		og_screen_note(&c->screen, "connected to %s%s", cluster, again ? " already" : "");
+	return exit;
 }
 
 /* `existing`: what makes it a member already, or NULL. */
@@ -45,16 +48,14 @@ static enum og_exit join(struct og_cli *c, const char *cluster, const struct og_
 	struct og_error err;
 	enum og_exit exit;
 
-	if (existing && (existing->serve || !c->settings.serve)) {
-		og_screen_note(&c->screen, "connected to %s already", cluster);
-		return OG_EXIT_ANSWERED;
-	}
+	if (existing && (existing->serve || !c->settings.serve))
+		return start_it(c, cluster, existing->node, existing->serve, true);
 	exit = og_reach(c, cluster, &err);
 	if (exit != OG_EXIT_ANSWERED)
 		return og_cli_fail(c, exit, &err);
 	if (og_membership_write(&c->settings, cluster, existing, &err) < 0)
 		return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
-	return start_it(c, cluster);
+	return start_it(c, cluster, existing ? existing->node : c->settings.node_name, c->settings.serve, false);
 }
 
 static enum og_exit run(struct og_cli *c)

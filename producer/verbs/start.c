@@ -114,20 +114,21 @@ static enum og_exit background(struct og_cli *c)
 static enum og_exit run(struct og_cli *c)
 {
 	const struct start *s = c->options;
-	json_t *status;
+	struct og_error err;
+	json_t *answer;
 
 	if (s->foreground)
 		return foreground(c);
-	if (og_node_call(&c->settings, "status", OG_NODE_CALL_MS, &status, NULL) < 0)
-		return background(c);
-	json_decref(status);
-	return wait_ready(c, "runs already");
+	if (og_node_call(&c->settings, "reload", OG_NODE_CALL_MS, &answer, &err) < 0)
+		return err.kind == OG_RETRY ? background(c) : og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+	json_decref(answer);
+	return wait_ready(c, "runs");
 }
 
 const struct og_verb og_verb_start = {
 	.name = "start",
 	.arguments = "",
-	.summary = "starts this node's services, and waits until they are ready",
+	.summary = "starts this node's services, those that are new where it runs, and waits until they are ready",
 	.options = options,
 	.n_options = OG_COUNT(options),
 	.defaults = &defaults,

@@ -53,7 +53,7 @@ def test_start_status_stop(node):
     assert re.search(r"^sleeper +ready +\d+ +\S+ +0$", out, re.M)
 
     done = node.og("start")
-    assert done.returncode == 0 and b"runs already" in done.stderr
+    assert done.returncode == 0 and b"runs" in done.stderr
     service = json.loads(node.og("status", "--json").stdout)["node"]["services"][0]
     assert node.og("stop").returncode == 0
     with pytest.raises(ProcessLookupError):
@@ -117,8 +117,12 @@ def test_connect_and_disconnect(node):
     assert clusters(node) == []
     assert node.og("start").returncode == 0
     done = node.og("connect", name, env={"NODE_NAME": "NodeA"})
+    assert done.returncode == 8 and b"no scheduler" in done.stderr, "nobody hears it, and it says so"
+    add_service(node, "25-scheduler.ini", f"exec {BUILD}/og-scheduler")
+    assert node.og("start").returncode == 0
+    done = node.og("connect", name, env={"NODE_NAME": "NodeA"})
     assert done.returncode == 0, done.stderr
-    [member] = clusters(node)
+    [member] = [c for c in clusters(node) if c["role"] != "scheduler"]
     assert member == {"cluster": name, "role": "peer", "node": "NodeA", "service": "worker-nodea", "state": "ready"}
     log = node.path / "logs/worker-nodea.log"
     wait_for("the worker has joined", lambda: f"Joined cluster {name}" in log.read_text(), 20)

@@ -1,0 +1,63 @@
+#include "joined.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "base/clock.h"
+#include "show.h"
+
+#define POLL_US 200000
+
+enum heard { HEARD_NOT, HEARD_PEER, HEARD_SERVING };
+
+static enum heard judge(const json_t *answer, const char *node_id)
+{
+	const json_t *peers = json_object_get(answer, "peers"), *peer;
+	size_t i;
+
+	json_array_foreach(peers, i, peer)
+	{
+		if (strcmp(og_show_text(peer, "id"), node_id) == 0)
+			return json_is_true(json_object_get(peer, "serve")) ? HEARD_SERVING : HEARD_PEER;
+	}
+	return HEARD_NOT;
+}
+
+enum og_exit og_joined_wait(struct og_cli *c, const char *cluster, const char *name, bool serve)
+{
+	int64_t start = og_clock_mono_ms();
+	enum heard heard = HEARD_NOT;
+	enum og_exit exit = OG_EXIT_ANSWERED;
+	struct og_error err = {0};
+	struct og_settings named = c->settings;
+	struct og_node_id node;
+
+	named.node_name = (char *)name; /* borrowed, and only read */
+	if (og_node_id_load(&named, &node, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+	while (og_clock_mono_ms() - start < (heard == HEARD_PEER ? OG_SERVING_MS : OG_HEARD_MS)) {
+		json_t *answer;
+
+		exit = og_ask(c, cluster, "peers", NULL, OG_ASK_MS, &answer, &err);
+		if (exit == OG_EXIT_ANSWERED) {
+			heard = judge(answer, node.id);
+			json_decref(answer);
+		}
+		if (heard == HEARD_SERVING || (heard == HEARD_PEER && !serve))
+			break;
+		og_screen_progress(&c->screen, heard == HEARD_PEER ? "waiting for the engine" : "waiting to be heard");
+		usleep(POLL_US);
+	}
+	og_screen_settle(&c->screen);
+	if (heard == HEARD_NOT) {
+		if (exit == OG_EXIT_ANSWERED)
+			og_fail(&err, OG_RETRY, "no scheduler heard this node within %d s: look into %s/logs",
+				OG_HEARD_MS / 1000, c->settings.root);
+		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
+	}
+	if (serve && heard == HEARD_PEER)
+		og_screen_note(
+			&c->screen, "in %s, but it does not serve yet: %s/logs says why", cluster, c->settings.root);
+	return OG_EXIT_ANSWERED;
+}

@@ -1,0 +1,14 @@
+/* Whether this node is seen in its cluster: what "joined" means to everybody else. */
+#ifndef OG_JOINED_H
+#define OG_JOINED_H
+
+#include "cli.h"
+
+#define OG_HEARD_MS   15000 /* a standby takes over within 5 s, and presence comes every 2 s */
+#define OG_SERVING_MS 60000 /* an engine loads its model first */
+
+/* Waits until the scheduler of `cluster` hears the node of that name (of this root), and where `serve` hears it serve; tells what it waits for. A node
+ * that does not serve in time is told of as such, and is no error: it is a peer. NOT_CONNECTED: not heard at all. */
+enum og_exit og_joined_wait(struct og_cli *c, const char *cluster, const char *node, bool serve);
+
+#endif
