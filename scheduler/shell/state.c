@@ -211,16 +211,17 @@ static int read_done(struct done *d, const struct og_amqp *from, const struct og
 void og_state_take(void *ctx, const struct og_message *m, uint64_t epoch)
 {
 	struct og_scheduler *s = ctx;
+	bool own = m->user_id && og_role_of_user(m->user_id) == OG_ROLE_SCHEDULER;
 	struct done d;
 
 	if (s->draining)
 		return;
-	if (read_done(&d, s->term->intake.amqp, m, epoch) != 0) {
-		s->counts.malformed++;
+	if (read_done(&d, s->term->intake.amqp, m, epoch) != 0) { /* own: about a submit that was no better */
+		s->counts.malformed += !own;
 		og_source_ack(&d.source);
 		return;
 	}
-	d.own = m->user_id && og_role_of_user(m->user_id) == OG_ROLE_SCHEDULER;
+	d.own = own;
 	if (!d.own && !has_lease(s, &d.e)) {
 		count_forged(s, &d);
 		og_source_ack(&d.source);
