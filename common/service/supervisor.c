@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -129,6 +130,7 @@ int og_supervisor_run(const char *root, struct og_error *err)
 
 	if (!real)
 		return og_fail(err, OG_FATAL, "%s: %s", root, strerror(errno));
+	umask(077); /* what the services keep (jobs, answers, logs) is this user's alone */
 	if (make_folders(real, err) != 0)
 		return -1;
 	uv_loop_init(&s.loop);
