@@ -77,8 +77,9 @@ static void event(struct og_dialect_run *run, const struct og_sse_event *event, 
 		read_error(error, ret);
 	else if (strcmp(event->event, "error") == 0)
 		read_error(ret->chunk, ret);
-	/* An event of several lines would not be one line of JSON any more: it is written out anew. */
-	ret->verbatim = !memchr(event->data, '\n', event->len);
+	/* An event of several lines would not be one line of JSON any more, and jansson overlooks a NUL behind a
+	 * number: such an event is written out anew. */
+	ret->verbatim = strlen(event->data) == event->len && !strchr(event->data, '\n');
 }
 
 const struct og_dialect og_dialect_openai = {

@@ -27,7 +27,8 @@ static enum og_fault on_event(void *ctx, json_t *chunk, const char *text, size_t
 	const char *content = json_string_value(json_object_get(json_object_get(choice, "delta"), "content"));
 
 	s->events++;
-	s->verbatim += text && strlen(text) == len;
+	s->verbatim += text != NULL;
+	cr_assert(!text || strlen(text) == len);
 	if (content)
 		strncat(s->text, content, sizeof(s->text) - strlen(s->text) - 1);
 	return s->refuse;
@@ -128,6 +129,19 @@ Test(stream, openai_an_event_of_several_lines_is_written_out_anew)
 	cr_assert(s.ended);
 	cr_assert_eq(seen.events, 2);
 	cr_assert_eq(seen.verbatim, 1);
+}
+
+Test(stream, openai_a_nul_that_the_parser_overlooks_is_not_passed_on)
+{
+	static const char bytes[] = "data: {\"choices\":[],\"created\":1\0}\n\n";
+	const struct og_dialect_run run = {.chat = true};
+	struct seen seen = {0};
+	struct og_engine_stream s;
+
+	og_engine_stream_init(&s, OPENAI, &run, on_event, &seen);
+	og_engine_stream_push(&s, bytes, sizeof(bytes) - 1);
+	cr_assert_eq(seen.verbatim, 0);
+	og_engine_stream_done(&s);
 }
 
 Test(stream, what_the_sink_refuses_ends_it)
