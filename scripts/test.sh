@@ -23,6 +23,7 @@ reports=$PWD/build/reports
 rm -rf "$reports"
 mkdir -p "$reports"
 log=$PWD/build/test.log
+python=build/venv/bin/python
 : >"$log"
 
 say() { printf '== %s\n' "$*"; }
@@ -107,17 +108,41 @@ fuzz() {
 	wait
 }
 
-python_tests() {
-	say "$1"
-	build/venv/bin/python tests/support/services.py -- \
-		build/venv/bin/python -m pytest -q -ra --durations=5 "tests/$1" --junitxml="$reports/$1.xml" || true
-	[ -f "$reports/$1.xml" ] || echo failed >"$reports/$1.check"
+# pytest_on FOLDER OPTION…: its report counts its tests; where it left none, that is a failure.
+pytest_on() {
+	local folder=$1
+	shift
+	"$@" -q -ra --durations=5 "tests/$folder" --junitxml="$reports/$folder.xml" || true
+	[ -f "$reports/$folder.xml" ] || echo failed >"$reports/$folder.check"
+}
+
+# Most of an integration test is waiting, so three files run at a time; all share one RabbitMQ, Redis and real engine.
+integration() {
+	say integration
+	local port engine
+	port=$($python -c 'import sys; sys.path.insert(0, "tests/support"); import services; print(services.free_port())')
+	$python scripts/engine/og-engine --port "$port" >"$reports/engine.out" 2>&1 &
+	engine=$!
+	export OG_BUILD=$PWD/build/asan OG_TEST_ENGINE_URL=http://127.0.0.1:$port
+	pytest_on integration $python tests/support/services.py -- $python -m pytest -n 3 --dist loadfile
+	kill "$engine"
+	wait "$engine" || true
+}
+
+e2e() {
+	say e2e
+	export OG_BUILD=$PWD/build/release
+	pytest_on e2e $python -m pytest
+}
+
+bench() {
+	say "bench: that it runs"
+	OG_BUILD=$PWD/build/release check bench-quick $python tests/bench/bench.py --quick
 }
 
 say "packages"
 quietly packages
 quietly python_packages
-export OG_TEST_VENV=$PWD/build/venv
 
 runs lint && lint
 if runs unit || runs integration || runs e2e; then build asan; fi
@@ -133,13 +158,8 @@ if runs unit; then
 	done
 fi
 runs fuzz && fuzz
-export OG_BUILD=$PWD/build/asan
-runs integration && python_tests integration
-export OG_BUILD=$PWD/build/release
-runs e2e && python_tests e2e
-if runs bench; then
-	say "bench: that it runs"
-	check bench-quick build/venv/bin/python tests/bench/bench.py --quick
-fi
+runs integration && integration
+runs e2e && e2e
+runs bench && bench
 
 python3 scripts/sum-reports.py "$reports"
