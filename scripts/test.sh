@@ -116,7 +116,7 @@ pytest_on() {
 	[ -f "$reports/$folder.xml" ] || echo failed >"$reports/$folder.check"
 }
 
-# Most of an integration test is waiting, so three files run at a time; all share one RabbitMQ, Redis and real engine.
+# Most of an integration test is waiting, so three files run at a time, each with a RabbitMQ and Redis of its own; all share one real engine.
 integration() {
 	say integration
 	local port engine
@@ -124,7 +124,7 @@ integration() {
 	$python scripts/engine/og-engine --port "$port" >"$reports/engine.out" 2>&1 &
 	engine=$!
 	export OG_BUILD=$PWD/build/asan OG_TEST_ENGINE_URL=http://127.0.0.1:$port
-	pytest_on integration $python tests/support/services.py -- $python -m pytest -n 3 --dist loadfile
+	pytest_on integration $python -m pytest -n 3 --dist loadfile
 	kill "$engine"
 	wait "$engine" || true
 }

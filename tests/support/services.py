@@ -179,32 +179,45 @@ class Redis(Process):
         self.end(signal.SIGKILL, 5)
 
 
+class Services:
+    """Both, in a folder of their own that goes with them; `environment` is what tells the tests where they are."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="og-services-"))
+        self.rabbit, self.redis = Rabbit(self.folder / "rabbit"), Redis(self.folder / "redis")
+
+    @property
+    def environment(self):
+        return {
+            "OG_TEST_AMQP": f"127.0.0.1:{self.rabbit.port}",
+            "OG_TEST_MANAGEMENT": self.rabbit.management,
+            "OG_TEST_ADMIN_USER": self.rabbit.admin,
+            "OG_TEST_ADMIN_PASSWORD": self.rabbit.password,
+            "OG_TEST_REDIS": f"127.0.0.1:{self.redis.port}",
+            "OG_TEST_REDIS_SOCKET": f"unix:{self.redis.socket}",
+        }
+
+    def __enter__(self):
+        try:
+            self.rabbit.start()
+            self.redis.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.redis.stop()
+        self.rabbit.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 def main(args):
     if args[:1] != ["--"] or len(args) < 2:
         print("usage: services.py -- command …", file=sys.stderr)
         return 2
-    folder = Path(tempfile.mkdtemp(prefix="og-services-"))
-    rabbit, redis = Rabbit(folder / "rabbit"), Redis(folder / "redis")
-    try:
-        rabbit.start()
-        redis.start()
-        return subprocess.run(
-            args[1:],
-            env={
-                **os.environ,
-                "OG_TEST_AMQP": f"127.0.0.1:{rabbit.port}",
-                "OG_TEST_MANAGEMENT": rabbit.management,
-                "OG_TEST_ADMIN_USER": rabbit.admin,
-                "OG_TEST_ADMIN_PASSWORD": rabbit.password,
-                "OG_TEST_REDIS": f"127.0.0.1:{redis.port}",
-                "OG_TEST_REDIS_SOCKET": f"unix:{redis.socket}",
-            },
-            check=False,
-        ).returncode
-    finally:
-        redis.stop()
-        rabbit.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with Services() as services:
+        return subprocess.run(args[1:], env={**os.environ, **services.environment}, check=False).returncode
 
 
 if __name__ == "__main__":
