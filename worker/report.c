@@ -62,9 +62,9 @@ void og_worker_status(void *ctx, json_t *status)
 		json_pack("{s:s, s:b, s:s}", "endpoint", w->in->ops->endpoint(w->in), "connected",
 			w->in_up && w->out_up, "why", *w->in_trouble ? w->in_trouble : w->out_trouble));
 	json_object_set_new(status, "jobs",
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "done", (json_int_t)c->done, "failed",
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "done", (json_int_t)c->done, "failed",
 			(json_int_t)c->failed, "cancelled", (json_int_t)c->cancelled, "expired", (json_int_t)c->expired,
 			"redelivered", (json_int_t)c->redelivered, "chunks_dropped",
-			(json_int_t)w->publisher.chunks_dropped));
+			(json_int_t)w->publisher.chunks_dropped, "remembered", (json_int_t)w->jobs.recent.n));
 	json_object_set_new(status, "peers", peers);
 }

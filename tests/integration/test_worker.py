@@ -249,10 +249,10 @@ def test_a_cancel_reaches_the_engine(grid, workers, stub, directives):
 
 
 def test_cancelled_before_it_came(grid, workers, stub):
-    workers()
+    w = workers()
     job = str(uuid.uuid4())
     grid.cancel(job)
-    grid.pump(0.3)
+    wait_for("the cancel to be there first", lambda: w.status()["jobs"]["remembered"] == 1)
     assert grid.done(grid.ask("never", job)).headers["og-state"] == "cancelled"
     assert not stub.requests("never")
 
