@@ -276,10 +276,3 @@ void og_envelope_encode(const struct og_envelope *e, struct og_message *m)
 	m->content_type = e->content_type;
 	m->timestamp_s = e->timestamp_s > 0 ? (uint64_t)e->timestamp_s : 0;
 }
-
-int og_run_compare(const struct og_envelope *a, const struct og_envelope *b)
-{
-	if (a->attempt != b->attempt)
-		return a->attempt < b->attempt ? -1 : 1;
-	return (a->run > b->run) - (a->run < b->run);
-}

@@ -68,7 +68,4 @@ int og_envelope_decode(const struct og_message *m, struct og_envelope *ret, stru
  * know. Points into `e`. */
 void og_envelope_encode(const struct og_envelope *e, struct og_message *m);
 
-/* Orders runs: (attempt, run). <0, 0, >0 like strcmp. */
-int og_run_compare(const struct og_envelope *a, const struct og_envelope *b);
-
 #endif

@@ -61,11 +61,6 @@ void og_queue_tier(const char *tier_key, char ret[static OG_KEY_MAX])
 	compose(ret, "og.tier.%s", tier_key);
 }
 
-void og_queue_node(const char *worker_key, char ret[static OG_KEY_MAX])
-{
-	compose(ret, "og.node.%s", worker_key);
-}
-
 void og_queue_lane(const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX])
 {
 	compose(ret, "og.wait.%s.%s.%u", tier_key, og_class_name(c), k);

@@ -61,8 +61,7 @@ int og_name_key(const char *name, char *ret, size_t size, struct og_error *err);
 bool og_name_is_user(const char *name); /* [a-z0-9-]+, at most 64 */
 
 /* Keys are key-formed with OG_NAME_MAX and users are at most 64 bytes long: so all of these fit. */
-void og_queue_tier(const char *tier_key, char ret[static OG_KEY_MAX]);   /* og.tier.<tier> */
-void og_queue_node(const char *worker_key, char ret[static OG_KEY_MAX]); /* og.node.<worker> */
+void og_queue_tier(const char *tier_key, char ret[static OG_KEY_MAX]); /* og.tier.<tier> */
 /* og.wait.<tier>.<class>.<k>, and its key <tier>.<class>.<k> */
 void og_queue_lane(const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]);
 void og_key_lane(const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]);

@@ -159,17 +159,6 @@ const char *og_role_name(enum og_role r)
 	return role_names[r];
 }
 
-int og_role_parse(const char *name, enum og_role *ret, struct og_error *err)
-{
-	for (int r = 0; r < OG_ROLES; r++) {
-		if (strcmp(name, role_names[r]) == 0) {
-			*ret = (enum og_role)r;
-			return 0;
-		}
-	}
-	return og_fail(err, OG_INVALID, "unknown role '%s': it is producer, worker, scheduler or gateway", name);
-}
-
 int og_role_of_user(const char *user)
 {
 	for (int r = 0; r < OG_ROLES; r++) {

@@ -69,7 +69,6 @@ void og_topology_leader_queue(struct og_queue *ret);
 enum og_role { OG_ROLE_PRODUCER, OG_ROLE_WORKER, OG_ROLE_SCHEDULER, OG_ROLE_GATEWAY };
 #define OG_ROLES 4
 const char *og_role_name(enum og_role r);
-int og_role_parse(const char *name, enum og_role *ret, struct og_error *err);
 /* A user is "<role>" or "<role>-<anything>"; -1 when its first part is no role. */
 int og_role_of_user(const char *user);
 

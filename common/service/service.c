@@ -41,11 +41,6 @@ void og_service_not_ready(struct og_service *s, const char *status)
 	tell(s, "", status);
 }
 
-bool og_service_draining(const struct og_service *s)
-{
-	return s->draining;
-}
-
 void og_service_stop(struct og_service *s)
 {
 	if (s->stopped)

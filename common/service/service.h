@@ -41,8 +41,7 @@ void og_service_ready(struct og_service *s, const char *status); /* may be calle
 void og_service_not_ready(struct og_service *s, const char *status);
 void og_service_drain(struct og_service *s); /* as SIGTERM does */
 void og_service_stop(struct og_service *s);  /* calls on_stop once, removes the socket */
-bool og_service_draining(const struct og_service *s);
-void og_service_free(struct og_service *s); /* after the loop has ended */
+void og_service_free(struct og_service *s);  /* after the loop has ended */
 
 /* The other end, for `og`: sends one object, waits for one. The answer is the caller's (json_decref), also when it
  * holds an "error". RETRY: nobody listens there (any more), or no answer in time. */

@@ -19,13 +19,6 @@ static const struct og_engine_ops *find(const char *kind)
 	return NULL;
 }
 
-const char *og_engine_kind(const char *kind)
-{
-	const struct og_engine_ops *ops = find(kind);
-
-	return ops ? ops->kind : NULL;
-}
-
 struct og_engine *og_engine_open(
 	uv_loop_t *loop, struct og_http *http, const struct og_engine_config *config, struct og_error *err)
 {

@@ -77,7 +77,5 @@ extern const struct og_engine_ops og_engine_openai, og_engine_ollama, og_engine_
 
 struct og_engine *og_engine_open(
 	uv_loop_t *loop, struct og_http *http, const struct og_engine_config *config, struct og_error *err);
-/* The kind's name as the table has it; NULL: there is no such kind. */
-const char *og_engine_kind(const char *kind);
 
 #endif

@@ -302,14 +302,3 @@ Test(envelope, unknown_headers_are_ignored_whatever_they_hold)
 	add(&m, "", "", 0);
 	accepted(&m, &e);
 }
-
-Test(envelope, runs_are_ordered_by_attempt_and_then_by_delivery)
-{
-	struct og_envelope a = {.attempt = 1, .run = 5}, b = {.attempt = 2, .run = 0}, c = {.attempt = 2, .run = 1};
-
-	cr_expect_lt(og_run_compare(&a, &b), 0);
-	cr_expect_gt(og_run_compare(&b, &a), 0);
-	cr_expect_lt(og_run_compare(&b, &c), 0);
-	cr_expect_gt(og_run_compare(&c, &b), 0);
-	cr_expect_eq(og_run_compare(&c, &c), 0);
-}

@@ -57,8 +57,6 @@ Test(names, queues_and_keys)
 
 	og_queue_tier("t", s);
 	cr_expect_str_eq(s, "og.tier.t");
-	og_queue_node("n_t_0", s);
-	cr_expect_str_eq(s, "og.node.n_t_0");
 	og_queue_lane("t", OG_CLASS_BATCH, 7, s);
 	cr_expect_str_eq(s, "og.wait.t.batch.7");
 	og_key_lane("t", OG_CLASS_HIGH, 0, s);

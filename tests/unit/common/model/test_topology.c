@@ -138,9 +138,6 @@ Test(topology, makes_exclusive_queues_that_never_reject)
 
 Test(topology, reads_a_role_from_a_user_name)
 {
-	enum og_role r;
-	struct og_error err = {0};
-
 	cr_assert_eq(og_role_of_user("producer"), OG_ROLE_PRODUCER);
 	cr_assert_eq(og_role_of_user("worker-node-a"), OG_ROLE_WORKER);
 	cr_assert_eq(og_role_of_user("scheduler-2"), OG_ROLE_SCHEDULER);
@@ -149,10 +146,6 @@ Test(topology, reads_a_role_from_a_user_name)
 	cr_assert_eq(og_role_of_user("worker-"), -1);
 	cr_assert_eq(og_role_of_user("admin"), -1);
 	cr_assert_eq(og_role_of_user(""), -1);
-	cr_assert_eq(og_role_parse("gateway", &r, &err), 0);
-	cr_assert_eq(r, OG_ROLE_GATEWAY);
-	cr_assert_eq(og_role_parse("guest", &r, &err), -1);
-	cr_assert_eq(err.kind, OG_INVALID);
 }
 
 /* The expressions themselves; that the broker holds them is tests/integration/test_permissions.py. */
