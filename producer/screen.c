@@ -1,6 +1,5 @@
 #include "screen.h"
 
-#include <errno.h>
 #include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "text.h"
 
 #define LINE_CAP     4096u               /* bytes of one line on stderr */
@@ -46,21 +46,6 @@ void og_screen_done(struct og_screen *s)
 	og_buf_done(&s->status);
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* `text` made fit for a terminal of the user's locale. */
 static void fit(const struct og_screen *s, const char *text, size_t len, bool one_line, struct og_buf *out)
 {
@@ -92,7 +77,7 @@ int og_screen_answer(struct og_screen *s, const char *text, size_t len)
 		text = og_buf_str(&fitted);
 		len = fitted.len;
 	}
-	rc = write_all(STDOUT_FILENO, text, len);
+	rc = og_write_all(STDOUT_FILENO, text, len);
 	if (len)
 		s->line_open = text[len - 1] != '\n';
 	og_buf_done(&fitted);
@@ -141,14 +126,14 @@ static void draw(struct og_screen *s)
 
 	cut(text, columns() - 3);
 	line = og_printf(WIPE "%s %s", frame, text);
-	write_all(STDERR_FILENO, line, strlen(line));
+	og_write_all(STDERR_FILENO, line, strlen(line));
 	s->status_shown = true;
 }
 
 static void wipe(struct og_screen *s)
 {
 	if (s->status_shown)
-		write_all(STDERR_FILENO, WIPE, strlen(WIPE));
+		og_write_all(STDERR_FILENO, WIPE, strlen(WIPE));
 	s->status_shown = false;
 }
 
@@ -170,7 +155,7 @@ static void line(struct og_screen *s, const char *text)
 	og_autofree char *whole = og_printf("og: %s\n", text);
 
 	wipe(s);
-	write_all(STDERR_FILENO, whole, strlen(whole));
+	og_write_all(STDERR_FILENO, whole, strlen(whole));
 }
 
 static void format_line(struct og_screen *s, const char *fmt, va_list ap)

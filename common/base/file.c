@@ -74,16 +74,18 @@ int og_file_read(const char *path, size_t cap, char **ret, size_t *ret_len, stru
 	return 0;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int og_write_all(int fd, const void *data, size_t len)
 {
+	const char *at = data;
+
 	while (len) {
-		ssize_t n = write(fd, data, len);
+		ssize_t n = write(fd, at, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -1;
-		data += n;
+		at += n;
 		len -= (size_t)n;
 	}
 	return 0;
@@ -105,7 +107,7 @@ int og_file_write_atomic(const char *path, const void *data, size_t len, mode_t 
 
 	if (fd < 0)
 		return fail_errno(err, "write", path);
-	if (write_all(fd, data, len) || fchmod(fd, mode) || fsync(fd) || rename(temporary, path)) {
+	if (og_write_all(fd, data, len) || fchmod(fd, mode) || fsync(fd) || rename(temporary, path)) {
 		fail_errno(err, "write", path);
 		unlink(temporary);
 		return -1;
