@@ -106,13 +106,6 @@ static int load_lease_key(struct program *p, struct og_error *err)
 	                              : og_fail(err, OG_FATAL, "%s holds no key: it is shorter than 32 bytes", path);
 }
 
-static int load_catalogue(struct program *p, struct og_error *err)
-{
-	const char *path = p->settings.catalogue;
-
-	return og_catalogue_load(access(path, F_OK) == 0 ? path : NULL, &p->catalogue, err);
-}
-
 static int load(struct program *p, const struct options *o, struct og_error *err)
 {
 	enum og_log_level level;
@@ -121,8 +114,8 @@ static int load(struct program *p, const struct options *o, struct og_error *err
 		return -1;
 	og_log_level_parse(p->settings.log_level, &level, NULL);
 	og_log_init("og-scheduler", level);
-	if (og_credentials_load(&p->settings, CREDENTIALS, &p->credentials, err) != 0 || load_catalogue(p, err) != 0 ||
-		load_lease_key(p, err) != 0)
+	if (og_credentials_load(&p->settings, CREDENTIALS, &p->credentials, err) != 0 ||
+		og_catalogue_load(p->settings.catalogue, &p->catalogue, err) != 0 || load_lease_key(p, err) != 0)
 		return -1;
 	return 0;
 }
