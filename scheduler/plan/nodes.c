@@ -190,11 +190,11 @@ int64_t og_nodes_free_from(const struct og_nodes *n, int tier)
 	return from;
 }
 
-const struct og_worker *og_nodes_namesake(const struct og_nodes *n, const struct og_worker *w)
+struct og_worker *og_nodes_namesake(const struct og_nodes *n, const struct og_worker *w)
 {
 	if (!w->key[0])
 		return NULL;
-	for (const struct og_worker *o = n->workers; o; o = o->hh.next)
+	for (struct og_worker *o = n->workers; o; o = o->hh.next)
 		if (o != w && !strcmp(o->key, w->key))
 			return o;
 	return NULL;

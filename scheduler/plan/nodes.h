@@ -64,6 +64,6 @@ size_t og_nodes_members(const struct og_nodes *n, struct og_member *out, size_t 
 /* Since when some worker of the tier has had a free slot without a break; 0: none has one. */
 int64_t og_nodes_free_from(const struct og_nodes *n, int tier);
 /* Another live process under the same worker name; NULL: none. It would share queues with `w`. */
-const struct og_worker *og_nodes_namesake(const struct og_nodes *n, const struct og_worker *w);
+struct og_worker *og_nodes_namesake(const struct og_nodes *n, const struct og_worker *w);
 
 #endif

@@ -79,6 +79,15 @@ static void forget_worker(struct og_plan *p, struct og_worker *w, int64_t now)
 	og_nodes_remove(&p->nodes, w);
 }
 
+/* A process that appears under the name of another one of its node took its place: a worker's name is locked on the broker. */
+static void replace(struct og_plan *p, const struct og_worker *w, int64_t now)
+{
+	struct og_worker *other = og_nodes_namesake(&p->nodes, w);
+
+	if (other && other->node == w->node)
+		forget_worker(p, other, now);
+}
+
 static void take_runs(struct og_plan *p, const struct og_worker *w, int64_t now, int64_t wall, struct og_heard *heard)
 {
 	for (size_t i = 0; w->tier >= 0 && i < w->said.n_running; i++)
@@ -103,6 +112,8 @@ void og_plan_hear(struct og_plan *p, struct og_presence *said, int64_t now, int6
 	if (!w)
 		return;
 	ret->tier = w->tier;
+	if (ret->appeared)
+		replace(p, w, now);
 	if (!p->index)
 		return;
 	take_runs(p, w, now, wall, ret);

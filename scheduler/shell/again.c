@@ -86,7 +86,12 @@ static void on_record(void *ctx, const struct og_redis_reply *reply, const struc
 	(void)err;
 	if (!a)
 		return;
-	if (state && tenant && !strcmp(tenant, a->tenant)) {
+	if (state && tenant && strcmp(tenant, a->tenant) != 0) {
+		refuse_foreign(a->s, a->reply, a->id, &a->source);
+		free(a);
+		return;
+	}
+	if (state && tenant) {
 		snprintf(a->state, sizeof(a->state), "%s", state);
 		snprintf(a->error, sizeof(a->error), "%s", error ? error : "");
 		if (og_records_result(a->s, a->id, on_result, a) == 0)

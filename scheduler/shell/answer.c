@@ -224,6 +224,7 @@ void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const st
 {
 	struct og_message dead = *m;
 	char id[64], user[128], why[600];
+	size_t size = 0;
 
 	og_warn("dead-lettered", "id=%s user=%s error=%s why=%s",
 		og_log_quote(m->message_id ? m->message_id : "", id, sizeof(id)),
@@ -242,10 +243,12 @@ void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const st
 	dead.n_headers = 0;
 	for (size_t i = 0; i < m->n_headers && dead.n_headers < OG_MESSAGE_HEADERS_MAX - 3; i++) {
 		const char *name = m->headers[i].name;
+		bool ours = !strcmp(name, "og-error") || !strcmp(name, "og-reason") || !strcmp(name, "og-submitter");
 
-		if (strncmp(name, "x-", 2) && strcmp(name, "og-error") && strcmp(name, "og-reason") &&
-			strcmp(name, "og-submitter"))
-			dead.headers[dead.n_headers++] = m->headers[i];
+		if (!strncmp(name, "x-", 2) || ours || size + og_header_size(&m->headers[i]) > OG_HEADERS_BYTES_MAX)
+			continue;
+		size += og_header_size(&m->headers[i]);
+		dead.headers[dead.n_headers++] = m->headers[i];
 	}
 	dead.headers[dead.n_headers++] = (struct og_header){.name = "og-error", .text = error_type};
 	dead.headers[dead.n_headers++] = (struct og_header){.name = "og-reason", .text = reason};

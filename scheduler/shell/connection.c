@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "shell/intake.h"
 
 void og_connection_complain(bool *complained, const char *name, const struct og_error *why)
 {
@@ -44,10 +45,21 @@ static void on_down(void *ctx, const struct og_error *why)
 	og_scheduler_tell(c->s);
 }
 
+static void on_oversized(void *ctx, const struct og_message *m, uint64_t epoch)
+{
+	struct og_connection *c = ctx;
+
+	if (!strcmp(m->exchange, OG_X_JOBS))
+		og_intake_oversized(c->s, m, epoch);
+	else
+		og_amqp_reject(c->amqp, epoch, m->delivery_tag, false);
+}
+
 int og_connection_open(
 	struct og_scheduler *s, struct og_connection *c, const char *name, og_lost_cb *on_lost, struct og_error *err)
 {
-	const struct og_amqp_events events = {.on_up = on_up, .on_down = on_down, .ctx = c};
+	const struct og_amqp_events events = {
+		.on_up = on_up, .on_down = on_down, .on_oversized = on_oversized, .ctx = c};
 
 	*c = (struct og_connection){.s = s, .on_lost = on_lost};
 	return s->dialer.amqp(s->dialer.ctx, name, &events, &c->amqp, err);

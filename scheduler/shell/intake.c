@@ -10,6 +10,8 @@
 #include "shell/move.h"
 #include "shell/records.h"
 
+#define TOO_LARGE "the request is above 8 MiB"
+
 /* --- what is kept --- */
 
 struct og_parked *og_parked_new(
@@ -274,7 +276,9 @@ static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
 	unsigned tier;
 
 	if (x->m->body_len > OG_BODY_MAX)
-		return refuse(s, x, OG_STATE_FAILED, "too_large", "the request is above 8 MiB");
+		return refuse(s, x, OG_STATE_FAILED, "too_large", TOO_LARGE);
+	if (og_message_headers_size(x->m) > OG_HEADERS_BYTES_MAX)
+		return refuse(s, x, OG_STATE_FAILED, "too_large", "the headers of the request are above 32 KiB");
 	if (!find_tier(s, x, &tier, &judged))
 		return judged;
 	if (deadline <= wall)
@@ -331,4 +335,15 @@ void og_intake_take(void *ctx, const struct og_message *m, uint64_t epoch)
 		judged = og_intake_judge(s, m, &source, false);
 	if (judged != OG_JUDGED_TAKEN)
 		og_intake_keep(s, og_parked_new(s, m, &source, false), judged);
+}
+
+void og_intake_oversized(struct og_scheduler *s, const struct og_message *m, uint64_t epoch)
+{
+	struct og_message bare = *m;
+	struct og_submit x = {
+		.m = &bare, .source = {.from = s->term->intake.amqp, .epoch = epoch, .tag = m->delivery_tag}};
+
+	bare.body_len = 0;
+	if (!s->draining && read_submit(s, &x) == 0)
+		refuse(s, &x, OG_STATE_FAILED, "too_large", TOO_LARGE);
 }

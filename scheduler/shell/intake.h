@@ -14,10 +14,12 @@
 #define OG_DEFERRED_MAX (OG_INTAKE_PREFETCH / 2) /* beyond it they are answered busy */
 
 void og_intake_take(void *ctx, const struct og_message *m, uint64_t epoch); /* a delivery; ctx: the scheduler */
-void og_intake_kick(struct og_scheduler *s);                                /* parked ones go on */
-void og_intake_retry(struct og_scheduler *s);                               /* deferred ones are judged again */
-void og_intake_lost(struct og_scheduler *s, struct og_connection *c);       /* what was held is the broker's again */
-void og_intake_drop(struct og_scheduler *s);                                /* the term ends */
+/* A delivery that is too large to be read: `m` has no body. */
+void og_intake_oversized(struct og_scheduler *s, const struct og_message *m, uint64_t epoch);
+void og_intake_kick(struct og_scheduler *s);                          /* parked ones go on */
+void og_intake_retry(struct og_scheduler *s);                         /* deferred ones are judged again */
+void og_intake_lost(struct og_scheduler *s, struct og_connection *c); /* what was held is the broker's again */
+void og_intake_drop(struct og_scheduler *s);                          /* the term ends */
 
 /* The tenant of a user: what comes after its role, "default" where nothing does. */
 const char *og_tenant_of_user(const char *user);

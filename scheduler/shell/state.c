@@ -130,7 +130,7 @@ static void put_aside(struct og_scheduler *s, const struct done *d)
 	struct og_message aside = *d->m;
 
 	og_envelope_encode(&d->e, &aside);
-	aside.exchange = OG_X_STATE;
+	aside.exchange = OG_X_LATER;
 	aside.routing_key = OG_K_LATER;
 	aside.user_id = NULL;
 	aside.persistent = true;

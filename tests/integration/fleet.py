@@ -79,10 +79,14 @@ class Scheduler:
 class Fleet:
     """A cluster of its own: vhost, root, Redis, no scheduler yet."""
 
-    def __init__(self, root, name, settings=""):
+    def __init__(self, root, name, settings="", rabbit=None):
+        """Without `rabbit`: on the broker of services.py."""
         password = secrets.token_hex(8)
         self.redis = Redis(Path(root) / "redis", ["--user", "scheduler", "on", f">{password}", "~og:*", "+@all"]).start()
-        self.cluster = Cluster(root, name, settings=f"[redis]\naddress = unix:{self.redis.socket}\n{settings}")
+        broker = {"amqp": f"127.0.0.1:{rabbit.port}", "management": rabbit.management} if rabbit else {}
+        self.cluster = Cluster(root, name, settings=f"[redis]\naddress = unix:{self.redis.socket}\n{settings}", **broker)
+        if rabbit:
+            self.cluster.secret("admin", rabbit.admin, rabbit.password)
         (self.cluster.root / "catalogue.ini").write_text(CATALOGUE)
         self.cluster.secret("scheduler", "scheduler", password)
         self.cluster.run("apply")

@@ -85,15 +85,31 @@ Test(nodes, members_are_nodes_not_processes)
 	cr_expect_neq(plan.nodes.changes, changes, "beginning to serve is");
 }
 
-Test(nodes, two_processes_of_one_name_are_noticed)
+Test(nodes, a_worker_that_comes_again_takes_its_own_place)
 {
 	struct og_presence p = presence(1, SMALL, 4, 0, 0);
+	struct og_entry *e = add(7, SMALL, OG_WHERE_TIER);
 
-	hear(1, SMALL, 4, 0, 0);
-	cr_expect_null(og_nodes_namesake(&plan.nodes, plan.nodes.workers));
+	hear(1, SMALL, 4, 7, 1);
 	strcpy(p.instance, "99999999-2222-4000-8000-000000000000");
 	say(p);
-	cr_expect_not_null(og_nodes_namesake(&plan.nodes, plan.nodes.workers));
+	cr_expect_eq(HASH_COUNT(plan.nodes.workers), 1);
+	cr_expect_eq(plan.nodes.tiers[SMALL].slots, 4);
+	cr_expect_eq(e->where, OG_WHERE_TIER, "the broker delivers again what the first one ran");
+	cr_expect_null(e->worker);
+}
+
+Test(nodes, two_nodes_of_one_name_are_noticed)
+{
+	struct og_presence p = presence(2, SMALL, 4, 0, 0);
+	struct og_worker *w;
+
+	hear(1, SMALL, 4, 0, 0);
+	w = og_nodes_find(&plan.nodes, "00000001-2222-4000-8000-000000000000");
+	cr_expect_null(og_nodes_namesake(&plan.nodes, w));
+	strcpy(p.worker, "Node1/small/1");
+	say(p);
+	cr_expect_not_null(og_nodes_namesake(&plan.nodes, w));
 	cr_expect_eq(plan.nodes.tiers[SMALL].slots, 8);
 }
 
