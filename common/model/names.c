@@ -85,9 +85,9 @@ void og_queue_reply(const char *reply, char ret[static OG_KEY_MAX])
 	compose(ret, "og.reply.%s", reply);
 }
 
-void og_queue_control(const char *user, const char *worker_key, char ret[static OG_KEY_MAX])
+void og_queue_control(const char *user, const char *id, char ret[static OG_KEY_MAX])
 {
-	compose(ret, "og.control.%s~%s", user, worker_key);
+	compose(ret, "og.control.%s~%s", user, id);
 }
 
 void og_queue_presence(const char *user, const char *id, char ret[static OG_KEY_MAX])

@@ -18,7 +18,7 @@
 #define OG_X_CONTROL  "og.control"  /* topic:   scheduler → workers */
 #define OG_X_PRESENCE "og.presence" /* fanout:  workers → every scheduler */
 #define OG_X_RPC      "og.rpc"      /* direct:  anyone → the leading scheduler */
-#define OG_X_STATE    "og.later"    /* direct:  scheduler → og.state.later */
+#define OG_X_LATER    "og.later"    /* direct:  scheduler → og.state.later */
 #define OG_X_DEAD     "og.dead"     /* direct:  scheduler, workers → og.dead */
 
 /* queues */
@@ -41,7 +41,6 @@
 #define OG_T_RESPONSE   "inference_response" /* <reply>.done */
 #define OG_T_PLACED     "placed"             /* <reply>.placed, to those who ask for progress */
 #define OG_T_STARTED    "started"            /* <reply>.started, likewise */
-#define OG_T_PING       "ping"               /* <reply>.ping, mandatory: comes back when nobody listens */
 #define OG_T_PRESENCE   "presence"
 #define OG_T_CANCEL     "cancel"     /* control: message_id is the job */
 #define OG_T_MEMBERSHIP "membership" /* control, key "all": who is in the cluster */
@@ -67,8 +66,8 @@ void og_queue_lane(const char *tier_key, enum og_class c, unsigned k, char ret[s
 void og_key_lane(const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]);
 unsigned og_lane_of(const char *tenant);                             /* FNV-1a mod OG_LANES */
 void og_queue_reply(const char *reply, char ret[static OG_KEY_MAX]); /* og.reply.<reply> */
-/* og.control.<user>~<worker>, og.presence.<user>~<id> */
-void og_queue_control(const char *user, const char *worker_key, char ret[static OG_KEY_MAX]);
+/* og.control.<user>~<id>, og.presence.<user>~<id>; the id is any key-formed name */
+void og_queue_control(const char *user, const char *id, char ret[static OG_KEY_MAX]);
 void og_queue_presence(const char *user, const char *id, char ret[static OG_KEY_MAX]);
 
 /* A new reply key: "<user>~<32 random hex digits>". */

@@ -39,7 +39,7 @@ static const struct og_exchange exchanges[] = {
 	{OG_X_CONTROL, OG_EXCHANGE_TOPIC},
 	{OG_X_PRESENCE, OG_EXCHANGE_FANOUT},
 	{OG_X_RPC, OG_EXCHANGE_DIRECT},
-	{OG_X_STATE, OG_EXCHANGE_DIRECT},
+	{OG_X_LATER, OG_EXCHANGE_DIRECT},
 	{OG_X_DEAD, OG_EXCHANGE_DIRECT},
 };
 
@@ -72,7 +72,7 @@ static void add_fixed(struct og_topology *t, const struct og_topology_limits *li
 
 	add(t, OG_Q_INTAKE, &intake, OG_X_JOBS, OG_K_INTAKE);
 	add(t, OG_Q_STATE, &unbounded, OG_X_REPLIES, "*.done");
-	add(t, OG_Q_STATE_LATER, &unbounded, OG_X_STATE, OG_K_LATER);
+	add(t, OG_Q_STATE_LATER, &unbounded, OG_X_LATER, OG_K_LATER);
 	add(t, OG_Q_DEAD, &dead, OG_X_DEAD, OG_K_DEAD);
 	add(t, OG_Q_RPC, &rpc, OG_X_RPC, OG_K_RPC);
 }
@@ -129,10 +129,10 @@ void og_topology_reply_queue(const char *reply, const struct og_topology_limits 
 	og_queue_reply(reply, ret->name);
 }
 
-void og_topology_control_queue(const char *user, const char *worker_key, struct og_queue *ret)
+void og_topology_control_queue(const char *user, const char *id, struct og_queue *ret)
 {
 	*ret = (struct og_queue){.exclusive = true, .auto_delete = true, .args = {.max_length = CONTROL_MAX_LENGTH}};
-	og_queue_control(user, worker_key, ret->name);
+	og_queue_control(user, id, ret->name);
 }
 
 void og_topology_presence_queue(const char *user, const char *id, struct og_queue *ret)

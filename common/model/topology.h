@@ -58,9 +58,10 @@ struct og_topology_limits {
 struct og_topology *og_topology_new(const struct og_catalogue *c, const struct og_topology_limits *limits);
 void og_topology_free(struct og_topology *t);
 
-/* The queues that come and go with their owner: exclusive, not in the table. */
+/* The queues that come and go with their owner: exclusive, not in the table. `id` is key-formed; a worker takes a new
+ * one for each connection. */
 void og_topology_reply_queue(const char *reply, const struct og_topology_limits *limits, struct og_queue *ret);
-void og_topology_control_queue(const char *user, const char *worker_key, struct og_queue *ret);
+void og_topology_control_queue(const char *user, const char *id, struct og_queue *ret);
 void og_topology_presence_queue(const char *user, const char *id, struct og_queue *ret);
 void og_topology_leader_queue(struct og_queue *ret);
 

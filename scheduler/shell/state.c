@@ -260,7 +260,8 @@ void og_state_take_later(void *ctx, const struct og_message *m, uint64_t epoch)
 	l = og_new(struct og_later);
 	l->held = og_held_new(&source, m);
 	DL_APPEND(s->term->later, l);
-	/* It was seen before it was put aside, but by a leader of before perhaps: then our index has the job from its record. */
+	/* It was seen before it was put aside, but by a leader of before perhaps: then our index has the job from its
+	 * record. */
 	if (read_done(&d, source.from, l->held->m, epoch) == 0) {
 		d.own = !d.e.lease;
 		see(s, &d);
