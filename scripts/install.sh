@@ -4,7 +4,7 @@
 #   ./scripts/install.sh                                      join the network of this machine, without serving
 #   POC_SERVE=1 POC_PROMPT='What is 2+2?' ./scripts/install.sh   serve, ask, print the answer
 #   curl -fsSL URL/install.sh | NODE_NAME=NodeA POC_SERVE=1 OPENGATEWAY_SOURCE=URL bash
-#   bash <(curl -fsSL URL/install.sh)
+#   OPENGATEWAY_SOURCE=URL bash <(curl -fsSL URL/install.sh)
 #
 # Five steps, in order: dependencies, programs, gauge, eligible tiers, join. Run it again at any time: what is done is not done twice.
 # Progress goes to stderr; stdout carries the answer to POC_PROMPT and nothing else. It never reads stdin (which may be this script).
@@ -30,6 +30,7 @@ main() {
 	cluster=${POC_CLUSTER_ID:-gatewayai-poc}
 	serve=${POC_SERVE:-0}
 	root=${OPENGATEWAY_POC_ROOT:-${HOME:?HOME is not set, and OPENGATEWAY_POC_ROOT neither}/.opengateway-poc}
+	case $root in /*) ;; *) root=$PWD/$root ;; esac
 	# The programs see the same choices, wherever the script got them from.
 	export POC_CLUSTER_ID=$cluster POC_SERVE=$serve OPENGATEWAY_POC_ROOT=$root
 	cache=${XDG_CACHE_HOME:-$HOME/.cache}/opengateway
@@ -259,10 +260,10 @@ link_programs() {
 	[ "$(id -u)" != 0 ] || folder=/usr/local/bin
 	mkdir -p "$folder"
 	for name in og opengateway; do
-		if [ -L "$folder/$name" ] || [ ! -e "$folder/$name" ]; then
+		if [ ! -e "$folder/$name" ] || [ "$(readlink "$folder/$name")" = "$root/bin/$name" ]; then
 			ln -sfn "$root/bin/$name" "$folder/$name"
 		else
-			say "left $folder/$name alone: it is not ours; ours is $root/bin/$name"
+			say "left $folder/$name alone: it is not this installation's; ours is $root/bin/$name"
 		fi
 	done
 }

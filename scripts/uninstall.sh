@@ -3,9 +3,13 @@
 # (broker, Redis, secrets, settings, logs, the engine). Packages stay: other things may use them.
 #
 #   ~/.opengateway-poc/uninstall.sh [--yes | --keep-data]
+#
+# It takes away the installation that it lies in, or the one that OPENGATEWAY_POC_ROOT names.
 set -euo pipefail
 
-root=${OPENGATEWAY_POC_ROOT:-$HOME/.opengateway-poc}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ -e "$here/config.ini" ] || [ -e "$here/bin/.build" ] || here=$HOME/.opengateway-poc
+root=${OPENGATEWAY_POC_ROOT:-$here}
 data=ask
 case ${1:-} in
 '') ;;
@@ -55,5 +59,5 @@ if [ "$data" = remove ]; then
 	rm -rf "$root"
 	echo "removed $root"
 else
-	echo "kept the data in $root (uninstall.sh --yes removes it)"
+	echo "kept the data in $root ($root/uninstall.sh --yes removes it)"
 fi
