@@ -1,8 +1,9 @@
-/* The scheduler's decisions: where a new job goes, which waiting one is next, what a heartbeat and the passing of time mean for the
- * jobs that are placed. Plain structs and a clock in, decisions out. `now` is monotonic ms, `wall` is ms since the Unix epoch.
+/* The scheduler's decisions: where a new job goes, which waiting one is next, what a heartbeat and the passing of
+ * time mean for the jobs that are placed. Plain structs and a clock in, decisions out. `now` is monotonic ms, `wall`
+ * is ms since the Unix epoch.
  *
- * The choice of the next is og_plan_next alone, and what it costs to have waited is known to it alone: ageing and weighted fair
- * queueing belong there; a breaker a worker belongs where capacity is counted (nodes.c). */
+ * The choice of the next is og_plan_next alone, and what it costs to have waited is known to it alone: ageing and
+ * weighted fair queueing belong there; a breaker a worker belongs where capacity is counted (nodes.c). */
 #ifndef OG_SCHEDULER_ADMIT_H
 #define OG_SCHEDULER_ADMIT_H
 
@@ -11,9 +12,8 @@
 #include "plan/nodes.h"
 #include "plan/recent.h"
 
-#define OG_TIER_GONE_MS 600000 /* what waits for a tier that has had no worker for so long ends no_capacity */
-#define OG_ASTRAY_MS                                                                                                   \
-	10000 /* the least age of a placement that may be judged astray, and of a stranger that is forgotten */
+#define OG_TIER_GONE_MS   600000 /* what waits for a tier that has had no worker for so long ends no_capacity */
+#define OG_ASTRAY_MS      10000  /* the least age of a placement judged astray, and of a stranger that is forgotten */
 #define OG_FREE_MS        5000 /* how long a worker must have had a free slot to prove that its tier's queue is empty */
 #define OG_SILENT_MS      10000 /* how long a lane that should show a body may show none */
 #define OG_LATE_GRACE_MS  30000 /* a placed job past its deadline: the worker's own answer is awaited so long */
@@ -53,8 +53,9 @@ enum og_resolved {
 	OG_RESOLVE_UNKNOWN,     /* err: no such model, and the nearest names */
 	OG_RESOLVE_NO_CAPACITY, /* auto, and nobody serves anything: err says so */
 };
-/* The catalogue row for what a request asks for: `tier` (an id, an alias or "auto"), else `model`, else auto. Auto is the last row
- * of the catalogue with a live worker and a free slot, else the last with a live worker, else the one that had a worker last. */
+/* The catalogue row for what a request asks for: `tier` (an id, an alias or "auto"), else `model`, else auto. Auto is
+ * the last row of the catalogue with a live worker and a free slot, else the last with a live worker, else the one
+ * that had a worker last. */
 enum og_resolved og_plan_resolve(
 	const struct og_plan *p, const char *tier, const char *model, int64_t now, unsigned *ret, struct og_error *err);
 
@@ -68,15 +69,17 @@ enum og_verdict og_plan_admit(
 unsigned og_plan_room(const struct og_plan *p, unsigned tier); /* how many more may be placed now */
 /* The next to be placed, among those whose bodies we hold; NULL: none, or no room. */
 struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier);
-/* Jobs before it in its tier: exact for one that has just come, later an estimate (those cancelled in between still count). */
+/* Jobs before it in its tier: exact for one that has just come, later an estimate (those cancelled in between still
+ * count). */
 unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e);
 unsigned og_plan_retry_s(const struct og_plan *p, unsigned tier, int64_t now); /* "try again in S s" */
 /* One that waits for a tier which has been gone for OG_TIER_GONE_MS; NULL: none. */
 struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_t now);
 
-/* Jobs of which the index thinks that they wait, and whose lanes show no body for OG_SILENT_MS while they are being read: their
- * bodies are elsewhere (records that Redis lost the last of tell of such). They count for nobody's position any more; returns how
- * many. They keep their entries, so that their deadline, a cancel and their bodies, should they come, still find them. */
+/* Jobs of which the index thinks that they wait, and whose lanes show no body for OG_SILENT_MS while they are being
+ * read: their bodies are elsewhere (records that Redis lost the last of tell of such). They count for nobody's
+ * position any more; returns how many. They keep their entries, so that their deadline, a cancel and their bodies,
+ * should they come, still find them. */
 unsigned og_plan_silent(struct og_plan *p, unsigned tier, bool reading, int64_t now);
 
 /* --- what is placed --- */
@@ -85,14 +88,14 @@ unsigned og_plan_silent(struct og_plan *p, unsigned tier, bool reading, int64_t 
 void og_plan_ended(struct og_plan *p, unsigned tier, int64_t now);
 
 enum og_late { OG_LATE_END, OG_LATE_WAIT };
-/* A job's deadline has passed: answer it `expired` now, or (it was placed, its worker knows the deadline too) look again: then it is
- * postponed already. */
+/* A job's deadline has passed: answer it `expired` now, or (it was placed, its worker knows the deadline too) look
+ * again: then it is postponed already. */
 enum og_late og_plan_late(struct og_plan *p, struct og_entry *e, int64_t wall);
 
-/* Gives back the slots of jobs that are evidently nowhere; returns how many. Conservative: a job is astray when its placement
- * is OG_ASTRAY_MS old, no heartbeat lists it, and a worker of its tier has shown a free slot without a break for OG_FREE_MS:
- * then the tier's queue is empty, because the broker pushes to a free slot. It keeps its entry, so that its `done`, a
- * heartbeat or its deadline still find it. */
+/* Gives back the slots of jobs that are evidently nowhere; returns how many. Conservative: a job is astray when its
+ * placement is OG_ASTRAY_MS old, no heartbeat lists it, and a worker of its tier has shown a free slot without a
+ * break for OG_FREE_MS: then the tier's queue is empty, because the broker pushes to a free slot. It keeps its entry,
+ * so that its `done`, a heartbeat or its deadline still find it. */
 unsigned og_plan_reconcile(struct og_plan *p, unsigned tier, int64_t now);
 /* A job known from heartbeats alone that none has listed for OG_ASTRAY_MS, for the caller to remove; NULL: none. */
 struct og_entry *og_plan_stranger(const struct og_plan *p, unsigned tier, int64_t now);
@@ -111,7 +114,8 @@ struct og_heard {
 };
 /* Takes what a heartbeat says (`said` is empty after); jobs that it lists and the index does not know are adopted. */
 void og_plan_hear(struct og_plan *p, struct og_presence *said, int64_t now, int64_t wall, struct og_heard *ret);
-/* Forgets one worker that has not been heard for too long: true, with its name and its tier (-1: none). False: none is lost. */
+/* Forgets one worker that has not been heard for too long: true, with its name and its tier (-1: none). False: none
+ * is lost. */
 bool og_plan_sweep(struct og_plan *p, int64_t now, char ret_worker[static 3 * OG_NAME_MAX], int *ret_tier);
 
 #endif

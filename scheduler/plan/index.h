@@ -11,7 +11,8 @@
  *   CHECK, ENDED        neither
  * One that is astray (admit.h) is in its list and counts for nothing.
  *
- * Pure: no I/O, no clock. The shell hangs what it needs for its messages on `held`, `move` and `watchers`, unseen by this module. */
+ * Pure: no I/O, no clock. The shell hangs what it needs for its messages on `held`, `move` and `watchers`, unseen by
+ * this module. */
 #ifndef OG_SCHEDULER_INDEX_H
 #define OG_SCHEDULER_INDEX_H
 
@@ -128,15 +129,15 @@ void og_index_remove(struct og_index *ix, struct og_entry *e); /* frees it */
 /* It counts no more (or does again). */
 void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray);
 
-/* Its body has come up at the head of its lane: it is not astray. -1: so many are held already (which a reader with our prefetch never sees). */
+/* Its body has come up at the head of its lane: it is not astray. _first: it was given back, and is the head again. -1:
+ * so many are held already (which a reader with our prefetch never sees). */
 int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held);
-int og_index_hold_first(
-	struct og_index *ix, struct og_entry *e, struct og_held *held);   /* given back: it is the head again */
+int og_index_hold_first(struct og_index *ix, struct og_entry *e, struct og_held *held);
 struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e); /* gives it back; NULL: none was held */
 struct og_lane *og_index_lane(struct og_index *ix, unsigned tier, enum og_class class, unsigned lane);
 
-/* The entry with the least due_ms, where that is not after `now`; NULL: none. Move it, remove it or postpone it: otherwise
- * it is the next again. */
+/* The entry with the least due_ms, where that is not after `now`; NULL: none. Move it, remove it or postpone it:
+ * otherwise it is the next again. */
 struct og_entry *og_index_due(const struct og_index *ix, int64_t now_wall);
 void og_index_postpone(struct og_index *ix, struct og_entry *e, int64_t due_ms);
 int64_t og_index_next_due(const struct og_index *ix); /* INT64_MAX: none */

@@ -1,5 +1,5 @@
-/* Leases: HMAC-SHA256(key, "<job id>|<attempt>|<epoch>") in lower-case hex. A `done` has to echo the lease of the placement that it
- * answers, so that a worker can end only what it was given. The key is known to schedulers alone. */
+/* Leases: HMAC-SHA256(key, "<job id>|<attempt>|<epoch>") in lower-case hex. A `done` has to echo the lease of the
+ * placement that it answers, so that a worker can end only what it was given. The key is known to schedulers alone. */
 #ifndef OG_SCHEDULER_LEASE_H
 #define OG_SCHEDULER_LEASE_H
 

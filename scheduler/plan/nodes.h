@@ -1,5 +1,5 @@
-/* Who lives: workers and nodes, from their heartbeats alone, and what each tier can run. Kept by a standby too, so that a new
- * leader knows the fleet at once. Pure: `now` is monotonic ms, given.
+/* Who lives: workers and nodes, from their heartbeats alone, and what each tier can run. Kept by a standby too, so
+ * that a new leader knows the fleet at once. Pure: `now` is monotonic ms, given.
  *
  * A *worker* here is one process, known by its instance; a node that serves nothing is one with `serve` false. */
 #ifndef OG_SCHEDULER_NODES_H
@@ -50,8 +50,8 @@ struct og_nodes {
 void og_nodes_init(struct og_nodes *n, const struct og_catalogue *catalogue);
 void og_nodes_done(struct og_nodes *n);
 
-/* Takes what a heartbeat says (`p` is empty after). NULL: there are OG_WORKERS_MAX already. *ret_before: the runs that the
- * worker had listed before, the caller's to free. */
+/* Takes what a heartbeat says (`p` is empty after). NULL: there are OG_WORKERS_MAX already. *ret_before: the runs
+ * that the worker had listed before, the caller's to free. */
 struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, int64_t now,
 	struct og_presence_run **ret_before, size_t *ret_n_before);
 struct og_worker *og_nodes_find(const struct og_nodes *n, const char *instance);

@@ -46,8 +46,8 @@ static void take_run(struct og_plan *p, const struct og_worker *w, const struct 
 		e = adopt(p, w, run, now, wall);
 	if (e->where == OG_WHERE_ENDED || e->cancelling)
 		add_cancel(heard, run->id);
-	/* A job whose body is still in its lane runs already where a leader died between the two: that body is dropped when it
-	 * comes up. One that is held just now is on its way anyway. */
+	/* A job whose body is still in its lane runs already where a leader died between the two: that body is
+	 * dropped when it comes up. One that is held just now is on its way anyway. */
 	if (e->where == OG_WHERE_TIER || (e->where == OG_WHERE_LANE && !e->held)) {
 		og_index_move(p->index, e, OG_WHERE_RUN);
 		e->recorded = true;
@@ -79,7 +79,8 @@ static void forget_worker(struct og_plan *p, struct og_worker *w, int64_t now)
 	og_nodes_remove(&p->nodes, w);
 }
 
-/* A process that appears under the name of another one of its node took its place: a worker's name is locked on the broker. */
+/* A process that appears under the name of another one of its node took its place: a worker's name is locked on the
+ * broker. */
 static void replace(struct og_plan *p, const struct og_worker *w, int64_t now)
 {
 	struct og_worker *other = og_nodes_namesake(&p->nodes, w);

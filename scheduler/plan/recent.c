@@ -1,5 +1,5 @@
-/* A ring of UUIDs in binary under a hash table of ring places: 32 bytes an id, where a node of a general map takes 100. UUIDs are
- * the client's choice, so the table is keyed by a random number: nobody can aim at one chain. */
+/* A ring of UUIDs in binary under a hash table of ring places: 32 bytes an id, where a node of a general map takes
+ * 100. UUIDs are the client's choice, so the table is keyed by a random number: nobody can aim at one chain. */
 #include "plan/recent.h"
 
 #include <stdlib.h>

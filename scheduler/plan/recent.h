@@ -1,5 +1,6 @@
-/* The ids of the jobs that ended last, and when: bounded, oldest forgotten first. It tells a message that comes a second time
- * (a submit repeated by a producer that lost its connection, a body redelivered, a heartbeat that lags) from a new one. */
+/* The ids of the jobs that ended last, and when: bounded, oldest forgotten first. It tells a message that comes a
+ * second time (a submit repeated by a producer that lost its connection, a body redelivered, a heartbeat that lags)
+ * from a new one. */
 #ifndef OG_SCHEDULER_RECENT_H
 #define OG_SCHEDULER_RECENT_H
 

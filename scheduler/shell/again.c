@@ -158,7 +158,8 @@ static void ended(struct og_scheduler *s, struct og_parked *p, struct og_entry *
 	og_parked_free(p);
 }
 
-/* The job lives: in our index, or (its record says so, and we are still reading the records) it will be there in a moment. */
+/* The job lives: in our index, or (its record says so, and we are still reading the records) it will be there in a
+ * moment. */
 static void live(struct og_scheduler *s, struct og_parked *p, struct og_entry *e)
 {
 	if (e && e->where != OG_WHERE_CHECK) {

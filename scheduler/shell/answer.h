@@ -1,7 +1,9 @@
-/* What the scheduler itself says about a job: its end (cancelled, expired, refused, busy …), its progress, and dead letters.
+/* What the scheduler itself says about a job: its end (cancelled, expired, refused, busy …), its progress, and dead
+ * letters.
  *
- * An end is a `done` like a worker's, to og.replies, <reply>.done: so it reaches og.state too, and is recorded there like any other.
- * Only when it is confirmed may the job's message go from where it lies: acked in the intake, dropped at the head of its lane. */
+ * An end is a `done` like a worker's, to og.replies, <reply>.done: so it reaches og.state too, and is recorded there
+ * like any other. Only when it is confirmed may the job's message go from where it lies: acked in the intake, dropped
+ * at the head of its lane. */
 #ifndef OG_SCHEDULER_ANSWER_H
 #define OG_SCHEDULER_ANSWER_H
 
@@ -15,8 +17,8 @@ struct og_held {
 struct og_held *og_held_new(const struct og_source *source, const struct og_message *m); /* copies m */
 void og_held_free(struct og_held *h);                                                    /* NULL: none */
 
-/* Ends a job that waits, or one placed long past its deadline. Its entry stays as ENDED until its body has come up, or is gone at once
- * where it had none. */
+/* Ends a job that waits, or one placed long past its deadline. Its entry stays as ENDED until its body has come up,
+ * or is gone at once where it had none. */
 void og_answer_end(
 	struct og_scheduler *s, struct og_entry *e, enum og_state state, const char *error_type, const char *words);
 /* As above, for one whose body is in the intake, at `source`: its entry is gone at once. */
@@ -33,7 +35,8 @@ void og_answer_body_came(struct og_scheduler *s, struct og_entry *e, struct og_h
 /* Takes the entry away, with what hangs on it. */
 void og_answer_forget(struct og_scheduler *s, struct og_entry *e);
 
-/* To og.dead with the reason; its submitter is told `failed` where `reply` says where (NULL: nobody is told). Then acked. */
+/* To og.dead with the reason; its submitter is told `failed` where `reply` says where (NULL: nobody is told). Then
+ * acked. */
 void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const struct og_source *source,
 	const char *error_type, const char *reason, const char *reply);
 

@@ -1,4 +1,5 @@
-/* The consuming connections of a term: each reconnects by itself; what it held is then requeued, which on_lost is told. */
+/* The consuming connections of a term: each reconnects by itself; what it held is then requeued, which on_lost is
+ * told. */
 #ifndef OG_SCHEDULER_CONNECTION_H
 #define OG_SCHEDULER_CONNECTION_H
 

@@ -4,8 +4,9 @@
  *                  │         │           │              │                │                 ├───▶ lane
  *                  └─────────┴─▶ dead    └▶ its answer  └▶ failed        └▶ its answer     └───▶ busy, no_capacity
  *
- * A submit that cannot go on at once keeps its place: *parked* while there is no room to publish (then those behind it park too, and
- * the prefetch stops the broker), *deferred* while Redis must be asked and is away, or the fleet has not been heard yet. */
+ * A submit that cannot go on at once keeps its place: *parked* while there is no room to publish (then those behind
+ * it park too, and the prefetch stops the broker), *deferred* while Redis must be asked and is away, or the fleet has
+ * not been heard yet. */
 #ifndef OG_SCHEDULER_INTAKE_H
 #define OG_SCHEDULER_INTAKE_H
 

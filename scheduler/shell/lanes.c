@@ -63,7 +63,8 @@ struct look { /* what waits for Redis's word about a head that the index did not
 	char id[OG_ID_LEN + 1];
 };
 
-/* Its record says how far it had come under an earlier leader: to its end, or to its tier (then this body is a left-over). */
+/* Its record says how far it had come under an earlier leader: to its end, or to its tier (then this body is a
+ * left-over). */
 static void on_look(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
 {
 	struct look *look = ctx;

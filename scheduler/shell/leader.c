@@ -157,7 +157,8 @@ static void end_term(struct og_scheduler *s, const char *why)
 {
 	struct og_term *t = s->term;
 
-	og_warn("no longer leading", "epoch=%" PRId64 " why=\"%s\"", t->epoch, why);
+	og_log(s->stopping ? OG_LOG_INFO : OG_LOG_WARN, "no longer leading", "epoch=%" PRId64 " why=\"%s\"", t->epoch,
+		why);
 	if (t->epoch > s->epoch_seen)
 		s->epoch_seen = t->epoch;
 	og_letters_drop(s);

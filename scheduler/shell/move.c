@@ -65,8 +65,8 @@ static void block(struct og_scheduler *s, enum og_settled how, const char *what)
 	s->term->blocked_until = og_clock_mono_ms() + BLOCKED_MS;
 }
 
-/* Common to both. A term that is over is not our business, and a connection that was lost is about to end this one; a job that has
- * ended meanwhile is only acked. True: it is settled. */
+/* Common to both. A term that is over is not our business, and a connection that was lost is about to end this one; a
+ * job that has ended meanwhile is only acked. True: it is settled. */
 static bool settled_without_entry(struct og_move *move, enum og_settled how)
 {
 	struct og_scheduler *s = move->s;

@@ -1,19 +1,20 @@
-/* Moves: a job's message from the intake or its lane to its lane or its tier's queue. One publish, and only when it is confirmed the
- * ack of where it came from. No copy is kept of what comes from the intake: it is still there until it is acked. */
+/* Moves: a job's message from the intake or its lane to its lane or its tier's queue. One publish, and only when it
+ * is confirmed the ack of where it came from. No copy is kept of what comes from the intake: it is still there until
+ * it is acked. */
 #ifndef OG_SCHEDULER_MOVE_H
 #define OG_SCHEDULER_MOVE_H
 
 #include "shell/answer.h"
 
-/* `request` is the job's envelope, complete but for what a placement adds. -1: no room in the publish window now, nothing was done.
- * On 0 the move owns `held` (NULL where the message is the intake's, at `source`). */
+/* `request` is the job's envelope, complete but for what a placement adds. -1: no room in the publish window now,
+ * nothing was done. On 0 the move owns `held` (NULL where the message is the intake's, at `source`). */
 int og_move_to_tier(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
 	const struct og_envelope *request, const struct og_source *source, struct og_held *held);
 int og_move_to_lane(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
 	const struct og_envelope *request, const struct og_source *source);
 
-/* The job was delivered while its move is under way. True: the same message again, after its connection was lost; it is acked when
- * the move has settled. False: another copy of it. */
+/* The job was delivered while its move is under way. True: the same message again, after its connection was lost; it
+ * is acked when the move has settled. False: another copy of it. */
 bool og_move_redelivered(struct og_move *move, const struct og_source *source);
 /* The entry goes before its move has settled. */
 void og_move_detach(struct og_move *move);

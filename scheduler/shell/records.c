@@ -151,7 +151,8 @@ int og_records_accept(struct og_scheduler *s, const char *id, const char *tenant
 	return eval(s, &og_script_accept, &a, cb, ctx);
 }
 
-/* Of writes whose answer changes nothing, unless it says that we are deposed. Any term's: a late answer may only resign too much. */
+/* Of writes whose answer changes nothing, unless it says that we are deposed. Any term's: a late answer may only
+ * resign too much. */
 static void on_written(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
 {
 	struct og_scheduler *s = ctx;

@@ -1,5 +1,6 @@
-/* What the scheduler writes to Redis and reads there: the view (docs/SCHEDULER.md). Everything is pipelined and nothing is waited
- * for; a write that is lost can be made good from the broker, except where the caller asks for the answer.
+/* What the scheduler writes to Redis and reads there: the view (docs/SCHEDULER.md). Everything is pipelined and
+ * nothing is waited for; a write that is lost can be made good from the broker, except where the caller asks for the
+ * answer.
  *
  * Those that return int: -1 is RETRY or BUSY, and the callback is not called. */
 #ifndef OG_SCHEDULER_RECORDS_H
@@ -23,7 +24,8 @@ int og_records_page(struct og_scheduler *s, int64_t from, og_redis_cb *cb, void 
 /* Before an explicit id moves on. `hash` is of the body. */
 int og_records_accept(struct og_scheduler *s, const char *id, const char *tenant, const char *reply, const char *hash,
 	og_redis_cb *cb, void *ctx);
-/* It is in its lane (queued) or in its tier's queue (placed): the whole record the first time, later only what changed. */
+/* It is in its lane (queued) or in its tier's queue (placed): the whole record the first time, later only what
+ * changed. */
 void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state state);
 /* `done` is the envelope of the message that ends it; `own`: the scheduler wrote it. */
 int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, const struct og_message *m, bool own,

@@ -1,5 +1,5 @@
-/* Questions to the leader (docs/PROTOCOL.md, RPC): one row a verb in rpc.c, one function each in rpc_fleet.c and rpc_jobs.c. A question is
- * acked as it comes: one that is lost with its leader is asked again. */
+/* Questions to the leader (docs/PROTOCOL.md, RPC): one row a verb in rpc.c, one function each in rpc_fleet.c and
+ * rpc_jobs.c. A question is acked as it comes: one that is lost with its leader is asked again. */
 #ifndef OG_SCHEDULER_RPC_H
 #define OG_SCHEDULER_RPC_H
 

@@ -1,4 +1,5 @@
-/* Jobs: what they are, how they ended, and ending them. A live job's entry knows best; a job that has ended has its record. */
+/* Jobs: what they are, how they ended, and ending them. A live job's entry knows best; a job that has ended has its
+ * record. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ static void fail_no_records(struct og_question *q)
 	og_rpc_fail(q, "busy", "the records cannot be read just now: Redis is away");
 }
 
-/* The job's live entry, where this user may see it. One that only a heartbeat told us of belongs to we know not whom. */
+/* The job's live entry, where this user may see it. Whose a job is that only a heartbeat told us of we do not know. */
 static struct og_entry *live_entry(const struct og_question *q)
 {
 	struct og_entry *e = og_index_find(q->s->plan.index, q->job);

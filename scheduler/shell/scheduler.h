@@ -7,8 +7,9 @@
  *   intake       intake, results, questions                while leading
  *   lanes …      the lanes, a few connections              while leading
  *
- * A *term* is one leadership, from the lock to its loss: everything that belongs to it goes with it, and what comes back later
- * (confirms, answers of Redis) carries the term's serial and is ignored. The broker has requeued all that was held. */
+ * A *term* is one leadership, from the lock to its loss: everything that belongs to it goes with it, and what comes
+ * back later (confirms, answers of Redis) carries the term's serial and is ignored. The broker has requeued all that
+ * was held. */
 #ifndef OG_SCHEDULER_SCHEDULER_H
 #define OG_SCHEDULER_SCHEDULER_H
 
@@ -49,7 +50,7 @@ struct og_source {
 	uint64_t epoch, tag;
 };
 
-/* A standing reader of one lane, or of the queues of the intake connection. */
+/* The standing reader of one lane. */
 struct og_lane_reader {
 	struct og_scheduler *s;
 	struct og_amqp *from;
@@ -88,7 +89,7 @@ struct og_term {
 };
 
 struct og_counts { /* of this process, for people */
-	uint64_t accepted, placed, ended, refused, malformed, forged, duplicates, unstored, answers_lost;
+	uint64_t accepted, placed, ended, refused, malformed, forged, duplicates, unstored;
 };
 
 struct og_scheduler {

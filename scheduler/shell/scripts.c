@@ -63,8 +63,9 @@ struct og_redis_script og_script_record = {.name = "record", .text =
 	EVENT
 	"return 1\n"};
 
-/* The budget. `results` names each id with its size (the body, and 1 KiB for its record and what else is kept of it), so that what
- * expired by itself can be taken off the sum too. Of a result that had to go the record stays for a while, to say so: `gone`, bounded. */
+/* The budget. `results` names each id with its size (the body, and 1 KiB for its record and what else is kept of it),
+ * so that what expired by itself can be taken off the sum too. Of a result that had to go the record stays for a
+ * while, to say so: `gone`, bounded. */
 struct og_redis_script og_script_finish = {.name = "finish", .text =
 	FENCE TERMINAL
 	"local id, job, now, ttl, body = ARGV[2], p..'job:'..ARGV[2], ARGV[4], ARGV[5], ARGV[8]\n"
@@ -74,7 +75,8 @@ struct og_redis_script og_script_finish = {.name = "finish", .text =
 	"  redis.call('HINCRBY', p..'counters', 'duplicates', 1)\n"
 	"  return 0\n"
 	"end\n"
-	/* Our own word is about one submit of the id: not about another's job, nor about a later submit of a refused one. */
+	/* Our own word is about one submit of the id: not about another's job, nor about a later submit of a refused
+	 * one. */
 	"if own and was then\n"
 	"  local since = seen[was == 'accepted' and 2 or 3]\n"
 	"  local about = tonumber(since or '0') - tonumber(ARGV[9])\n"

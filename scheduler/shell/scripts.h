@@ -1,5 +1,6 @@
-/* The Lua that writes to Redis: one small script a transition, so that each is atomic and carries the fence. KEYS[1] is the prefix
- * "og:<cluster>:", ARGV[1] the leader's epoch; a script that finds a higher one in Redis changes nothing and answers -1. */
+/* The Lua that writes to Redis: one small script a transition, so that each is atomic and carries the fence. KEYS[1]
+ * is the prefix "og:<cluster>:", ARGV[1] the leader's epoch; a script that finds a higher one in Redis changes
+ * nothing and answers -1. */
 #ifndef OG_SCHEDULER_SCRIPTS_H
 #define OG_SCHEDULER_SCRIPTS_H
 
@@ -29,16 +30,17 @@ enum og_record_field {
 	OG_RECORD_N,
 };
 
-/* epoch, "new" or "again", mark of the lease key → {epoch, 1 where the mark is the cluster's}. A new leader's epoch comes out
- * above all that were; "again" (Redis came back) keeps one that is not below. */
+/* epoch, "new" or "again", mark of the lease key → {epoch, 1 where the mark is the cluster's}. A new leader's epoch
+ * comes out above all that were; "again" (Redis came back) keeps one that is not below. */
 extern struct og_redis_script og_script_claim;
 /* epoch, id, now, ttl s, tenant, hash of the body, field, value, … → {"new"} | {"live"} | {"conflict"} |
  * {"ended", state, error, body or nil}. A record that was refused before it waited anywhere does not count. */
 extern struct og_redis_script og_script_accept;
 /* epoch, id, state (queued, placed), now, tenant, field, value, … → 1; 0: it had ended already. */
 extern struct og_redis_script og_script_record;
-/* epoch, id, state, now, ttl s, budget in bytes, "own" where the scheduler itself ended it (else ""), body, accepted_ms, tenant where
- * the record has none, field, value, … → 1: stored; 0: it had ended before (counted as a duplicate). */
+/* epoch, id, state, now, ttl s, budget in bytes, "own" where the scheduler itself ended it (else ""), body,
+ * accepted_ms, tenant where the record has none, field, value, … → 1: stored; 0: it had ended before (counted as a
+ * duplicate). */
 extern struct og_redis_script og_script_finish;
 /* from, limit → {{id, accepted_ms, fields …}, …} of what is open, from that time on. */
 extern struct og_redis_script og_script_page;

@@ -1,5 +1,5 @@
-/* Results: what workers (and we ourselves) say that ended. The slot is free when a `done` is first seen; its message is acked when Redis
- * has stored it, or when it was moved to og.state.later because Redis is away. */
+/* Results: what workers (and we ourselves) say that ended. The slot is free when a `done` is first seen; its message
+ * is acked when Redis has stored it, or when it was moved to og.state.later because Redis is away. */
 #ifndef OG_SCHEDULER_STATE_H
 #define OG_SCHEDULER_STATE_H
 

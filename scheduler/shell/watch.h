@@ -1,5 +1,5 @@
-/* Who else wants a job's answer, beside its submitter: those who asked by RPC to be told of its end, and those who submitted it a
- * second time under another reply key. Bounded: beyond it the asker is told nothing, and asks again. */
+/* Who else wants a job's answer, beside its submitter: those who asked by RPC to be told of its end, and those who
+ * submitted it a second time under another reply key. Bounded: beyond it the asker is told nothing, and asks again. */
 #ifndef OG_SCHEDULER_WATCH_H
 #define OG_SCHEDULER_WATCH_H
 
@@ -8,7 +8,8 @@
 #define OG_WATCHERS_A_JOB 16
 #define OG_WATCHERS_MAX   20000
 
-/* `question` is the message_id of a `wait`; NULL: a second submit, answered by <reply>.result. A reply key watches a job once. */
+/* `question` is the message_id of a `wait`; NULL: a second submit, answered by <reply>.result. A reply key watches a
+ * job once. */
 void og_watch(struct og_scheduler *s, struct og_entry *e, const char *reply, const char *question);
 /* The job has ended so: tells all and forgets them. */
 void og_watch_tell(struct og_scheduler *s, struct og_entry *e, const char *state, const char *error_type,

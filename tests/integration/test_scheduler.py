@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import subprocess
 import sys
 import time
 import uuid
@@ -11,7 +12,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
-from fleet import Fleet  # noqa: E402
+from fleet import PROGRAM, Fleet  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from services import Rabbit, wait_for  # noqa: E402
 
@@ -591,6 +592,26 @@ def test_what_cannot_work_is_said(fleet, setting, words):
     s = fleet.scheduler("one", *settings, until=None)
     assert s.process.wait(20) == 1
     assert words in s.tail(), s.tail()
+
+
+def test_a_redis_that_refuses_us_is_said_and_stops_nobody(fleet):
+    s = fleet.scheduler("one", "redis.user=nobody")
+    assert "Redis refuses the scheduler" in s.log.read_text()
+    worker, producer = fleet.worker(echo=True), fleet.producer()
+    assert producer.wait(producer.submit(tier="small")).state == "done"
+    assert producer.ask("status")["scheduler"]["redis"] == "away"
+
+
+def test_usage():
+    def run(*args):
+        return subprocess.run([PROGRAM, *args], capture_output=True, text=True, check=False)
+
+    assert run("--help").returncode == 0 and "--set SECTION.KEY=VALUE" in run("--help").stdout
+    assert run("--version").stdout.startswith("og-scheduler ")
+    for wrong in (["--dance"], ["now"], ["--set"]):
+        assert run(*wrong).returncode == 2
+    unknown = run("--set", "scheduler.danse=1")
+    assert unknown.returncode == 1 and "scheduler.danse" in unknown.stderr
 
 
 def test_no_topology_is_said_and_mended(fleet):

@@ -48,7 +48,8 @@ static inline const char *id_of(unsigned i)
 	return id;
 }
 
-/* Worker number `n` of `tier` (-1: a peer that serves nothing) says that it has `slots` and runs the jobs first … first + busy - 1. */
+/* Worker number `n` of `tier` (-1: a peer that serves nothing) says that it has `slots` and runs the jobs first …
+ * first + busy - 1. */
 static inline struct og_presence presence(unsigned n, int tier, int slots, unsigned first, unsigned busy)
 {
 	struct og_presence p = {.serve = tier >= 0, .slots = slots, .n_running = busy};

@@ -1,4 +1,5 @@
-/* A scheduler on the broker and the Redis in memory, one producer (tenant "a") and one worker of tier "small" with 2 slots. */
+/* A scheduler on the broker and the Redis in memory, one producer (tenant "a") and one worker of tier "small" with 2
+ * slots. */
 #ifndef OG_TESTS_SCHEDULER_SHELL_RIG_H
 #define OG_TESTS_SCHEDULER_SHELL_RIG_H
 
