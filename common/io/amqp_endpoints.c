@@ -5,32 +5,23 @@
 
 #include "base/parse.h"
 
-static int parse_port(const char *s, const char *whole, struct og_endpoint *e, struct og_error *err)
-{
-	int64_t port;
-
-	if (og_parse_int(s, 1, 65535, &port, NULL) < 0)
-		return og_fail(err, OG_INVALID, "endpoint '%s': '%s' is no port (1 to 65535)", whole, s);
-	snprintf(e->port, sizeof(e->port), "%d", (int)port);
-	return 0;
-}
-
 static int parse_one(const char *s, unsigned default_port, struct og_endpoint *e, struct og_error *err)
 {
 	bool bracket = *s == '[';
 	const char *host = s + bracket;
 	size_t len = strcspn(host, bracket ? "]" : ":");
 	const char *rest = host + len + (bracket && host[len] == ']');
+	int64_t port = default_port;
 
 	if (!len || len >= sizeof(e->host) || (bracket && host[len] != ']') || (*rest && *rest != ':'))
 		return og_fail(err, OG_INVALID, "endpoint '%s': expected host, host:port or [address]:port", s);
 	if (strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%") < len)
 		return og_fail(err, OG_INVALID, "endpoint '%s': a host has letters, digits, '.', '-' and '_'", s);
+	if (*rest && og_parse_int(rest + 1, 1, 65535, &port, NULL) < 0)
+		return og_fail(err, OG_INVALID, "endpoint '%s': '%s' is no port (1 to 65535)", s, rest + 1);
 	snprintf(e->host, sizeof(e->host), "%.*s", (int)len, host);
-	snprintf(e->port, sizeof(e->port), "%u", default_port);
-	if (*rest && parse_port(rest + 1, s, e, err) < 0)
-		return -1;
-	snprintf(e->text, sizeof(e->text), bracket ? "[%s]:%s" : "%s:%s", e->host, e->port);
+	snprintf(e->port, sizeof(e->port), "%d", (int)port);
+	snprintf(e->text, sizeof(e->text), bracket ? "[%.*s]:%d" : "%.*s:%d", (int)len, host, (int)port);
 	return 0;
 }
 

@@ -181,8 +181,8 @@ int og_membership_decode(
 {
 	struct head head;
 	json_t *root;
-	void *members;
-	size_t n;
+	void *members = NULL;
+	size_t n = 0;
 	int rc;
 
 	if (og_json_parse(body, len, &root, err) < 0)
