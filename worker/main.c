@@ -10,7 +10,7 @@
 #include "worker.h"
 
 struct program {
-	struct og_options options;
+	struct og_worker_options options;
 	struct og_settings settings;
 	struct og_node_id node;
 	struct og_credentials credentials;
@@ -90,16 +90,16 @@ int main(int argc, char **argv)
 	int rc;
 
 	og_log_init("og-worker", OG_LOG_INFO);
-	if (og_options_parse(argc, argv, &p.options, &err) < 0) {
+	if (og_worker_options_parse(argc, argv, &p.options, &err) < 0) {
 		fprintf(stderr, "og-worker: %s (og-worker --help tells the options)\n", err.message);
 		return 2;
 	}
 	if (p.options.help || p.options.version) {
 		if (p.options.help)
-			og_options_help(stdout);
+			og_worker_options_help(stdout);
 		else
 			puts("og-worker " OG_VERSION);
-		og_options_done(&p.options);
+		og_worker_options_done(&p.options);
 		return 0;
 	}
 	rc = load(&p, &err) == 0 && run(&p, &err) == 0 ? 0 : 1;
@@ -107,6 +107,6 @@ int main(int argc, char **argv)
 		og_error_log(err.message, NULL);
 	free(p.catalogue);
 	og_settings_done(&p.settings);
-	og_options_done(&p.options);
+	og_worker_options_done(&p.options);
 	return rc;
 }

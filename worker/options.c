@@ -23,7 +23,7 @@ static const struct option longs[] = {
 	{NULL, 0, NULL, 0},
 };
 
-void og_options_help(FILE *out)
+void og_worker_options_help(FILE *out)
 {
 	fputs("usage: og-worker [options]\n"
 	      "\n"
@@ -44,7 +44,7 @@ void og_options_help(FILE *out)
 		out);
 }
 
-static int add_set(struct og_options *o, const char *prefix, const char *value, struct og_error *err)
+static int add_set(struct og_worker_options *o, const char *prefix, const char *value, struct og_error *err)
 {
 	if (o->n_sets == OG_WORKER_SETS_MAX)
 		return og_fail(err, OG_INVALID, "more than %d settings on the command line", OG_WORKER_SETS_MAX);
@@ -52,7 +52,7 @@ static int add_set(struct og_options *o, const char *prefix, const char *value, 
 	return 0;
 }
 
-static int take(struct og_options *o, int option, const char *value, struct og_error *err)
+static int take(struct og_worker_options *o, int option, const char *value, struct og_error *err)
 {
 	int64_t n;
 
@@ -84,9 +84,9 @@ static int take(struct og_options *o, int option, const char *value, struct og_e
 	}
 }
 
-int og_options_parse(int argc, char **argv, struct og_options *ret, struct og_error *err)
+int og_worker_options_parse(int argc, char **argv, struct og_worker_options *ret, struct og_error *err)
 {
-	struct og_options o = {.instance = 1};
+	struct og_worker_options o = {.instance = 1};
 	int option;
 
 	optind = 0;
@@ -97,19 +97,19 @@ int og_options_parse(int argc, char **argv, struct og_options *ret, struct og_er
 		else if (option == ':')
 			og_fail(err, OG_INVALID, "%s wants a value", argv[optind - 1]);
 		if (take(&o, option, optarg, err) < 0) {
-			og_options_done(&o);
+			og_worker_options_done(&o);
 			return -1;
 		}
 	}
 	if (optind < argc) {
-		og_options_done(&o);
+		og_worker_options_done(&o);
 		return og_fail(err, OG_INVALID, "'%s' is no option", argv[optind]);
 	}
 	*ret = o;
 	return 0;
 }
 
-void og_options_done(struct og_options *o)
+void og_worker_options_done(struct og_worker_options *o)
 {
 	for (size_t i = 0; i < o->n_sets; i++)
 		free(o->sets[i]);

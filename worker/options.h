@@ -9,7 +9,7 @@
 
 #define OG_WORKER_SETS_MAX 64
 
-struct og_options {
+struct og_worker_options {
 	const char *config;                 /* NULL: <root>/config.ini */
 	char *sets[OG_WORKER_SETS_MAX + 1]; /* "section.key=value", NULL-terminated; owned */
 	size_t n_sets;
@@ -18,8 +18,8 @@ struct og_options {
 };
 
 /* INVALID: say the message, and how to get help. */
-int og_options_parse(int argc, char **argv, struct og_options *ret, struct og_error *err);
-void og_options_done(struct og_options *o);
-void og_options_help(FILE *out);
+int og_worker_options_parse(int argc, char **argv, struct og_worker_options *ret, struct og_error *err);
+void og_worker_options_done(struct og_worker_options *o);
+void og_worker_options_help(FILE *out);
 
 #endif

@@ -8,14 +8,14 @@
 
 TestSuite(options, .timeout = 10);
 
-static int parse(struct og_options *o, struct og_error *err, int argc, const char *const *argv)
+static int parse(struct og_worker_options *o, struct og_error *err, int argc, const char *const *argv)
 {
 	char *copy[16] = {0};
 	int rc;
 
 	for (int i = 0; i < argc; i++)
 		copy[i] = og_strdup(argv[i]);
-	rc = og_options_parse(argc, copy, o, err);
+	rc = og_worker_options_parse(argc, copy, o, err);
 	if (rc == 0 && argc > 2 && o->config)
 		o->config = argv[2];
 	for (int i = 0; i < argc; i++)
@@ -26,7 +26,7 @@ static int parse(struct og_options *o, struct og_error *err, int argc, const cha
 	parse(&o, &err, (int)OG_COUNT(((const char *const[]){"og-worker", __VA_ARGS__})),                              \
 		(const char *const[]){"og-worker", __VA_ARGS__})
 
-static struct og_options o;
+static struct og_worker_options o;
 static struct og_error err;
 
 Test(options, become_settings)
@@ -39,7 +39,7 @@ Test(options, become_settings)
 	cr_assert_str_eq(o.sets[3], "log.level=debug");
 	cr_assert_null(o.sets[4]);
 	cr_assert_eq(o.instance, 2);
-	og_options_done(&o);
+	og_worker_options_done(&o);
 }
 
 Test(options, none_at_all)
