@@ -220,8 +220,9 @@ char *og_servers_redis_acl(
 
 	sha256_hex(scheduler->password, scheduler_hash);
 	sha256_hex(admin->password, admin_hash);
-	/* Redis takes no comments in this file. */
-	return og_printf("user default off resetpass -@all\n"
+	/* Redis takes no comments in this file. Nobody can log in as `default`, but as that user the server replays its own
+	 * append-only file, transactions and scripts included: with less than all it would lose them at every restart. */
+	return og_printf("user default off resetpass ~* &* +@all\n"
 			 "user %s on #%s ~og:%s:* resetchannels -@all +@read +@write -@dangerous -@scripting "
 			 "+eval +evalsha +script|load +ping +time\n"
 			 "user %s on #%s ~* &* +@all\n",

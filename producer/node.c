@@ -138,7 +138,7 @@ static int add_file(const struct og_settings *s, const char *cluster, const char
 	if (og_supervised_parse(path, &service, err) < 0)
 		return -1;
 	its_cluster = env_of(&service, "POC_CLUSTER_ID", s->cluster);
-	its_node = env_of(&service, "NODE_NAME", s->node_name);
+	its_node = env_of(&service, "NODE_NAME", AUTO);
 	if (is_worker(&service) && (!cluster || !strcmp(its_cluster, cluster)) &&
 		(is_auto(s) || !cluster || !strcmp(its_node, s->node_name))) {
 		m->items = og_realloc(m->items, (m->n + 1) * sizeof(*m->items));

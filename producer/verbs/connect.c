@@ -38,7 +38,8 @@ static enum og_exit start_it(struct og_cli *c, const char *cluster, const char *
 		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
 	exit = og_joined_wait(c, cluster, node, serve);
 	if (exit == OG_EXIT_ANSWERED)
-		og_screen_note(&c->screen, "connected to %s%s", cluster, again ? " already" : "");
+		og_screen_note(&c->screen, "connected to %s%s%s", cluster, again ? " already" : "",
+			serve ? "" : " as a peer (with POC_SERVE=1 it serves)");
 	return exit;
 }
 

@@ -27,10 +27,11 @@ static void fill(struct og_table *table, const json_t *answer)
 	json_array_foreach(json_object_get(answer, "jobs"), i, job)
 	{
 		int64_t accepted = og_show_int(job, "accepted_ms"), ended = og_show_int(job, "ended_ms");
-		char age[OG_SHOW_SIZE], took[OG_SHOW_SIZE] = "";
+		char age[OG_SHOW_SIZE] = "", took[OG_SHOW_SIZE] = "";
 
-		og_show_duration(now - accepted, age);
-		if (ended)
+		if (accepted) /* not in a record that Redis lost in the middle of a job */
+			og_show_duration(now - accepted, age);
+		if (accepted && ended)
 			og_show_duration(ended - accepted, took);
 		og_table_cell(table, "%s", og_show_text(job, "id"));
 		og_table_cell(table, "%s", og_show_text(job, "state"));

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "joined.h"
 #include "node.h"
 #include "service/supervisor.h"
 #include "verbs.h"
@@ -75,12 +76,31 @@ static void on_wait(void *ctx, const char *service)
 	og_screen_progress(ctx, "waiting for %s", service);
 }
 
+/* A prompt right after the start must find somebody: each node of this root is heard, and serves where it should. */
+static enum og_exit wait_joined(struct og_cli *c)
+{
+	enum og_exit exit = OG_EXIT_ANSWERED;
+	struct og_memberships all;
+	struct og_error err;
+
+	if (og_memberships_load(&c->settings, NULL, &all, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_USAGE, &err);
+	for (size_t i = 0; i < all.n && exit == OG_EXIT_ANSWERED; i++)
+		exit = og_joined_wait(c, all.items[i].cluster, all.items[i].node, all.items[i].serve);
+	og_memberships_done(&all);
+	return exit;
+}
+
 static enum og_exit wait_ready(struct og_cli *c, const char *how)
 {
 	struct og_error err;
+	enum og_exit exit;
 
 	if (og_node_wait_ready(&c->settings, OG_NODE_READY_MS, on_wait, &c->screen, &err) < 0)
 		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
+	exit = wait_joined(c);
+	if (exit != OG_EXIT_ANSWERED)
+		return exit;
 	og_screen_settle(&c->screen);
 	og_screen_note(&c->screen, "%s", how);
 	return OG_EXIT_ANSWERED;

@@ -1,11 +1,28 @@
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "node.h"
+#include "service/orphans.h"
 #include "verbs.h"
 
-#define GONE_MS 120000 /* a worker drains, a broker writes to its disk */
-#define POLL_US 50000
+#define GONE_MS    120000 /* a worker drains, a broker writes to its disk */
+#define POLL_US    50000
+#define ORPHANS_MS 30000 /* from SIGTERM to SIGKILL */
+
+/* No supervisor: but one that was killed left its services running. */
+static enum og_exit end_orphans(struct og_cli *c)
+{
+	og_autofree char *root = realpath(c->settings.root, NULL);
+	unsigned n = root ? og_orphans_end(root, ORPHANS_MS) : 0;
+
+	if (n)
+		og_screen_note(&c->screen, "stopped: the supervisor had been killed, %u of its processes were left", n);
+	else
+		og_screen_note(&c->screen, "this node does not run");
+	return OG_EXIT_ANSWERED;
+}
 
 static enum og_exit run(struct og_cli *c)
 {
@@ -16,8 +33,7 @@ static enum og_exit run(struct og_cli *c)
 	if (og_node_call(&c->settings, "stop", OG_NODE_CALL_MS, &answer, &err) < 0) {
 		if (err.kind != OG_RETRY)
 			return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
-		og_screen_note(&c->screen, "this node does not run");
-		return OG_EXIT_ANSWERED;
+		return end_orphans(c);
 	}
 	json_decref(answer);
 	og_screen_progress(&c->screen, "stopping");

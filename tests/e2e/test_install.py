@@ -102,11 +102,14 @@ def test_a_killed_worker_comes_back(node, answered):
 
 
 def test_stop_and_start(node, answered):
+    job = str(uuid.uuid4())
+    before = node.og("prompt", "--request-id", job, "Say hi.").stdout
     node.og("stop")
     down = node.og("prompt", "Say hi.", check=False)
     assert down.returncode == 8 and down.stdout == "" and down.stderr.strip()
     node.og("start", timeout=120)
     assert node.og("prompt", "Say hi.", timeout=90).stdout.strip()
+    assert node.og("result", job).stdout == before, "Redis kept it over its restart"
 
 
 def test_three_nodes_scenario(node, answered):
