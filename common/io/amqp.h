@@ -53,6 +53,9 @@ struct og_amqp_events { /* each may be NULL */
 	/* connection.blocked: an alarm of the broker; publishes are kept meanwhile, up to the window. A blocked
 	 * connection that goes down is told unblocked first. */
 	void (*on_blocked)(void *ctx, bool blocked, const char *reason);
+	/* A delivery over OG_AMQP_BODY_CAP: `m` has its length and no body. Whoever listens settles it; where nobody
+	 * does it is rejected. */
+	void (*on_oversized)(void *ctx, const struct og_message *m, uint64_t epoch);
 	/* The broker cancelled a consumer (its queue was deleted); on_down follows, and the reconnect declares it
 	 * again. */
 	void (*on_cancelled)(void *ctx, const char *queue);
@@ -75,7 +78,7 @@ struct og_amqp_config {
 #define OG_PUBLISH_MANDATORY 1u
 
 /* Bytes of a message's body, both ways: an answer at its own cap and the JSON around it. A delivery above it is
- * rejected without being read into memory. */
+ * not read into memory: see on_oversized. */
 #define OG_AMQP_BODY_CAP (OG_BODY_MAX + 64u * 1024)
 
 struct og_amqp_ops {
@@ -107,7 +110,7 @@ struct og_amqp_ops {
 	unsigned (*in_flight)(struct og_amqp *c); /* publishes not settled yet */
 	bool (*is_up)(struct og_amqp *c);
 	const char *(*endpoint)(struct og_amqp *c); /* the one it is or was last connected to */
-	uint64_t (*oversized)(struct og_amqp *c);   /* deliveries rejected as over OG_AMQP_BODY_CAP, since open */
+	uint64_t (*oversized)(struct og_amqp *c);   /* deliveries over OG_AMQP_BODY_CAP, since open */
 	/* Closes without blocking, calls cb (may be NULL) when all is freed: `c` is gone then. No callbacks come any
 	 * more but those of publishes: where the broker still listens it has a second to confirm them, the others
 	 * are LOST. */

@@ -250,7 +250,10 @@ static void on_delivery(struct og_rabbit *c, amqp_bytes_t consumer_tag, const st
 	k = og_recipe_consumer(&c->recipe, og_rabbit_consumer_of(consumer_tag));
 	if (!m->body) {
 		c->oversized++;
-		og_rabbit_say_reject(c, m->delivery_tag, false);
+		if (k && c->events.on_oversized)
+			c->events.on_oversized(c->events.ctx, m, c->epoch);
+		else
+			og_rabbit_say_reject(c, m->delivery_tag, false);
 	} else if (!k) {
 		og_rabbit_say_reject(c, m->delivery_tag, true);
 	} else {

@@ -65,3 +65,17 @@ const struct og_header *og_message_header(const struct og_message *m, const char
 			return &m->headers[i];
 	return NULL;
 }
+
+size_t og_header_size(const struct og_header *h)
+{
+	return strlen(h->name) + (h->text ? strlen(h->text) : 0);
+}
+
+size_t og_message_headers_size(const struct og_message *m)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < m->n_headers; i++)
+		size += og_header_size(&m->headers[i]);
+	return size;
+}

@@ -9,6 +9,7 @@
 
 #define OG_MESSAGE_HEADERS_MAX 40
 #define OG_BODY_MAX            (8u * 1024 * 1024) /* bytes; above it an answer or a prompt is `too_large` */
+#define OG_HEADERS_BYTES_MAX   (32u * 1024)       /* of what a client sends: the wire takes 64 KiB with ours added */
 
 struct og_header {
 	const char *name;
@@ -33,5 +34,7 @@ struct og_message {
 
 struct og_message *og_message_copy(const struct og_message *m);                          /* freed with free() */
 const struct og_header *og_message_header(const struct og_message *m, const char *name); /* NULL: not there */
+size_t og_header_size(const struct og_header *h); /* bytes of its name and text */
+size_t og_message_headers_size(const struct og_message *m);
 
 #endif
