@@ -18,26 +18,25 @@ static json_t *worker_object(const struct og_worker *w, int64_t now)
 		(json_int_t)(now - w->seen));
 }
 
-static json_t *node_object(const struct og_nodes *nodes, const struct og_node *n, int64_t now)
-{
-	json_t *workers = json_array();
-
-	for (const struct og_worker *w = nodes->workers; w; w = w->hh.next)
-		if (w->node == n && w->said.serve)
-			json_array_append_new(workers, worker_object(w, now));
-	return json_pack("{s:s, s:o, s:b, s:o, s:o}", "id", n->id, "name", og_json_text(n->name), "serve",
-		n->serving > 0, "region", og_json_text(n->region), "workers", workers);
-}
-
 void og_rpc_peers(struct og_question *q, const json_t *args)
 {
 	const struct og_nodes *nodes = &q->s->plan.nodes;
 	int64_t now = og_clock_mono_ms();
-	json_t *peers = json_array();
+	json_t *peers = json_array(), *workers_of = json_object();
 
 	(void)args;
-	for (const struct og_node *n = nodes->nodes; n; n = n->hh.next)
-		json_array_append_new(peers, node_object(nodes, n, now));
+	for (const struct og_node *n = nodes->nodes; n; n = n->hh.next) {
+		json_t *workers = json_array();
+
+		json_object_set_new(workers_of, n->id, workers);
+		json_array_append_new(
+			peers, json_pack("{s:s, s:o, s:b, s:o, s:O}", "id", n->id, "name", og_json_text(n->name),
+				       "serve", n->serving > 0, "region", og_json_text(n->region), "workers", workers));
+	}
+	for (const struct og_worker *w = nodes->workers; w; w = w->hh.next)
+		if (w->said.serve)
+			json_array_append_new(json_object_get(workers_of, w->node->id), worker_object(w, now));
+	json_decref(workers_of);
 	og_rpc_answer(q, json_pack("{s:o}", "peers", peers));
 }
 
