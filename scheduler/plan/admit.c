@@ -110,6 +110,24 @@ static unsigned waiting_all(const struct og_tier_index *t)
 	return waiting_before(t, OG_CLASSES - 1);
 }
 
+/* In lanes, in this class or a better one. */
+static unsigned in_lanes_before(const struct og_tier_index *t, enum og_class class)
+{
+	unsigned n = waiting_before(t, class);
+
+	for (int c = 0; c <= (int)class; c++)
+		n -= t->at_door[c];
+	return n;
+}
+
+static bool may_wait_at_the_door(const struct og_plan *p, unsigned tier, enum og_class class, size_t bytes)
+{
+	const struct og_index *ix = p->index;
+
+	return p->nodes.tiers[tier].slots && !in_lanes_before(&ix->tiers[tier], class) && ix->at_door < OG_DOOR_MAX &&
+	       ix->door_bytes + bytes <= OG_DOOR_BYTES;
+}
+
 enum og_verdict og_plan_admit(
 	const struct og_plan *p, unsigned tier, enum og_class class, size_t bytes, int64_t now, struct og_error *err)
 {
@@ -126,7 +144,7 @@ enum og_verdict og_plan_admit(
 		og_fail(err, OG_BUSY, "%zu waiting, try in %u s", p->index->waiting, og_plan_retry_s(p, tier, now));
 		return OG_VERDICT_BUSY;
 	}
-	return OG_VERDICT_WAIT;
+	return may_wait_at_the_door(p, tier, class, bytes) ? OG_VERDICT_DOOR : OG_VERDICT_WAIT;
 }
 
 /* --- what waits --- */
@@ -155,7 +173,7 @@ struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier)
 	if (!waiting_all(t) || !og_plan_room(p, tier))
 		return NULL;
 	for (int c = 0; c < OG_CLASSES; c++) {
-		struct og_entry *best = NULL;
+		struct og_entry *best = t->door[c];
 
 		for (int k = 0; t->waiting[c] && k < OG_LANES; k++) {
 			struct og_entry *e = head_of(&t->lanes[c][k]);
@@ -174,7 +192,8 @@ unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e)
 	const struct og_tier_index *t = &p->index->tiers[e->tier];
 	unsigned better = e->class ? waiting_before(t, (enum og_class)(e->class - 1)) : 0;
 	unsigned beside = t->waiting[e->class] ? t->waiting[e->class] - 1 : 0;
-	uint64_t first = e->seq;
+	const struct og_entry *door = t->door[e->class];
+	uint64_t first = door && door->seq < e->seq ? door->seq : e->seq;
 
 	if (!og_entry_waits(e))
 		return 0;
@@ -185,6 +204,17 @@ unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e)
 			first = oldest->seq;
 	}
 	return better + (e->seq - first < beside ? (unsigned)(e->seq - first) : beside);
+}
+
+struct og_entry *og_plan_tired(const struct og_plan *p, unsigned tier, int64_t now)
+{
+	for (int c = 0; c < OG_CLASSES; c++) {
+		struct og_entry *e = p->index->tiers[tier].door[c];
+
+		if (e && now - e->placed_at >= OG_DOOR_MS)
+			return e;
+	}
+	return NULL;
 }
 
 void og_plan_ended(struct og_plan *p, unsigned tier, int64_t now)

@@ -18,6 +18,9 @@
 #define OG_SILENT_MS      10000 /* how long a lane that should show a body may show none */
 #define OG_LATE_GRACE_MS  30000 /* a placed job past its deadline: the worker's own answer is awaited so long */
 #define OG_GRACE_PERIODS  2     /* a new leader hears the fleet for so many presence periods before it refuses */
+#define OG_DOOR_MS        250   /* how long a job is held at the door */
+#define OG_DOOR_MAX       256   /* jobs, and the bytes of their bodies */
+#define OG_DOOR_BYTES     (8u * 1024 * 1024)
 #define OG_RECENT_MAX     32768
 #define OG_RATE_WINDOW_MS 10000
 
@@ -59,8 +62,15 @@ enum og_resolved {
 enum og_resolved og_plan_resolve(
 	const struct og_plan *p, const char *tier, const char *model, int64_t now, unsigned *ret, struct og_error *err);
 
-enum og_verdict { OG_VERDICT_PLACE, OG_VERDICT_WAIT, OG_VERDICT_BUSY, OG_VERDICT_NO_CAPACITY };
-/* Not PLACE and not WAIT: err says why, for the submitter. */
+enum og_verdict {
+	OG_VERDICT_PLACE,
+	/* Hold it for a moment, its message unacked in the intake: there is no room, and nobody waits in the lanes before
+	 * it. Where jobs are short a slot is free before it would be in its lane, and two moves are saved. */
+	OG_VERDICT_DOOR,
+	OG_VERDICT_WAIT, /* to its lane */
+	OG_VERDICT_BUSY, /* err says why, for the submitter; likewise the next */
+	OG_VERDICT_NO_CAPACITY,
+};
 enum og_verdict og_plan_admit(
 	const struct og_plan *p, unsigned tier, enum og_class class, size_t bytes, int64_t now, struct og_error *err);
 
@@ -73,7 +83,9 @@ struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier);
  * count). */
 unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e);
 unsigned og_plan_retry_s(const struct og_plan *p, unsigned tier, int64_t now); /* "try again in S s" */
-/* One that waits for a tier which has been gone for OG_TIER_GONE_MS; NULL: none. */
+/* One that has been at the door for OG_DOOR_MS: to its lane with it; NULL: none. */
+struct og_entry *og_plan_tired(const struct og_plan *p, unsigned tier, int64_t now);
+/* One that waits in the lanes for a tier which has been gone for OG_TIER_GONE_MS; NULL: none. */
 struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_t now);
 
 /* Jobs of which the index thinks that they wait, and whose lanes show no body for OG_SILENT_MS while they are being

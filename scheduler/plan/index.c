@@ -57,30 +57,47 @@ static void count(struct og_index *ix, const struct og_entry *e, int sign)
 {
 	struct og_tier_index *t = &ix->tiers[e->tier];
 	unsigned one = (unsigned)sign;
+	uint64_t bytes = (uint64_t)sign * e->bytes;
 
 	if (e->astray)
 		return;
-	if (og_entry_waits(e)) {
-		lane_of(ix, e)->waiting += one;
-		t->waiting[e->class] += one;
-		ix->waiting += (size_t)sign;
-		ix->waiting_bytes += (uint64_t)sign * e->bytes;
-	} else if (og_entry_placed(e)) {
+	if (og_entry_placed(e)) {
 		t->placed += one;
 		ix->placed += (size_t)sign;
+		return;
 	}
+	if (!og_entry_waits(e))
+		return;
+	t->waiting[e->class] += one;
+	ix->waiting += (size_t)sign;
+	ix->waiting_bytes += bytes;
+	if (e->where == OG_WHERE_DOOR) {
+		t->at_door[e->class] += one;
+		ix->at_door += (size_t)sign;
+		ix->door_bytes += bytes;
+	} else {
+		lane_of(ix, e)->waiting += one;
+	}
+}
+
+/* The list for where it is; NULL: none. */
+static struct og_entry **list_of(struct og_index *ix, const struct og_entry *e)
+{
+	struct og_tier_index *t = &ix->tiers[e->tier];
+
+	if (e->where == OG_WHERE_DOOR)
+		return &t->door[e->class];
+	if (og_entry_waits(e))
+		return &lane_of(ix, e)->list;
+	return og_entry_placed(e) ? &t->placed_list : NULL;
 }
 
 static void enter(struct og_index *ix, struct og_entry *e)
 {
-	struct og_tier_index *t = &ix->tiers[e->tier];
+	struct og_entry **list = list_of(ix, e);
 
-	if (og_entry_waits(e)) {
-		e->seq = t->next_seq[e->class]++;
-		DL_APPEND(lane_of(ix, e)->list, e);
-	} else if (og_entry_placed(e)) {
-		DL_APPEND(t->placed_list, e);
-	}
+	if (list)
+		DL_APPEND(*list, e);
 	count(ix, e, 1);
 	if (e->deadline_ms && e->where != OG_WHERE_CHECK && e->where != OG_WHERE_ENDED)
 		og_heap_put(ix, e);
@@ -88,11 +105,11 @@ static void enter(struct og_index *ix, struct og_entry *e)
 
 static void leave(struct og_index *ix, struct og_entry *e)
 {
+	struct og_entry **list = list_of(ix, e);
+
 	count(ix, e, -1);
-	if (og_entry_waits(e))
-		DL_DELETE(lane_of(ix, e)->list, e);
-	else if (og_entry_placed(e))
-		DL_DELETE(ix->tiers[e->tier].placed_list, e);
+	if (list)
+		DL_DELETE(*list, e);
 	e->astray = false;
 	og_heap_take(ix, e);
 }
@@ -137,6 +154,8 @@ struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts,
 	snprintf(e->id, sizeof(e->id), "%s", facts->id);
 	fill(ix, e, facts);
 	e->where = (uint8_t)where;
+	if (og_entry_waits(e))
+		e->seq = ix->tiers[e->tier].next_seq[e->class]++;
 	HASH_ADD_KEYPTR(hh, ix->by_id, e->id, strlen(e->id), e);
 	enter(ix, e);
 	return e;
@@ -152,17 +171,20 @@ void og_index_fill(struct og_index *ix, struct og_entry *e, const struct og_fact
 	enter(ix, e);
 }
 
-/* Within one list an entry keeps its place; TO_LANE → LANE and TIER ↔ RUN are such. */
 void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where)
 {
-	struct og_entry to = {.where = (uint8_t)where};
+	bool waited = og_entry_waits(e);
+	struct og_entry to = {.tier = e->tier, .class = e->class, .lane = e->lane, .where = (uint8_t)where};
 
-	if ((og_entry_waits(e) && og_entry_waits(&to)) || (og_entry_placed(e) && og_entry_placed(&to))) {
+	/* Within one list an entry keeps its place: TO_LANE → LANE, TIER ↔ RUN. */
+	if (list_of(ix, e) && list_of(ix, e) == list_of(ix, &to)) {
 		e->where = (uint8_t)where;
 		return;
 	}
 	leave(ix, e);
 	e->where = (uint8_t)where;
+	if (og_entry_waits(e) && !waited)
+		e->seq = ix->tiers[e->tier].next_seq[e->class]++;
 	enter(ix, e);
 }
 
@@ -271,6 +293,7 @@ enum og_state og_entry_state(const struct og_entry *e)
 	case OG_WHERE_CHECK:
 	case OG_WHERE_TO_LANE:
 		return OG_STATE_ACCEPTED;
+	case OG_WHERE_DOOR:
 	case OG_WHERE_LANE:
 		return OG_STATE_QUEUED;
 	case OG_WHERE_RUN:

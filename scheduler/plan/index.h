@@ -1,11 +1,13 @@
 /* The index: one small entry for every job that is accepted and not finished; its body stays with the broker.
  *
- *   CHECK ──▶ TO_LANE ──▶ LANE ──▶ TO_TIER ──▶ TIER ◀──▶ RUN
- *     │          │          │         ▲          │        │
- *     │          └──────────┴─▶ ENDED │          └────────┴──▶ (removed: its `done` was seen)
- *     └───────────────────────────────┘
+ *   CHECK ──▶ DOOR ──▶ TO_LANE ──▶ LANE ──▶ TO_TIER ──▶ TIER ◀──▶ RUN
+ *     │ │      │  │       ▲  │        │         ▲          │        │
+ *     │ └──────│──│───────┘  └─ENDED ◀┘         │          └────────┴──▶ (removed: its `done` was seen)
+ *     │        │  └────────────▶│               │
+ *     └────────┴────────────────────────────────┘
  *
  * `where` decides in which list an entry is and what it counts for, so og_index_move is the only place that counts:
+ *   DOOR                waits: in its class's list at the door of its tier
  *   TO_LANE, LANE       wait: in their lane's list, in the order of the lane
  *   TO_TIER, TIER, RUN  placed: in their tier's list, oldest placement first; each takes a slot
  *   CHECK, ENDED        neither
@@ -29,6 +31,7 @@
 
 enum og_where {
 	OG_WHERE_CHECK,   /* its id is being looked up in Redis; the body is in the intake */
+	OG_WHERE_DOOR,    /* its body is in the intake, and held: a slot is near (admit.h) */
 	OG_WHERE_TO_LANE, /* the publish to its lane is not confirmed yet */
 	OG_WHERE_LANE,    /* in its lane */
 	OG_WHERE_TO_TIER, /* the publish to its tier's queue is not confirmed yet */
@@ -54,12 +57,12 @@ struct og_entry {
 	struct og_entry *prev, *next;
 	const struct og_name *tenant, *submitter; /* NULL while only a heartbeat is known of it */
 	const struct og_worker *worker;           /* that runs it; NULL: none is known to */
-	struct og_held *held;                     /* its body, come up at the head of its lane */
+	struct og_held *held;                     /* its body, at the door or come up at the head of its lane */
 	struct og_move *move;                     /* its publish in flight */
 	struct og_watcher *watchers;              /* who else wants the answer */
 	int64_t accepted_ms, deadline_ms;         /* wall clock */
 	int64_t due_ms;                           /* when the deadline is looked at next, wall clock */
-	int64_t placed_at;                        /* monotonic, of the latest placement */
+	int64_t placed_at;                        /* monotonic, of its coming to the door, then of its placement */
 	uint64_t seq;                             /* order of arrival among those that wait in its tier and class */
 	uint32_t bytes;
 	uint32_t heap_at; /* place in the heap, from 1; 0: not in it */
@@ -88,8 +91,10 @@ struct og_lane {
 
 struct og_tier_index {
 	struct og_lane lanes[OG_CLASSES][OG_LANES];
+	struct og_entry *door[OG_CLASSES]; /* oldest first */
 	struct og_entry *placed_list;
-	unsigned waiting[OG_CLASSES];
+	unsigned waiting[OG_CLASSES]; /* at the door and in lanes */
+	unsigned at_door[OG_CLASSES];
 	unsigned placed; /* slots taken */
 	uint64_t next_seq[OG_CLASSES];
 };
@@ -101,8 +106,8 @@ struct og_index {
 	size_t heap_len, heap_room;
 	struct og_tier_index *tiers;
 	size_t n_tiers;
-	size_t waiting, placed; /* of all tiers */
-	uint64_t waiting_bytes;
+	size_t waiting, at_door, placed; /* of all tiers */
+	uint64_t waiting_bytes, door_bytes;
 };
 
 /* What is known of a job as it enters. Strings are copied; tenant and reply may be NULL together. */
@@ -146,7 +151,7 @@ void og_entry_reply(const struct og_entry *e, char ret[static OG_KEY_MAX]); /* "
 enum og_state og_entry_state(const struct og_entry *e);                     /* what people are told */
 static inline bool og_entry_waits(const struct og_entry *e)
 {
-	return e->where == OG_WHERE_TO_LANE || e->where == OG_WHERE_LANE;
+	return e->where == OG_WHERE_DOOR || e->where == OG_WHERE_TO_LANE || e->where == OG_WHERE_LANE;
 }
 static inline bool og_entry_placed(const struct og_entry *e)
 {

@@ -121,10 +121,21 @@ void og_intake_drop(struct og_scheduler *s)
 	}
 }
 
+static void clear_door(struct og_scheduler *s, unsigned tier)
+{
+	struct og_tier_index *t = &s->plan.index->tiers[tier];
+
+	for (int c = 0; c < OG_CLASSES; c++)
+		while (t->door[c])
+			og_answer_forget(s, t->door[c]);
+}
+
 void og_intake_lost(struct og_scheduler *s, struct og_connection *c)
 {
 	(void)c;
 	og_intake_drop(s);
+	for (unsigned i = 0; i < s->catalogue->n; i++)
+		clear_door(s, i);
 }
 
 /* --- judging --- */
@@ -203,32 +214,6 @@ static bool find_tier(struct og_scheduler *s, const struct og_submit *x, unsigne
 	return false;
 }
 
-/* Its headers from here on: what the client may say, and what we know. */
-static struct og_envelope complete(const struct og_scheduler *s, const struct og_submit *x, const struct og_entry *e)
-{
-	return (struct og_envelope){
-		.type = OG_T_REQUEST,
-		.id = x->e.id,
-		.reply_to = x->e.reply_to,
-		.content_type = x->e.content_type,
-		.timestamp_s = x->e.timestamp_s,
-		.tier = s->catalogue->tiers[e->tier].id,
-		.model = x->e.model,
-		.region = x->e.region,
-		.tenant = x->tenant,
-		.submitter = x->e.user_id,
-		.class_name = og_class_name((enum og_class)e->class),
-		.deadline_ms = e->deadline_ms,
-		.accepted_ms = e->accepted_ms,
-		.attempt = e->attempt,
-		.stream = x->e.stream,
-		.progress = x->e.progress,
-		.explicit_id = x->e.explicit_id,
-		.detach = x->e.detach,
-		.max_tokens = x->e.max_tokens,
-	};
-}
-
 /* Its entry: new, or the one that its lookup left at CHECK, with all filled in. */
 static struct og_entry *enter(struct og_scheduler *s, const struct og_submit *x, const struct og_facts *facts)
 {
@@ -240,12 +225,20 @@ static struct og_entry *enter(struct og_scheduler *s, const struct og_submit *x,
 	return e;
 }
 
+static void wait_at_the_door(struct og_scheduler *s, struct og_entry *e, const struct og_submit *x)
+{
+	e->held = og_held_new(&x->source, x->m);
+	e->placed_at = og_clock_mono_ms();
+	og_index_move(s->plan.index, e, OG_WHERE_DOOR);
+	og_answer_progress(s, e, OG_STATE_QUEUED);
+}
+
 static enum og_judged move_on(
 	struct og_scheduler *s, const struct og_submit *x, const struct og_facts *facts, enum og_verdict verdict)
 {
 	struct og_entry *e = enter(s, x, facts);
-	struct og_envelope request = complete(s, x, e);
-	int rc;
+	struct og_envelope request = og_move_envelope(s, &x->e, e);
+	int rc = 0;
 
 	if (e->cancelling) {
 		og_answer_turn_away(s, e, OG_STATE_CANCELLED, "cancelled", "cancelled", &x->source);
@@ -253,6 +246,8 @@ static enum og_judged move_on(
 	}
 	if (verdict == OG_VERDICT_PLACE)
 		rc = og_move_to_tier(s, e, x->m, &request, &x->source, NULL);
+	else if (verdict == OG_VERDICT_DOOR)
+		wait_at_the_door(s, e, x);
 	else
 		rc = og_move_to_lane(s, e, x->m, &request, &x->source);
 	if (rc == 0) {

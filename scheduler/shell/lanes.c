@@ -14,24 +14,64 @@
 
 /* --- placing --- */
 
+/* Its headers, from its body in hand; false: it is not what it was, and has been dead-lettered. */
+static bool read_held(struct og_scheduler *s, struct og_entry *e, struct og_envelope *ret)
+{
+	struct og_held *held = e->held;
+	struct og_envelope said;
+	struct og_error err;
+
+	if (og_envelope_decode(held->m, &said, &err) != 0) {
+		og_answer_dead(s, held->m, &held->source, "invalid_request", err.message, NULL);
+		og_answer_forget(s, e);
+		return false;
+	}
+	e->progress = said.progress;
+	*ret = og_move_envelope(s, &said, e);
+	return true;
+}
+
 /* False: there is no room to publish. */
 static bool place(struct og_scheduler *s, struct og_entry *e)
 {
-	struct og_held *held = og_index_unhold(s->plan.index, e);
+	bool at_door = e->where == OG_WHERE_DOOR;
 	struct og_envelope request;
-	struct og_error err;
+	struct og_held *held;
 
-	if (og_envelope_decode(held->m, &request, &err) != 0) {
-		og_answer_dead(s, held->m, &held->source, "invalid_request", err.message, NULL);
-		og_held_free(held);
-		og_answer_forget(s, e);
+	if (!read_held(s, e, &request))
 		return true;
-	}
-	e->progress = request.progress;
+	held = og_index_unhold(s->plan.index, e);
 	if (og_move_to_tier(s, e, held->m, &request, &held->source, held) == 0)
 		return true;
-	og_index_hold_first(s->plan.index, e, held);
+	if (at_door)
+		e->held = held;
+	else
+		og_index_hold_first(s->plan.index, e, held);
 	return false;
+}
+
+static bool send_to_lane(struct og_scheduler *s, struct og_entry *e)
+{
+	struct og_envelope request;
+
+	if (!read_held(s, e, &request))
+		return true;
+	if (og_move_to_lane(s, e, e->held->m, &request, &e->held->source) != 0)
+		return false;
+	og_held_free(og_index_unhold(s->plan.index, e)); /* it is in the intake until it is in its lane */
+	return true;
+}
+
+void og_lanes_clear_doors(struct og_scheduler *s, int64_t now)
+{
+	struct og_entry *e;
+
+	if (s->draining || og_moves_blocked(s))
+		return;
+	for (unsigned i = 0; i < s->catalogue->n; i++)
+		while ((e = og_plan_tired(&s->plan, i, now)))
+			if (!send_to_lane(s, e))
+				return;
 }
 
 void og_lanes_pump(struct og_scheduler *s, unsigned tier)

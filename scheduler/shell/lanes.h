@@ -11,5 +11,7 @@ void og_lanes_close(struct og_scheduler *s);
 /* Places what is next in the tier, as long as there is room for it. */
 void og_lanes_pump(struct og_scheduler *s, unsigned tier);
 void og_lanes_pump_all(struct og_scheduler *s);
+/* What has been at the doors for too long goes to its lane. */
+void og_lanes_clear_doors(struct og_scheduler *s, int64_t now);
 
 #endif

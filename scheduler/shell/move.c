@@ -17,7 +17,8 @@ struct og_move {
 	uint64_t term;
 	struct og_entry *entry; /* NULL: gone meanwhile */
 	struct og_source source;
-	struct og_held *held; /* from a lane: its body, in case that it has to go back to the lane's head */
+	struct og_held *held; /* its body, where it was held: in case that it has to go back to where it waited */
+	bool told;            /* that it waits: it came from the door */
 };
 
 static struct og_move *move_new(
@@ -33,6 +34,32 @@ static void move_free(struct og_move *move)
 {
 	og_held_free(move->held);
 	free(move);
+}
+
+struct og_envelope og_move_envelope(
+	const struct og_scheduler *s, const struct og_envelope *said, const struct og_entry *e)
+{
+	return (struct og_envelope){
+		.type = OG_T_REQUEST,
+		.id = said->id,
+		.reply_to = said->reply_to,
+		.content_type = said->content_type,
+		.timestamp_s = said->timestamp_s,
+		.tier = s->catalogue->tiers[e->tier].id,
+		.model = said->model,
+		.region = said->region,
+		.tenant = e->tenant->text,
+		.submitter = e->submitter->text,
+		.class_name = og_class_name((enum og_class)e->class),
+		.deadline_ms = e->deadline_ms,
+		.accepted_ms = e->accepted_ms,
+		.attempt = e->attempt,
+		.stream = said->stream,
+		.progress = said->progress,
+		.explicit_id = said->explicit_id,
+		.detach = said->detach,
+		.max_tokens = said->max_tokens,
+	};
 }
 
 bool og_move_redelivered(struct og_move *move, const struct og_source *source)
@@ -98,7 +125,8 @@ static void put_back(struct og_scheduler *s, struct og_entry *e, struct og_move 
 {
 	struct og_held *held = OG_TAKE(move->held);
 
-	if (!held) { /* the intake delivers it again */
+	if (!held || held->source.from == s->term->intake.amqp) { /* the intake delivers it again */
+		og_held_free(held);
 		og_amqp_reject(move->source.from, move->source.epoch, move->source.tag, true);
 		og_answer_forget(s, e);
 		return;
@@ -185,7 +213,8 @@ static void on_lane_settled(void *ctx, enum og_settled how)
 		if (e->where == OG_WHERE_TO_LANE) {
 			og_index_move(s->plan.index, e, OG_WHERE_LANE);
 			og_records_moved(s, e, OG_STATE_QUEUED);
-			og_answer_progress(s, e, OG_STATE_QUEUED);
+			if (!move->told)
+				og_answer_progress(s, e, OG_STATE_QUEUED);
 			og_lanes_pump(s, e->tier);
 		}
 	} else if (how == OG_RETURNED) {
@@ -206,6 +235,7 @@ int og_move_to_lane(struct og_scheduler *s, struct og_entry *e, const struct og_
 	struct og_message out = *m;
 	struct og_move *move = move_new(s, e, source, NULL);
 
+	move->told = e->where == OG_WHERE_DOOR;
 	waiting.epoch = s->term->epoch;
 	og_key_lane(s->catalogue->tiers[e->tier].key, (enum og_class)e->class, e->lane, key);
 	out.exchange = OG_X_WAIT;

@@ -6,6 +6,10 @@
 
 #include "shell/answer.h"
 
+/* A job's headers from the intake on: what its client may say (`said` is as it was decoded), and what we know. */
+struct og_envelope og_move_envelope(
+	const struct og_scheduler *s, const struct og_envelope *said, const struct og_entry *e);
+
 /* `request` is the job's envelope, complete but for what a placement adds. -1: no room in the publish window now,
  * nothing was done. On 0 the move owns `held` (NULL where the message is the intake's, at `source`). */
 int og_move_to_tier(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,

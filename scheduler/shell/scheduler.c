@@ -120,6 +120,8 @@ static void on_tick(uv_timer_t *timer)
 
 	if (!s->draining)
 		og_leader_tick(s, now);
+	if (s->term && s->term->opened)
+		og_lanes_clear_doors(s, now);
 	if (++s->ticks % TICKS_A_SLOW == 0)
 		slow_tick(s, now);
 	og_scheduler_kick(s);

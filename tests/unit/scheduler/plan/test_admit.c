@@ -63,7 +63,7 @@ Test(admit, places_while_there_is_room_and_nobody_waits)
 		add(i, SMALL, OG_WHERE_TO_TIER);
 	}
 	cr_expect_eq(og_plan_room(&plan, SMALL), 0);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_DOOR);
 	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT,
 		"nobody serves it yet, but the leader is new");
 }
@@ -103,6 +103,50 @@ Test(admit, no_capacity_is_said_after_the_grace_and_when_none_was_seen_for_long)
 	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT);
 	now += plan.no_capacity_after_ms;
 	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_NO_CAPACITY);
+}
+
+Test(admit, what_finds_no_room_waits_at_the_door_unless_others_wait_in_lanes)
+{
+	hear(1, SMALL, 1, 0, 0);
+	add(1, SMALL, OG_WHERE_RUN);
+	add(2, SMALL, OG_WHERE_RUN);
+	for (unsigned i = 0; i < OG_DOOR_MAX; i++) {
+		cr_assert_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 100, now, NULL), OG_VERDICT_DOOR);
+		cr_expect_eq(og_plan_ahead(&plan, add(10 + i, SMALL, OG_WHERE_DOOR)), i);
+	}
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 100, now, NULL), OG_VERDICT_WAIT, "it is full");
+	og_index_remove(plan.index, og_index_find(plan.index, id_of(10)));
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, OG_DOOR_BYTES, now, NULL), OG_VERDICT_BUSY);
+	plan.waiting_max_bytes = INT64_MAX;
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, OG_DOOR_BYTES, now, NULL), OG_VERDICT_WAIT);
+	add_as(5, SMALL, OG_CLASS_NORMAL, "a", OG_WHERE_TO_LANE);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 100, now, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_HIGH, 100, now, NULL), OG_VERDICT_DOOR);
+	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_HIGH, 100, now, NULL), OG_VERDICT_WAIT, "nobody serves it");
+}
+
+Test(admit, the_door_is_served_in_turn_and_left_in_time)
+{
+	struct og_entry *first = add(1, SMALL, OG_WHERE_DOOR), *second, *high;
+
+	now += 10;
+	second = add(2, SMALL, OG_WHERE_DOOR);
+	high = add_as(3, SMALL, OG_CLASS_HIGH, "a", OG_WHERE_DOOR);
+	hear(1, SMALL, 1, 0, 0);
+	cr_expect_eq(og_plan_next(&plan, SMALL), high);
+	og_index_move(plan.index, high, OG_WHERE_TO_TIER);
+	cr_expect_eq(og_plan_next(&plan, SMALL), first);
+	cr_expect_null(og_plan_tired(&plan, SMALL, 1 + OG_DOOR_MS - 1));
+	cr_expect_eq(og_plan_tired(&plan, SMALL, 1 + OG_DOOR_MS), first);
+	og_index_move(plan.index, first, OG_WHERE_TO_LANE);
+	cr_expect_eq(plan.index->at_door, 1);
+	cr_expect_eq(plan.index->door_bytes, 100);
+	cr_expect_eq(plan.index->waiting, 2);
+	cr_expect_eq(og_plan_next(&plan, SMALL), second, "the first is on its way to its lane");
+	og_index_move(plan.index, first, OG_WHERE_LANE);
+	og_index_hold(plan.index, first, (struct og_held *)first);
+	cr_expect_eq(og_plan_next(&plan, SMALL), first, "it kept its turn");
+	cr_expect_eq(og_plan_ahead(&plan, second), 1);
 }
 
 Test(admit, the_next_is_of_the_best_class_and_within_it_the_oldest)

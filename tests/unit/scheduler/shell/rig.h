@@ -34,7 +34,7 @@ struct rig {
 	struct og_redis *redis;
 	struct og_scheduler *scheduler;
 	struct client producer, worker;
-	unsigned window;
+	unsigned window, slots;
 	char said[KEPT][16]; /* to Redis: the name of each command or script */
 	size_t n_said;
 	const char *fails;  /* the script that Redis cannot execute now */
@@ -149,7 +149,7 @@ static inline void open_producer(void)
 static inline void say_presence(void)
 {
 	struct og_presence p = {.serve = true,
-		.slots = 2,
+		.slots = rig.slots,
 		.node_id = "00000000-1111-4000-8000-000000000000",
 		.node_name = "NodeA",
 		.instance = "00000000-2222-4000-8000-000000000000",
@@ -271,7 +271,7 @@ static inline bool is_reading(void)
 	return t && t->opened && t->intake.up && t->lanes[0].up && rig.scheduler->plan.nodes.tiers[0].workers == 1;
 }
 
-static inline void open_rig(unsigned window, const struct og_topology_limits *limits)
+static inline void open_rig_with(unsigned window, unsigned slots, const struct og_topology_limits *limits)
 {
 	static const char text[] = "[tier small]\ncpu_cores = 1\nram_gib = 1\ndisk_gib = 1\n";
 	struct og_scheduler_config config = {.settings = &rig.settings,
@@ -280,7 +280,7 @@ static inline void open_rig(unsigned window, const struct og_topology_limits *li
 		.lease_key_len = 32,
 		.dialer = {.amqp = dial_amqp, .redis = dial_redis}};
 
-	rig = (struct rig){.window = window, .accept = "new", .finish = 1};
+	rig = (struct rig){.window = window, .slots = slots, .accept = "new", .finish = 1};
 	og_log_init("test", OG_LOG_ERROR);
 	uv_loop_init(&rig.loop);
 	og_config_defaults(og_settings_rows, og_settings_n_rows, &rig.settings);
@@ -296,6 +296,11 @@ static inline void open_rig(unsigned window, const struct og_topology_limits *li
 	RUN_UNTIL(rig.scheduler->presence_up);
 	open_worker();
 	RUN_UNTIL(is_reading());
+}
+
+static inline void open_rig(unsigned window, const struct og_topology_limits *limits)
+{
+	open_rig_with(window, 2, limits);
 }
 
 static inline void close_client(struct client *c)

@@ -15,13 +15,13 @@ Test(intake, a_tenant_is_what_comes_after_the_role)
 
 Test(intake, a_full_publish_window_parks_and_keeps_the_order)
 {
-	open_rig(3, NULL);
+	open_rig_with(3, 50, NULL);
 	og_memory_broker_hold_confirms(rig.broker, true);
 	for (unsigned i = 0; i < 20; i++)
 		submit(i);
 	RUN_UNTIL(rig.scheduler->term->parked);
 	run_for(300);
-	cr_expect_eq(rig.worker.n, 2, "as many as it has slots");
+	cr_expect_eq(rig.worker.n, 3, "as many as the window lets out");
 	cr_expect_eq(og_memory_broker_unacked(rig.broker, OG_Q_INTAKE), 20, "nothing is acked before its confirm");
 	og_memory_broker_hold_confirms(rig.broker, false);
 	for (unsigned i = 0; i < 20; i++) {
@@ -34,6 +34,32 @@ Test(intake, a_full_publish_window_parks_and_keeps_the_order)
 		  !og_memory_broker_unacked(rig.broker, OG_Q_STATE));
 	cr_expect_null(rig.scheduler->term->parked);
 	cr_expect_eq(rig.scheduler->plan.index->placed + rig.scheduler->plan.index->waiting, 0);
+	close_rig();
+}
+
+Test(intake, what_finds_no_room_is_held_for_a_moment_and_then_goes_to_its_lane)
+{
+	size_t lane;
+
+	open_rig(100, NULL);
+	for (unsigned i = 0; i < 5; i++)
+		submit_as(i, &(struct og_envelope){.progress = 1});
+	RUN_UNTIL(told(4, "placed"));
+	cr_expect_str_eq(og_message_header(told(4, "placed"), "og-state")->text, "queued");
+	cr_expect_eq(rig.scheduler->plan.index->at_door, 3);
+	cr_expect_eq(og_memory_broker_unacked(rig.broker, OG_Q_INTAKE), 3);
+	finish(0);
+	RUN_UNTIL(rig.worker.n == 3);
+	cr_expect_str_eq(rig.worker.got[2]->message_id, job_id(2), "straight from the door");
+	RUN_UNTIL(!rig.scheduler->plan.index->at_door);
+	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_INTAKE));
+	lane = og_index_lane(rig.scheduler->plan.index, 0, OG_CLASS_NORMAL, og_lane_of("a"))->waiting;
+	cr_expect_eq(lane, 2);
+	for (unsigned i = 1; i < 5; i++) {
+		RUN_UNTIL(rig.worker.n > i);
+		finish(i);
+	}
+	RUN_UNTIL(!strcmp(end_of(4), "done"));
 	close_rig();
 }
 
