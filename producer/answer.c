@@ -30,20 +30,29 @@ bool og_answer_refused(const json_t *answer, const char **ret_type, const char *
 
 const char *og_answer_text(const json_t *result, size_t *ret_len)
 {
+	const json_t *choices = json_object_get(json_object_get(result, "response"), "choices");
+	const json_t *choice = json_array_get(choices, 0), *message = json_object_get(choice, "message");
 	const json_t *text = json_object_get(result, "text");
 
-	if (!json_is_string(text))
+	if (!text)
+		text = message ? json_object_get(message, "content") : json_object_get(choice, "text");
+	if (!text && !choice)
 		return NULL;
-	*ret_len = json_string_length(text);
-	return json_string_value(text);
+	*ret_len = json_is_string(text) ? json_string_length(text) : 0;
+	return json_is_string(text) ? json_string_value(text) : "";
 }
 
 static enum og_exit print_json(struct og_screen *screen, const char *id, enum og_state state, const json_t *result)
 {
 	json_t *whole = json_pack("{s:s, s:s}", "id", id, "state", og_state_name(state));
+	const char *text;
+	size_t len;
 	int rc;
 
 	json_object_update(whole, (json_t *)result);
+	text = og_answer_text(result, &len);
+	if (text && !json_object_get(whole, "text"))
+		json_object_set_new(whole, "text", json_stringn_nocheck(text, len));
 	rc = og_screen_json(screen, whole);
 	json_decref(whole);
 	return rc < 0 ? OG_EXIT_INTERNAL : OG_EXIT_ANSWERED;

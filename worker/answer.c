@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "merge.h"
+#include "model/message.h"
 
 /* Members of a chunk that are not of the whole answer: they are merged, kept as the last one, or written by us. */
 static const char *const not_head[] = {"choices", "usage", "timings", "object", "model"};
@@ -67,7 +68,7 @@ enum og_fault og_answer_add(struct og_answer *a, json_t *chunk, bool *ret_token)
 	if (json_array_size(choices) && og_merge_add(a->choices, choices, &merged) < 0)
 		return OG_FAULT_ENGINE_GARBAGE;
 	a->bytes += merged.bytes;
-	if (a->bytes > OG_ANSWER_MAX)
+	if (a->bytes > OG_BODY_MAX)
 		return OG_FAULT_TOO_LARGE;
 	*ret_token = merged.joined > 0;
 	return OG_FAULT_NONE;
@@ -76,16 +77,6 @@ enum og_fault og_answer_add(struct og_answer *a, json_t *chunk, bool *ret_token)
 bool og_answer_any(const struct og_answer *a)
 {
 	return og_merge_first(a->choices) != NULL;
-}
-
-const char *og_answer_text(const struct og_answer *a, size_t *ret_len)
-{
-	const struct og_merge *choice = og_merge_first(a->choices);
-	const struct og_buf *text = og_merge_text(
-		a->chat ? og_merge_key(og_merge_key(choice, "delta"), "content") : og_merge_key(choice, "text"));
-
-	*ret_len = text ? text->len : 0;
-	return text ? og_buf_str(text) : "";
 }
 
 int64_t og_answer_usage(const struct og_answer *a, const char *key)

@@ -12,9 +12,6 @@
 
 struct og_merge;
 
-/* Bytes of one answer. `done` holds the text twice (`text`, and within `response`) and is at most OG_BODY_MAX. */
-#define OG_ANSWER_MAX (4u * 1024 * 1024)
-
 struct og_answer {
 	bool chat;
 	json_t *head;             /* what the first chunk says of the whole: id, created, model, … */
@@ -26,13 +23,11 @@ struct og_answer {
 void og_answer_init(struct og_answer *a, bool chat);
 void og_answer_done(struct og_answer *a); /* zeroed is done already */
 
-/* NONE, GARBAGE (no such chunk as is known), or TOO_LARGE. Choices without an index are given theirs. *ret_token: the
- * chunk brought some of the answer's text. */
+/* NONE, GARBAGE (no such chunk as is known), or TOO_LARGE (above OG_BODY_MAX in all). Choices without an
+ * index are given theirs. *ret_token: the chunk brought some of the answer's text. */
 enum og_fault og_answer_add(struct og_answer *a, json_t *chunk, bool *ret_token);
 
-bool og_answer_any(const struct og_answer *a); /* at least one choice was seen */
-/* The text of the first choice: "" where it has none (a tool call). len bytes, owned by the answer. */
-const char *og_answer_text(const struct og_answer *a, size_t *ret_len);
+bool og_answer_any(const struct og_answer *a);                       /* at least one choice was seen */
 int64_t og_answer_usage(const struct og_answer *a, const char *key); /* "prompt_tokens"; 0: not told */
 
 /* The whole response object, under the model's name as the client knows it. A new reference. */

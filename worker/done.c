@@ -44,12 +44,9 @@ static void add_run(json_t *body, const struct og_run *r, const struct og_identi
 char *og_done_answer(const struct og_run *r, const struct og_identity *who)
 {
 	json_t *body = json_object();
-	size_t len;
-	const char *text = og_answer_text(&r->answer, &len);
 	char *out;
 
 	json_object_set_new(body, "response", og_answer_response(&r->answer, who->tier));
-	json_object_set_new(body, "text", json_stringn_nocheck(text, len));
 	add_run(body, r, who);
 	out = og_json_dump(body, 0);
 	if (strlen(out) <= OG_BODY_MAX)

@@ -20,6 +20,9 @@ enum og_fault {
 	OG_FAULT_ENGINE_GARBAGE,     /* what came is not what was agreed */
 };
 
+/* Words for TOO_LARGE. What counts is the body of `done`, where a line break takes two bytes: OG_BODY_MAX. */
+#define OG_ANSWER_TOO_LARGE "the answer is too large: a message holds 8 MiB; ask for fewer tokens"
+
 const char *og_fault_name(enum og_fault f);    /* "engine_cut", as it goes over the wire; NONE has no name */
 enum og_state og_fault_state(enum og_fault f); /* the terminal state: NONE is DONE */
 

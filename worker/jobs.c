@@ -56,7 +56,7 @@ static void write_done(struct og_jobs *j, struct og_run *r, const char *words)
 		if (r->done)
 			return;
 		r->fault = OG_FAULT_TOO_LARGE;
-		words = "the answer is too large";
+		words = OG_ANSWER_TOO_LARGE;
 	}
 	r->done = og_done_error(r, j->who, words);
 }

@@ -175,19 +175,9 @@ int og_merge_add(struct og_merge *m, const json_t *delta, struct og_merged *ret)
 	return add(m, delta, 0, ret);
 }
 
-const struct og_merge *og_merge_key(const struct og_merge *m, const char *key)
-{
-	return m && m->kind == OBJECT ? find_key(m, key) : NULL;
-}
-
 const struct og_merge *og_merge_first(const struct og_merge *m)
 {
 	return m && m->kind == LIST ? m->kids : NULL;
-}
-
-const struct og_buf *og_merge_text(const struct og_merge *m)
-{
-	return m && m->kind == TEXT ? &m->text : NULL;
 }
 
 json_t *og_merge_json(const struct og_merge *m)

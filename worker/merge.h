@@ -32,10 +32,7 @@ struct og_merged {
 /* -1: nested too deep, or an index out of bounds; some of the delta may have been added by then. */
 int og_merge_add(struct og_merge *m, const json_t *delta, struct og_merged *ret);
 
-const struct og_merge *og_merge_key(const struct og_merge *m, const char *key); /* NULL: not there; takes NULL */
-const struct og_merge *og_merge_first(const struct og_merge *m);                /* the first item of an array */
-/* The joined text; NULL where `m` is NULL or no text. Owned by `m`. */
-const struct og_buf *og_merge_text(const struct og_merge *m);
+const struct og_merge *og_merge_first(const struct og_merge *m); /* the first item of an array; NULL: there is none */
 
 json_t *og_merge_json(const struct og_merge *m); /* a new reference; null where nothing was added */
 

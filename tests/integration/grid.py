@@ -49,6 +49,12 @@ class Heard:
     def body(self):
         return json.loads(self.raw)
 
+    @property
+    def text(self):
+        """Of an answer."""
+        choice = self.body["response"]["choices"][0]
+        return choice["message"]["content"] if "message" in choice else choice["text"]
+
     def __repr__(self):
         return f"<{self.what} {self.headers.get('og-state', '')} {self.raw[:200]!r}>"
 

@@ -89,7 +89,7 @@ static void on_idle(uv_idle_t *idle)
 
 		json_decref(chunk);
 		run_free(e, e->runs);
-		sink.end(sink.ctx, fault, fault ? "the answer is too large" : "");
+		sink.end(sink.ctx, fault, fault ? OG_ANSWER_TOO_LARGE : "");
 	}
 	if (!e->runs && !e->probe_cb)
 		uv_idle_stop(&e->idle);

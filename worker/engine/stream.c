@@ -31,7 +31,7 @@ static int on_event(void *ctx, const struct og_sse_event *event)
 		fault = s->event(s->ctx, e.chunk, e.verbatim ? event->data : NULL, event->len);
 		if (fault)
 			og_engine_stream_fault(s, fault, "%s",
-				fault == OG_FAULT_TOO_LARGE ? "the answer is too large"
+				fault == OG_FAULT_TOO_LARGE ? OG_ANSWER_TOO_LARGE
 							    : "the engine sent an event that is no chunk of an answer");
 	}
 	json_decref(e.chunk);

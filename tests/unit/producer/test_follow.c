@@ -79,7 +79,8 @@ static void chunk(int64_t attempt, int64_t run, int64_t seq, const char *text)
 
 static void done(int64_t attempt, int64_t run, int64_t chunks, const char *text)
 {
-	og_autofree char *body = og_printf("{\"text\":\"%s\",\"tier\":\"T\"}", text);
+	og_autofree char *body =
+		og_printf("{\"response\":{\"choices\":[{\"message\":{\"content\":\"%s\"}}]},\"tier\":\"T\"}", text);
 
 	tell(reply, "done",
 		(struct og_envelope){
@@ -259,7 +260,9 @@ Test(follow, the_end_as_json)
 	job.json = true;
 	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
 	cr_assert_stdout_eq_str("{\n  \"id\": \"" ID "\",\n  \"state\": \"done\",\n"
-				"  \"text\": \"Two and two is four.\",\n  \"tier\": \"T\"\n}\n");
+				"  \"response\": {\n    \"choices\": [\n      {\n        \"message\": {\n"
+				"          \"content\": \"Two and two is four.\"\n        }\n      }\n    ]\n  },\n"
+				"  \"tier\": \"T\",\n  \"text\": \"Two and two is four.\"\n}\n");
 }
 
 static const struct {

@@ -44,7 +44,7 @@ Test(done, an_answer)
 	expect(og_done_answer(&r, &who),
 		"{\"response\":{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"Small\",\"choices\":[{"
 		"\"index\":0,\"message\":"
-		"{\"role\":\"assistant\",\"content\":\"4\"}}]},\"text\":\"4\",\"timings\":{\"queue_ms\":4,\"first_"
+		"{\"role\":\"assistant\",\"content\":\"4\"}}]},\"timings\":{\"queue_ms\":4,\"first_"
 		"token_ms\":20,"
 		"\"run_ms\":1020,\"tokens_per_s\":10.0},\"node\":{\"id\":\"11111111-1111-4111-8111-111111111111\","
 		"\"name\":"
