@@ -91,7 +91,10 @@ bool og_display_end(
 	}
 	og_screen_settle(d->screen);
 	*ret = og_answer_end(d->screen, d->json, d->id, state, result);
-	if (d->screen->gone)
+	if (d->screen->gone) {
 		*ret = OG_EXIT_INTERNAL;
+		if (state == OG_STATE_DONE)
+			og_screen_note(d->screen, "the answer was not written: `og result %s` has it", d->id);
+	}
 	return true;
 }

@@ -1,5 +1,6 @@
 #include "screen.h"
 
+#include <errno.h>
 #include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,11 +78,13 @@ int og_screen_answer(struct og_screen *s, const char *text, size_t len)
 		text = og_buf_str(&fitted);
 		len = fitted.len;
 	}
-	rc = og_write_all(STDOUT_FILENO, text, len);
 	if (len)
 		s->line_open = text[len - 1] != '\n';
-	og_buf_done(&fitted);
+	rc = og_write_all(STDOUT_FILENO, text, len);
 	s->gone = rc < 0;
+	if (rc < 0 && errno != EPIPE)
+		og_screen_error(s, "cannot write to stdout: %s", strerror(errno));
+	og_buf_done(&fitted);
 	return rc;
 }
 

@@ -204,7 +204,10 @@ static int take_lock(const char *path, int *ret, struct og_error *err)
 
 		close(fd);
 		if (e == EWOULDBLOCK)
-			return og_fail(err, OG_INVALID, "already runs: another process has %s", path);
+			return og_fail(err, OG_INVALID,
+				"already runs: another process has %s; stop that one, or give this one another number "
+				"or name",
+				path);
 		return og_fail(err, OG_FATAL, "cannot lock %s: %s", name, strerror(e));
 	}
 	*ret = fd;
