@@ -24,62 +24,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO / "tests/support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from network import REPO, TIER, Network  # noqa: E402
 from services import Process, Rabbit, Redis, free_port, wait_for  # noqa: E402
 
 BUILD = Path(os.environ.get("OG_BUILD", REPO / "build/release"))
-TIER = "SmolLM2-135M"
 
 
-class Network:
-    """One scheduler and one worker on the given engine."""
-
-    def __init__(self, folder, rabbit, redis, name, slots, engine):
-        self.root = folder / name
-        self.processes = {}
-        secrets = self.root / "secrets"
-        secrets.mkdir(parents=True)
-        (self.root / "config.ini").write_text(
-            f"[cluster]\nid = bench-{name}\n[node]\nname = Bench\nserve = yes\n"
-            f"[broker]\nendpoints = 127.0.0.1:{rabbit.port}\nmanagement = {rabbit.management}\n"
-            f"[redis]\naddress = unix:{redis.socket}\nuser = default\n[worker]\nslots = {slots}\ntier = {TIER}\n[engine]\n{engine}"
-        )
-        self.secret("admin", f"{rabbit.admin} {rabbit.password}")
-        self.command("og-broker-config", "apply")
-        self.start("og-scheduler")
-        self.start("og-worker")
-        wait_for("a worker that serves", self.serving, 30)
-
-    def secret(self, name, text):
-        path = self.root / "secrets" / f"{name}.credentials"
-        path.touch(0o600)
-        path.write_text(text + "\n")
-
-    def environment(self):
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("OG_", "POC_", "NODE_NAME"))}
-        return {**kept, "OPENGATEWAY_POC_ROOT": str(self.root)}
-
-    def command(self, program, *args):
-        path = BUILD / program if (BUILD / program).exists() else BUILD / "tests/bench" / program
-        done = subprocess.run([path, *map(str, args)], env=self.environment(), capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"{program} {args} ended with {done.returncode}: {done.stderr}")
-        return done.stdout
-
-    def start(self, program):
-        process = Process()
-        process.spawn([str(BUILD / program)], self.environment(), self.root / f"{program}.log")
-        self.processes[program] = process
-
-    def serving(self):
-        try:
-            tiers = json.loads(self.command("og", "tiers", "--json"))["tiers"]
-        except RuntimeError:
-            return False
-        return any(tier["id"] == TIER and tier["slots"] > 0 for tier in tiers)
-
+class BenchNetwork(Network):
     def jobs(self, jobs, window, body=512):
         args = ["--config", self.root / "config.ini", "--jobs", jobs, "--window", window, "--body", body, "--json"]
         return json.loads(self.command("bench_jobs", *args, "--tier", TIER))
@@ -92,10 +45,6 @@ class Network:
             raise RuntimeError(f"no RssAnon of {pid}")
 
         return {name: of(process.process.pid) for name, process in self.processes.items()}
-
-    def stop(self):
-        for process in self.processes.values():
-            process.end(15, 30)
 
 
 class Engine(Process):
@@ -173,8 +122,9 @@ def main():
     networks = []
 
     def make(name, slots, engine):
-        networks.append(Network(folder, rabbit, redis, name, slots, engine))
-        return networks[-1]
+        settings = f"[worker]\nslots = {slots}\ntier = {TIER}\n"
+        networks.append(BenchNetwork(folder / name, f"bench-{name}", BUILD, rabbit, redis, engine, settings))
+        return networks[-1].up()
 
     benches = {
         "jobs": lambda: bench_jobs(make, args.quick),
