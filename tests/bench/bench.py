@@ -63,7 +63,7 @@ class Engine(Process):
 
 
 def bench_jobs(make, quick):
-    network = make("jobs", 256, "kind = echo\n")
+    network = make("jobs", 640, "kind = echo\n")  # above the window: nothing waits in a lane
     rounds, jobs = (1, 2000) if quick else (5, 20000)
     network.jobs(jobs // 4, 500)  # warms caches and allocators
     many = [network.jobs(jobs, 500) for _ in range(rounds)]
@@ -100,7 +100,7 @@ def bench_model(make, quick, folder):
 
 
 def bench_memory(make, quick):
-    network = make("memory", 256, "kind = echo\n")
+    network = make("memory", 640, "kind = echo\n")
     idle = network.anonymous_kib()
     jobs = 2000 if quick else 100000
     network.jobs(jobs, 500)
