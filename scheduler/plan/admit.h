@@ -18,8 +18,8 @@
 #define OG_SILENT_MS      10000 /* how long a lane that should show a body may show none */
 #define OG_LATE_GRACE_MS  30000 /* a placed job past its deadline: the worker's own answer is awaited so long */
 #define OG_GRACE_PERIODS  2     /* a new leader hears the fleet for so many presence periods before it refuses */
-#define OG_DOOR_MS        250   /* how long a job is held at the door */
-#define OG_DOOR_MAX       256   /* jobs, and the bytes of their bodies */
+#define OG_DOOR_MS        1000  /* how long a job is held at the door */
+#define OG_DOOR_MAX       512   /* jobs, and the bytes of their bodies */
 #define OG_DOOR_BYTES     (8u * 1024 * 1024)
 #define OG_RECENT_MAX     32768
 #define OG_RATE_WINDOW_MS 10000

@@ -27,7 +27,7 @@
 #include "model/job.h"
 #include "model/names.h"
 
-#define OG_LANE_PREFETCH 4 /* bodies of one lane that the shell holds at once */
+#define OG_LANE_PREFETCH 16 /* bodies of one lane that the shell holds at once */
 
 enum og_where {
 	OG_WHERE_CHECK,   /* its id is being looked up in Redis; the body is in the intake */

@@ -211,6 +211,7 @@ static void on_lane_settled(void *ctx, enum og_settled how)
 	if (how == OG_CONFIRMED) {
 		og_source_ack(&move->source);
 		if (e->where == OG_WHERE_TO_LANE) {
+			s->counts.queued++;
 			og_index_move(s->plan.index, e, OG_WHERE_LANE);
 			og_records_moved(s, e, OG_STATE_QUEUED);
 			if (!move->told)

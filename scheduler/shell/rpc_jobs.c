@@ -131,41 +131,56 @@ static bool is_number(const char *field)
 	return false;
 }
 
-static void on_job(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+/* A live job may have no record yet: it is at the door, or Redis has lost it. */
+static json_t *live_object(const struct og_scheduler *s, const struct og_entry *e)
 {
-	struct og_question *q = og_rpc_current(ctx);
-	json_t *job;
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "id", e->id, "tier", s->catalogue->tiers[e->tier].id,
+		"class", og_class_name((enum og_class)e->class), "tenant", e->tenant->text, "accepted_ms",
+		(json_int_t)e->accepted_ms, "deadline_ms", (json_int_t)e->deadline_ms);
+}
 
-	(void)err;
-	if (!q)
-		return;
-	if (!reply) {
-		fail_no_records(q);
-		return;
-	}
-	job = json_pack("{s:s}", "id", q->job);
-	for (size_t i = 0; i + 1 < reply->n; i += 2) {
-		const char *field = og_record_text(reply, i), *value = og_record_text(reply, i + 1);
+static void add_fields(json_t *job, const struct og_redis_reply *record)
+{
+	for (size_t i = 0; i + 1 < record->n; i += 2) {
+		const char *field = og_record_text(record, i), *value = og_record_text(record, i + 1);
 
 		if (is_number(field))
 			json_object_set_new(job, field, json_integer(strtoll(value, NULL, 10)));
 		else
 			set_text(job, field, value);
 	}
-	if (!may_see(q, json_string_value(json_object_get(job, "tenant")))) {
-		json_decref(job);
-		fail_not_found(q);
+}
+
+static void on_job(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct og_question *q = og_rpc_current(ctx);
+	const struct og_entry *e;
+	json_t *job;
+
+	(void)err;
+	if (!q)
+		return;
+	e = live_entry(q);
+	job = e ? live_object(q->s, e) : json_pack("{s:s}", "id", q->job);
+	if (reply)
+		add_fields(job, reply);
+	overlay(q->s, job, q->job);
+	if (may_see(q, json_string_value(json_object_get(job, "tenant"))) && json_object_get(job, "state")) {
+		og_rpc_answer(q, json_pack("{s:o}", "job", job));
 		return;
 	}
-	overlay(q->s, job, q->job);
-	og_rpc_answer(q, json_pack("{s:o}", "job", job));
+	json_decref(job);
+	if (reply)
+		fail_not_found(q);
+	else
+		fail_no_records(q);
 }
 
 void og_rpc_job(struct og_question *q, const json_t *args)
 {
 	(void)args;
 	if (og_records_whole(q->s, q->job, on_job, q) != 0)
-		fail_no_records(q);
+		on_job(q, NULL, NULL);
 }
 
 /* --- result, wait --- */

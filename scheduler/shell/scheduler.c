@@ -180,10 +180,11 @@ void og_scheduler_status(const struct og_scheduler *s, json_t *status)
 	}
 	json_object_set_new(status, "scheduler", scheduler);
 	json_object_set_new(status, "process",
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted", (json_int_t)c->accepted, "placed",
-			(json_int_t)c->placed, "ended", (json_int_t)c->ended, "refused", (json_int_t)c->refused,
-			"malformed", (json_int_t)c->malformed, "forged", (json_int_t)c->forged, "duplicates",
-			(json_int_t)c->duplicates, "unstored", (json_int_t)c->unstored));
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted", (json_int_t)c->accepted,
+			"queued", (json_int_t)c->queued, "placed", (json_int_t)c->placed, "ended", (json_int_t)c->ended,
+			"refused", (json_int_t)c->refused, "malformed", (json_int_t)c->malformed, "forged",
+			(json_int_t)c->forged, "duplicates", (json_int_t)c->duplicates, "unstored",
+			(json_int_t)c->unstored));
 }
 
 /* --- Redis --- */

@@ -23,12 +23,12 @@
 #include "plan/admit.h"
 #include "plan/lease.h"
 
-#define OG_INTAKE_PREFETCH 500
-#define OG_STATE_PREFETCH  1000
+#define OG_INTAKE_PREFETCH 900
+#define OG_STATE_PREFETCH  900
 #define OG_LATER_PREFETCH  16
 #define OG_RPC_PREFETCH    64
-/* Of one lanes connection: with their prefetch it never holds more than 1,600 unacked. */
-#define OG_LANES_A_CONNECTION 400
+/* Of one lanes connection: with their prefetch it holds at most 1,920 unacked. */
+#define OG_LANES_A_CONNECTION 120
 
 struct og_scheduler;
 struct og_term;
@@ -89,7 +89,7 @@ struct og_term {
 };
 
 struct og_counts { /* of this process, for people */
-	uint64_t accepted, placed, ended, refused, malformed, forged, duplicates, unstored;
+	uint64_t accepted, queued, placed, ended, refused, malformed, forged, duplicates, unstored;
 };
 
 struct og_scheduler {

@@ -51,7 +51,7 @@ Test(intake, what_finds_no_room_is_held_for_a_moment_and_then_goes_to_its_lane)
 	finish(0);
 	RUN_UNTIL(rig.worker.n == 3);
 	cr_expect_str_eq(rig.worker.got[2]->message_id, job_id(2), "straight from the door");
-	RUN_UNTIL(!rig.scheduler->plan.index->at_door);
+	RUN_UNTIL(!rig.scheduler->plan.index->at_door); /* in a second */
 	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_INTAKE));
 	lane = og_index_lane(rig.scheduler->plan.index, 0, OG_CLASS_NORMAL, og_lane_of("a"))->waiting;
 	cr_expect_eq(lane, 2);
@@ -73,13 +73,13 @@ Test(intake, a_full_lane_answers_busy)
 		.dead_max_jobs = 10};
 
 	open_rig(100, &limits);
-	/* Two run, four bodies are held here, one lies in the lane. */
-	for (unsigned i = 0; i < 12; i++)
+	/* Two run, 16 bodies are held here, one lies in the lane. */
+	for (unsigned i = 0; i < 40; i++)
 		submit(i);
-	RUN_UNTIL(!strcmp(end_of(11), "busy"));
-	cr_expect_not_null(strstr(told(11, "done")->body, "try in"));
+	RUN_UNTIL(!strcmp(end_of(39), "busy"));
+	cr_expect_not_null(strstr(told(39, "done")->body, "try in"));
 	cr_expect_eq(rig.scheduler->plan.index->waiting + rig.scheduler->plan.index->placed,
-		12 - rig.scheduler->counts.refused);
+		40 - rig.scheduler->counts.refused);
 	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_INTAKE));
 	close_rig();
 }
