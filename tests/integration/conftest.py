@@ -2,6 +2,7 @@
 OG_TEST_AMQP is set already (tests/support/services.py -- pytest …), those are used."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ running = None
 
 def pytest_sessionstart(session):
     global running
+    # A run in the background inherits Ctrl-C as ignored, and would pass that on to the programs that are sent one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     only_hands_out = session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput")
     if "OG_TEST_AMQP" not in os.environ and not only_hands_out:
         running = Services().__enter__()

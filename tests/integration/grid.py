@@ -184,7 +184,8 @@ class Worker(Process):
     def wait_state(self, state, timeout=20):
         def has():
             answer = self.status()
-            return answer and answer["state"] == state
+            # What it is told through the broker reaches it once both its connections stand.
+            return answer and answer["state"] == state and (state != "serving" or answer["broker"]["connected"])
 
         wait_for(f"the worker's state {state}", has, timeout, self.process)
         return self
