@@ -5,6 +5,7 @@ Producers and workers speak AMQP by pika, as a stranger would who has read docs/
 import json
 import os
 import secrets
+import socket
 import subprocess
 import threading
 import time
@@ -12,9 +13,9 @@ import uuid
 from pathlib import Path
 
 import pika
-from cluster import Cluster
-
 from services import Redis, wait_for
+
+from cluster import Cluster
 
 REPO = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("OG_BUILD", REPO / "build/asan")) / "og-scheduler"
@@ -40,8 +41,6 @@ class Scheduler:
             )
 
     def control(self, verb="status"):
-        import socket
-
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(5)
             s.connect(str(self.fleet.cluster.root / "run" / f"scheduler-{self.name}.sock"))
@@ -300,13 +299,14 @@ class Worker(Client):
             "started_ms": 1,
             "draining": self.draining,
             "leaving": False,
-            "running": [
-                {"id": p.message_id, "attempt": p.headers["og-attempt"], "run": 0, "epoch": p.headers["og-epoch"], "started_ms": 1}
-                for _, p, _ in self.held.values()
-            ],
+            "running": [self.running(p) for _, p, _ in self.held.values()],
             **more,
         }
         self.publish("og.presence", "", json.dumps(said).encode(), type="presence")
+
+    @staticmethod
+    def running(p):
+        return {"id": p.message_id, "attempt": p.headers["og-attempt"], "run": 0, "epoch": p.headers["og-epoch"], "started_ms": 1}
 
     def on_control(self, _channel, _method, properties, body):
         if properties.type == "cancel":
