@@ -148,8 +148,11 @@ static void teardown(void)
 
 TestSuite(follow, .init = setup, .fini = teardown, .timeout = 20);
 
-static const struct og_follow_times quick = {
-	.silence_ms = 30, .give_up_ms = 300, .ask_ms = 50, .again_ms = 10, .cancel_ms = 100};
+/* No time passes but what a test shortens: a machine under load must not make a question out of a late answer. */
+#define NEVER_MS 60000
+static struct og_follow_times times = {
+	.silence_ms = NEVER_MS, .give_up_ms = NEVER_MS, .ask_ms = NEVER_MS, .again_ms = NEVER_MS, .cancel_ms = NEVER_MS};
+static int64_t connect_ms = NEVER_MS, lost_ms = NEVER_MS;
 static struct og_follow_job job = {.id = ID, .body = "{}", .body_len = 2, .stream = true};
 static bool earlier; /* the job is not ours */
 static bool deaf;
@@ -159,8 +162,8 @@ static enum og_exit follow(void)
 	const struct og_session_config config = {.settings = &settings,
 		.user = "producer-test",
 		.deaf = deaf,
-		.connect_ms = 200,
-		.lost_ms = 300,
+		.connect_ms = connect_ms,
+		.lost_ms = lost_ms,
 		.dial = dial};
 	struct og_envelope e = {.type = OG_T_REQUEST, .id = ID, .stream = 1, .progress = 1};
 	struct og_screen screen;
@@ -168,7 +171,7 @@ static enum og_exit follow(void)
 
 	job.request = earlier ? NULL : &e;
 	og_screen_init(&screen, true);
-	exit = og_follow(&loop, &config, &job, &quick, &screen);
+	exit = og_follow(&loop, &config, &job, &times, &screen);
 	og_screen_done(&screen);
 	return exit;
 }
@@ -365,6 +368,8 @@ Test(follow, a_cluster_that_was_never_set_up)
 
 Test(follow, no_scheduler_answers)
 {
+	times.silence_ms = times.ask_ms = 30;
+	times.give_up_ms = 300;
 	cr_assert_eq(follow(), OG_EXIT_NOT_CONNECTED);
 	cr_assert(strstr(said(), "no scheduler answers"));
 }
@@ -436,6 +441,7 @@ static void answer_cancel_at_third(const char *verb, const char *id, const char 
 
 Test(follow, a_cancel_that_comes_before_its_job_is_repeated)
 {
+	times.again_ms = 10;
 	serve();
 	on_request = script_interrupt;
 	on_question = answer_cancel_at_third;
@@ -445,6 +451,7 @@ Test(follow, a_cancel_that_comes_before_its_job_is_repeated)
 
 Test(follow, a_cancel_without_answer_has_a_bound)
 {
+	times.cancel_ms = 100;
 	serve();
 	on_request = script_interrupt;
 	cr_assert_eq(follow(), OG_EXIT_INTERRUPTED);
@@ -470,7 +477,7 @@ Test(follow, a_time_out_cancels)
 {
 	serve();
 	on_question = answer_cancelled;
-	job.timeout_ms = 20;
+	job.timeout_ms = 500; /* by far enough to submit it: before that there is nothing to cancel */
 	cr_assert_eq(follow(), OG_EXIT_EXPIRED);
 	cr_assert_eq(cancels, 1);
 }
@@ -524,6 +531,7 @@ Test(follow, what_was_not_confirmed_goes_out_again_with_the_same_id)
 
 Test(follow, a_blocked_broker_is_busy)
 {
+	connect_ms = 100;
 	serve();
 	og_memory_broker_block(broker, true);
 	cr_assert_eq(follow(), OG_EXIT_BUSY);
@@ -548,6 +556,7 @@ static void answer_unknown(const char *verb, const char *id, const char *to)
 
 Test(follow, an_earlier_job_that_nobody_knows)
 {
+	times.again_ms = 10;
 	serve();
 	earlier = true;
 	on_question = answer_unknown;
