@@ -1,5 +1,5 @@
 /* A folder for one test, made before it and removed with all that is in it after it:
- * TestSuite(file, .init = scratch_init, .fini = scratch_fini, .timeout = 10). */
+ * TestSuite(file, .init = scratch_init, .fini = scratch_fini, .timeout = 60). */
 #ifndef OG_TESTS_SCRATCH_H
 #define OG_TESTS_SCRATCH_H
 

@@ -7,8 +7,8 @@
 
 #include "desired.h"
 
-TestSuite(drift, .timeout = 10);
-TestSuite(password, .timeout = 10);
+TestSuite(drift, .timeout = 60);
+TestSuite(password, .timeout = 60);
 
 /* RabbitMQ 3.10.8's own hashes. */
 #define HASH_OF_PW1 "B0zf8FMSR4jBgrVWoEviOJuOrIEMehIKzV2N0rZMXvZePe1I"

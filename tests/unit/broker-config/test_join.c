@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(join, .timeout = 10);
+TestSuite(join, .timeout = 60);
 
 static const struct og_join plain = {
 	.endpoints = "10.0.0.1:5672,broker.example:5671",

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(servers, .timeout = 10);
+TestSuite(servers, .timeout = 60);
 
 static struct og_settings settings(const char *endpoints, const char *management, const char *redis)
 {

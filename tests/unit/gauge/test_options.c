@@ -19,7 +19,7 @@ static int parse(const char *line, struct og_gauge_command *ret)
 	return og_gauge_command_parse(argc, argv, ret);
 }
 
-TestSuite(options, .timeout = 10, .init = cr_redirect_stderr);
+TestSuite(options, .timeout = 60, .init = cr_redirect_stderr);
 
 Test(options, without_any_it_writes_and_shows_the_machine)
 {

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-TestSuite(report, .timeout = 10);
+TestSuite(report, .timeout = 60);
 
 #define GIB (INT64_C(1) << 30)
 

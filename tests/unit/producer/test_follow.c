@@ -146,7 +146,7 @@ static void teardown(void)
 	og_topology_free(topology);
 }
 
-TestSuite(follow, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(follow, .init = setup, .fini = teardown, .timeout = 60);
 
 /* No time passes but what a test shortens: a machine under load must not make a question out of a late answer. */
 #define NEVER_MS 60000
@@ -477,7 +477,7 @@ Test(follow, a_time_out_cancels)
 {
 	serve();
 	on_question = answer_cancelled;
-	job.timeout_ms = 500; /* by far enough to submit it: before that there is nothing to cancel */
+	job.timeout_ms = 2000; /* by far enough to submit it: before that there is nothing to cancel */
 	cr_assert_eq(follow(), OG_EXIT_EXPIRED);
 	cr_assert_eq(cancels, 1);
 }
@@ -531,7 +531,7 @@ Test(follow, what_was_not_confirmed_goes_out_again_with_the_same_id)
 
 Test(follow, a_blocked_broker_is_busy)
 {
-	connect_ms = 100;
+	connect_ms = 1000;
 	serve();
 	og_memory_broker_block(broker, true);
 	cr_assert_eq(follow(), OG_EXIT_BUSY);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(options, .timeout = 10);
+TestSuite(options, .timeout = 60);
 
 struct values {
 	bool flag;

@@ -13,7 +13,7 @@
 #include "model/message.h"
 #include "model/names.h"
 
-TestSuite(request, .timeout = 20);
+TestSuite(request, .timeout = 60);
 
 #define W(word) ((char[]){word}) /* as in argv: not const */
 

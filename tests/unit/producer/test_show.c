@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(show, .timeout = 10);
+TestSuite(show, .timeout = 60);
 
 Test(show, durations)
 {

@@ -6,7 +6,7 @@
 #include <criterion/redirect.h>
 #include <locale.h>
 
-TestSuite(table, .timeout = 10);
+TestSuite(table, .timeout = 60);
 
 static void print(struct og_table *t)
 {

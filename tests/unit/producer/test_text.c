@@ -6,7 +6,7 @@
 #include <locale.h>
 #include <string.h>
 
-TestSuite(text, .timeout = 10);
+TestSuite(text, .timeout = 60);
 
 typedef void change(const char *s, size_t len, struct og_buf *out);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(transcript, .timeout = 20);
+TestSuite(transcript, .timeout = 60);
 
 #define CAP 4096
 

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "leaks.h"
 
-TestSuite(answer, .timeout = 10);
+TestSuite(answer, .timeout = 60);
 
 static struct og_answer a;
 

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "leaks.h"
 
-TestSuite(done, .timeout = 10);
+TestSuite(done, .timeout = 60);
 
 static const struct og_identity who = {.node_id = "11111111-1111-4111-8111-111111111111",
 	.node_name = "NodeA",

@@ -4,7 +4,7 @@
 
 #include "leaks.h"
 
-TestSuite(fault, .timeout = 10);
+TestSuite(fault, .timeout = 60);
 
 Test(fault, how_each_ends_a_job)
 {

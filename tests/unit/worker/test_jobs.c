@@ -1,6 +1,6 @@
 #include "worker/fixture.h"
 
-TestSuite(jobs, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(jobs, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(jobs, a_run_from_delivery_to_ack)
 {

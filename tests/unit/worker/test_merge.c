@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "leaks.h"
 
-TestSuite(merge, .timeout = 10);
+TestSuite(merge, .timeout = 60);
 
 static int add(struct og_merge *m, const char *json, struct og_merged *ret)
 {

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "leaks.h"
 
-TestSuite(options, .timeout = 10);
+TestSuite(options, .timeout = 60);
 
 static int parse(struct og_worker_options *o, struct og_error *err, int argc, const char *const *argv)
 {

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "leaks.h"
 
-TestSuite(peers, .timeout = 10);
+TestSuite(peers, .timeout = 60);
 
 static struct og_member member(const char *id, const char *name)
 {

@@ -6,7 +6,7 @@ static void narrow(void)
 	setup_with(2, 4);
 }
 
-TestSuite(publish, .init = narrow, .fini = teardown, .timeout = 20);
+TestSuite(publish, .init = narrow, .fini = teardown, .timeout = 60);
 
 Test(publish, what_does_not_fit_the_window_waits_in_its_order)
 {

@@ -62,7 +62,7 @@ static int64_t due_in(void)
 	return uv_is_active((uv_handle_t *)&t.pulse.timer) ? (int64_t)uv_timer_get_due_in(&t.pulse.timer) : -1;
 }
 
-TestSuite(pulse, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(pulse, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(pulse, beats_every_two_seconds_from_the_first_on)
 {

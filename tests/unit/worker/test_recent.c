@@ -5,7 +5,7 @@
 
 #include "leaks.h"
 
-TestSuite(recent, .timeout = 10);
+TestSuite(recent, .timeout = 60);
 
 Test(recent, remembers_for_a_minute)
 {

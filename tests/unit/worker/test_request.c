@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "leaks.h"
 
-TestSuite(request, .timeout = 10);
+TestSuite(request, .timeout = 60);
 
 #define ID "0b0e9b34-6a32-4c8e-9a3f-0d6f2f1c9a11"
 

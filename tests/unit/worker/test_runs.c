@@ -5,7 +5,7 @@
 
 #include "leaks.h"
 
-TestSuite(runs, .timeout = 10);
+TestSuite(runs, .timeout = 60);
 
 static struct og_envelope envelope(const char *id, int64_t attempt, int64_t count)
 {

@@ -105,7 +105,7 @@ static void fire(void)
 	cb(&t.s.timer);
 }
 
-TestSuite(serving, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(serving, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(serving, is_ready_once_the_engine_has_the_model)
 {
@@ -187,20 +187,21 @@ Test(serving, a_doubt_asks_at_once_even_while_busy)
 
 Test(serving, one_that_answers_probes_and_fails_runs_is_given_longer_and_longer_pauses)
 {
-	uint64_t first = 0, later = 0;
+	uint64_t first = 0, longest = 0;
 
 	answer("Small", 1);
 	for (int i = 1; i < OG_SERVING_FAILURES_MAX + 8; i++) {
 		og_serving_doubt(&t.s);
 		cr_assert_eq(t.s.ready, i < OG_SERVING_FAILURES_MAX, "after %d", i);
-		later = due_in();
-		first = i == OG_SERVING_FAILURES_MAX ? later : first;
+		first = i == OG_SERVING_FAILURES_MAX ? due_in() : first;
+		longest = due_in() > longest ? due_in() : longest;
 		fire();
 		answer("Small", 1);
 		cr_assert(t.s.ready);
 	}
 	cr_assert_leq(first, 500);
-	cr_assert_gt(later, 1000, "%d", (int)later);
+	/* Each is drawn from 250 ms to a bound that doubles: that all eight stay below 1 s happens once in ten million runs. */
+	cr_assert_gt(longest, 1000, "%d", (int)longest);
 	og_serving_trust(&t.s);
 	og_serving_doubt(&t.s);
 	cr_assert(t.s.ready, "the first one again");

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "leaks.h"
 
-TestSuite(tier_choice, .timeout = 10);
+TestSuite(tier_choice, .timeout = 60);
 
 static const char rows[] =
 	"[tier Small]\ncpu_cores = 1\nram_gib = 1\nvram_gib = 0\ndisk_gib = 1\nengine_model = small-engine\naliases = "

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "leaks.h"
 
-TestSuite(alloc, .timeout = 10);
+TestSuite(alloc, .timeout = 60);
 
 Test(alloc, memory_comes_zeroed_even_of_no_size)
 {

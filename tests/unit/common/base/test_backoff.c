@@ -5,7 +5,7 @@
 #include "base/backoff.h"
 #include "leaks.h"
 
-TestSuite(backoff, .timeout = 10);
+TestSuite(backoff, .timeout = 60);
 
 Test(backoff, the_bounds_double_up_to_the_cap)
 {

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "leaks.h"
 
-TestSuite(buf, .timeout = 10);
+TestSuite(buf, .timeout = 60);
 
 Test(buf, grows_and_is_terminated)
 {

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "leaks.h"
 
-TestSuite(clock, .timeout = 10);
+TestSuite(clock, .timeout = 60);
 
 Test(clock, monotonic_does_not_go_back)
 {

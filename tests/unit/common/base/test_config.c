@@ -40,7 +40,7 @@ static void fini(void)
 	scratch_fini();
 }
 
-TestSuite(config, .init = init, .fini = fini, .timeout = 10);
+TestSuite(config, .init = init, .fini = fini, .timeout = 60);
 
 static int read_text(const char *text, struct og_error *err)
 {

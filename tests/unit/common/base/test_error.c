@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "leaks.h"
 
-TestSuite(error, .timeout = 10);
+TestSuite(error, .timeout = 60);
 
 Test(error, fail_fills_kind_and_message_and_returns_minus_one)
 {

@@ -9,7 +9,7 @@
 #include "leaks.h"
 #include "scratch.h"
 
-TestSuite(file, .init = scratch_init, .fini = scratch_fini, .timeout = 10);
+TestSuite(file, .init = scratch_init, .fini = scratch_fini, .timeout = 60);
 
 static int count_files(void)
 {

@@ -7,7 +7,7 @@
 #include "base/ini.h"
 #include "leaks.h"
 
-TestSuite(ini, .timeout = 10);
+TestSuite(ini, .timeout = 60);
 
 /* Writes the pairs it is given into a buffer, and refuses the key "bad". */
 static int record(void *ctx, const char *section, const char *key, const char *value, struct og_error *err)

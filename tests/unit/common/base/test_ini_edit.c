@@ -10,7 +10,7 @@
 #include "leaks.h"
 #include "scratch.h"
 
-TestSuite(ini_edit, .init = scratch_init, .fini = scratch_fini, .timeout = 10);
+TestSuite(ini_edit, .init = scratch_init, .fini = scratch_fini, .timeout = 60);
 
 static void expect(const char *before, const char *after)
 {

@@ -9,7 +9,7 @@
 #include "leaks.h"
 #include "scratch.h"
 
-TestSuite(log, .init = scratch_init, .fini = scratch_fini, .timeout = 10);
+TestSuite(log, .init = scratch_init, .fini = scratch_fini, .timeout = 60);
 
 /* What `og_log` writes to stderr goes to a file of the test from here on. */
 static void catch_stderr(void)

@@ -5,7 +5,7 @@
 #include "base/parse.h"
 #include "leaks.h"
 
-TestSuite(parse, .timeout = 10);
+TestSuite(parse, .timeout = 60);
 
 Test(parse, whole_numbers)
 {

@@ -2,7 +2,7 @@
 
 #include "io/amqp_endpoints.h"
 
-TestSuite(amqp_endpoints, .timeout = 10);
+TestSuite(amqp_endpoints, .timeout = 60);
 
 Test(amqp_endpoints, lists_with_and_without_ports)
 {

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "io/amqp_frames.h"
 
-TestSuite(amqp_frames, .timeout = 20);
+TestSuite(amqp_frames, .timeout = 60);
 
 static struct og_frames f;
 static struct og_buf wire;

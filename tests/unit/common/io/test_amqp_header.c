@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "io/amqp_header.h"
 
-TestSuite(amqp_header, .timeout = 10);
+TestSuite(amqp_header, .timeout = 60);
 
 /* Bytes of a header, to be decoded from a block of exactly their size and one more: the sanitizer watches its end. */
 static int decode(const void *bytes, size_t len, struct og_message *m, uint64_t *ticket, char **ret_block)

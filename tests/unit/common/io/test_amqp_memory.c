@@ -6,7 +6,7 @@
 #include "io/amqp_memory.h"
 #include "io/amqp_memory_store.h"
 
-TestSuite(amqp_memory, .timeout = 10);
+TestSuite(amqp_memory, .timeout = 60);
 
 struct seen {
 	unsigned up, down, cancelled, blocked, unblocked, writable, closed;

@@ -4,7 +4,7 @@
 
 #include "io/amqp_window.h"
 
-TestSuite(amqp_window, .timeout = 10);
+TestSuite(amqp_window, .timeout = 60);
 
 static struct og_window w;
 static char settled[4096]; /* "<name><c|n|r|l> …" in the order of settling */

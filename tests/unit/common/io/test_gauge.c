@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-TestSuite(gauge, .timeout = 10, .init = tree_new, .fini = tree_done);
-TestSuite(resources, .timeout = 10, .init = tree_new, .fini = tree_done);
+TestSuite(gauge, .timeout = 60, .init = tree_new, .fini = tree_done);
+TestSuite(resources, .timeout = 60, .init = tree_new, .fini = tree_done);
 
 Test(gauge, reads_memory_and_model)
 {

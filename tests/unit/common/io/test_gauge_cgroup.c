@@ -1,6 +1,6 @@
 #include "common/io/gauge_tree.h"
 
-TestSuite(cgroup, .timeout = 10, .init = tree_new, .fini = tree_done);
+TestSuite(cgroup, .timeout = 60, .init = tree_new, .fini = tree_done);
 
 #define MIB  (INT64_C(1) << 20)
 #define ROOT "/sys/fs/cgroup"

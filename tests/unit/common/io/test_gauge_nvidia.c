@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-TestSuite(nvidia, .timeout = 20, .init = tree_new, .fini = tree_done);
+TestSuite(nvidia, .timeout = 60, .init = tree_new, .fini = tree_done);
 
 #define GIB (INT64_C(1) << 30)
 

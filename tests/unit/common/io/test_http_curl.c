@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "io/http.h"
 
-TestSuite(http_curl, .timeout = 20);
+TestSuite(http_curl, .timeout = 60);
 
 /* ---- a resolver that takes its time, in place of libc's, for one name ---- */
 

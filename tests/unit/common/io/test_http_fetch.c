@@ -9,7 +9,7 @@
 
 #include "io/http.h"
 
-TestSuite(http_fetch, .timeout = 10);
+TestSuite(http_fetch, .timeout = 60);
 
 static int listener;
 static char url[64];

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "io/http.h"
 
-TestSuite(http_memory, .timeout = 10);
+TestSuite(http_memory, .timeout = 60);
 
 static uv_loop_t loop;
 static struct og_http *http;

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "io/redis.h"
 
-TestSuite(redis_hiredis, .timeout = 20);
+TestSuite(redis_hiredis, .timeout = 60);
 
 #define LATE_MS 300 /* the time-out where one must pass; elsewhere a slow machine is no fault */
 

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "io/redis.h"
 
-TestSuite(redis_memory, .timeout = 10);
+TestSuite(redis_memory, .timeout = 60);
 
 static uv_loop_t loop;
 static struct og_redis *r;

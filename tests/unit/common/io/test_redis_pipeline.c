@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "io/redis_pipeline.h"
 
-TestSuite(redis_pipeline, .timeout = 10);
+TestSuite(redis_pipeline, .timeout = 60);
 
 static struct og_redis_pipeline p;
 static struct og_buf sent, answers; /* the commands as they went out, and what the callbacks got: "a b;c;" */

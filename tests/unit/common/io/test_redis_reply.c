@@ -3,7 +3,7 @@
 
 #include "io/redis_reply.h"
 
-TestSuite(redis_reply, .timeout = 10);
+TestSuite(redis_reply, .timeout = 60);
 
 Test(redis_reply, every_type_nested)
 {

@@ -3,7 +3,7 @@
 
 #include "io/redis_stream.h"
 
-TestSuite(redis_stream, .timeout = 10);
+TestSuite(redis_stream, .timeout = 60);
 
 static void good(const char *text, const char *path, const char *host, int port)
 {

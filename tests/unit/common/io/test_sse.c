@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "io/sse.h"
 
-TestSuite(sse, .timeout = 10);
+TestSuite(sse, .timeout = 60);
 
 /* What the parser gave, written down: [event|id|data] each. */
 struct seen {

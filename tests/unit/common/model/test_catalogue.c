@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 
-TestSuite(catalogue, .timeout = 10);
+TestSuite(catalogue, .timeout = 60);
 
 #define ROW(id) "[tier " id "]\ncpu_cores = 1\nram_gib = 1\ndisk_gib = 1\n"
 

@@ -11,7 +11,7 @@
 #define REPLY "cli~0123456789abcdef0123456789abcdef"
 #define LEASE "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
-TestSuite(envelope, .timeout = 10);
+TestSuite(envelope, .timeout = 60);
 
 /* A message of `type` that decodes, to be spoilt by the test. */
 static struct og_message good(const char *type)

@@ -10,7 +10,7 @@
 #include "model/settings.h"
 #include "scratch.h"
 
-TestSuite(identity, .init = scratch_init, .fini = scratch_fini, .timeout = 20);
+TestSuite(identity, .init = scratch_init, .fini = scratch_fini, .timeout = 60);
 
 /* What the functions here read of the settings, all borrowed. */
 static struct og_settings settings(const char *name)

@@ -5,7 +5,7 @@
 #include "leaks.h"
 #include "model/job.h"
 
-TestSuite(job, .timeout = 10);
+TestSuite(job, .timeout = 60);
 
 Test(job, names_and_states_go_both_ways)
 {

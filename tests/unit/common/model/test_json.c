@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-TestSuite(json, .timeout = 10);
+TestSuite(json, .timeout = 60);
 
 struct thing {
 	char name[8];

@@ -6,7 +6,7 @@
 #include "leaks.h"
 #include "model/message.h"
 
-TestSuite(message, .timeout = 10);
+TestSuite(message, .timeout = 60);
 
 Test(message, a_copy_owns_all_it_points_to_in_one_block)
 {

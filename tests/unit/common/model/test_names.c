@@ -6,7 +6,7 @@
 #include "leaks.h"
 #include "model/names.h"
 
-TestSuite(names, .timeout = 10);
+TestSuite(names, .timeout = 60);
 
 Test(names, key_form)
 {

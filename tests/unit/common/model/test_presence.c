@@ -8,8 +8,8 @@
 
 #include "base/alloc.h"
 
-TestSuite(presence, .timeout = 10);
-TestSuite(membership, .timeout = 10);
+TestSuite(presence, .timeout = 60);
+TestSuite(membership, .timeout = 60);
 
 #define ID(digit) #digit "0000000-0000-4000-8000-000000000000"
 

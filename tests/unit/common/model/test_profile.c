@@ -8,8 +8,8 @@
 
 #include "base/alloc.h"
 
-TestSuite(profile, .timeout = 10);
-TestSuite(judge, .timeout = 10);
+TestSuite(profile, .timeout = 60);
+TestSuite(judge, .timeout = 60);
 
 #define GIB (INT64_C(1) << 30)
 

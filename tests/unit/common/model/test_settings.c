@@ -17,7 +17,7 @@ static void init(void)
 	setenv("OPENGATEWAY_POC_ROOT", scratch, 1);
 }
 
-TestSuite(settings, .init = init, .fini = scratch_fini, .timeout = 10);
+TestSuite(settings, .init = init, .fini = scratch_fini, .timeout = 60);
 
 static struct og_settings load(const char *const *sets)
 {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(topology, .timeout = 10);
-TestSuite(permissions, .timeout = 10);
+TestSuite(topology, .timeout = 60);
+TestSuite(permissions, .timeout = 60);
 
 #define HEX "0123456789abcdef0123456789abcdef"
 

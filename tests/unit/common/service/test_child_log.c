@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(child_log, .timeout = 10);
+TestSuite(child_log, .timeout = 60);
 
 static char dir[] = "/tmp/og-log-XXXXXX", path[64], old[64];
 

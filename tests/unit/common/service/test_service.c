@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(service, .timeout = 20);
+TestSuite(service, .timeout = 60);
 
 /* A service on a loop of its own, in a folder of its own. */
 static struct fixture {
@@ -342,15 +342,17 @@ Test(service, tells_systemd_how_it_goes, .init = setup, .fini = teardown)
 	start(0);
 	og_service_ready(f.service, "up");
 	og_service_not_ready(f.service, "broker away");
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4;) {
 		ssize_t n;
 
 		while ((n = recv(fd, word, sizeof(word) - 1, MSG_DONTWAIT)) < 0 && errno == EAGAIN)
 			uv_run(&f.loop, UV_RUN_ONCE);
 		cr_assert_gt(n, 0);
 		word[n] = '\0';
+		if (i == 3 && !strcmp(word, expected[2]))
+			continue; /* a slow machine's second beat, before the stop */
 		cr_assert_str_eq(word, expected[i]);
-		if (i == 2)
+		if (i++ == 2)
 			og_service_stop(f.service);
 	}
 	uv_run(&f.loop, UV_RUN_DEFAULT);
@@ -368,7 +370,7 @@ Test(service, has_no_watchdog_that_is_meant_for_another_process, .init = setup, 
 	uv_run(&f.loop, UV_RUN_DEFAULT);
 }
 
-Test(control_call, says_so_when_nobody_is_there, .timeout = 20, .init = setup, .fini = teardown)
+Test(control_call, says_so_when_nobody_is_there, .timeout = 60, .init = setup, .fini = teardown)
 {
 	json_t *request = json_pack("{s:s}", "verb", "status"), *answer = NULL;
 	struct og_error err = {0};
@@ -380,7 +382,7 @@ Test(control_call, says_so_when_nobody_is_there, .timeout = 20, .init = setup, .
 	json_decref(request);
 }
 
-Test(control_call, does_not_wait_for_ever, .timeout = 20, .init = setup, .fini = teardown)
+Test(control_call, does_not_wait_for_ever, .timeout = 60, .init = setup, .fini = teardown)
 {
 	json_t *request = json_pack("{s:s}", "verb", "status"), *answer = NULL;
 	struct og_error err = {0};

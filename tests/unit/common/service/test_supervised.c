@@ -6,7 +6,7 @@
 
 #include "service/supervisor.h"
 
-TestSuite(supervised, .timeout = 10);
+TestSuite(supervised, .timeout = 60);
 
 static char dir[] = "/tmp/og-supervised-XXXXXX";
 

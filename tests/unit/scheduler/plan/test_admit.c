@@ -1,6 +1,6 @@
 #include "scheduler/plan/fixture.h"
 
-TestSuite(admit, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(admit, .timeout = 60, .init = setup, .fini = teardown);
 
 static enum og_resolved resolve(const char *tier, const char *model, unsigned *ret, struct og_error *err)
 {

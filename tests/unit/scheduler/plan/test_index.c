@@ -2,7 +2,7 @@
 
 #include <malloc.h>
 
-TestSuite(index, .timeout = 20, .init = setup, .fini = teardown);
+TestSuite(index, .timeout = 60, .init = setup, .fini = teardown);
 
 Test(index, counts_by_where_an_entry_is)
 {

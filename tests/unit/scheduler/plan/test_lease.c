@@ -3,7 +3,7 @@
 
 #include "plan/lease.h"
 
-TestSuite(lease, .timeout = 10);
+TestSuite(lease, .timeout = 60);
 
 #define ID "0b1f9a52-7a5e-4a3b-9c1d-2f3e4a5b6c7d"
 

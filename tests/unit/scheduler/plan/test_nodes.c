@@ -1,6 +1,6 @@
 #include "scheduler/plan/fixture.h"
 
-TestSuite(nodes, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(nodes, .timeout = 60, .init = setup, .fini = teardown);
 
 Test(nodes, adds_up_what_a_tier_can_run)
 {

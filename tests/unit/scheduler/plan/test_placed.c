@@ -1,6 +1,6 @@
 #include "scheduler/plan/fixture.h"
 
-TestSuite(placed, .timeout = 10, .init = setup, .fini = teardown);
+TestSuite(placed, .timeout = 60, .init = setup, .fini = teardown);
 
 Test(placed, heartbeats_show_what_runs_and_what_does_no_more)
 {

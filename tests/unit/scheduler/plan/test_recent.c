@@ -3,7 +3,7 @@
 
 #include "plan/recent.h"
 
-TestSuite(recent, .timeout = 10);
+TestSuite(recent, .timeout = 60);
 
 static const char *id_of(unsigned i)
 {

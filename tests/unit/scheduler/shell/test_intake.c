@@ -2,7 +2,7 @@
 
 #include "shell/intake.h"
 
-TestSuite(intake, .timeout = 30);
+TestSuite(intake, .timeout = 60);
 
 Test(intake, a_tenant_is_what_comes_after_the_role)
 {

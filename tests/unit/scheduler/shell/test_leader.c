@@ -1,6 +1,6 @@
 #include "scheduler/shell/rig.h"
 
-TestSuite(leader, .timeout = 30);
+TestSuite(leader, .timeout = 60);
 
 Test(leader, what_comes_back_after_the_term_changes_nothing)
 {

@@ -1,6 +1,6 @@
 #include "scheduler/shell/rig.h"
 
-TestSuite(state, .timeout = 30);
+TestSuite(state, .timeout = 60);
 
 static size_t index_size(void)
 {

@@ -26,7 +26,7 @@ static void teardown(void)
 	cr_assert_eq(uv_loop_close(&loop), 0);
 }
 
-TestSuite(echo, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(echo, .init = setup, .fini = teardown, .timeout = 60);
 
 static struct og_engine_run *start(const char *body);
 

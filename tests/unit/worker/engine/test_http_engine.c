@@ -8,7 +8,7 @@
 #include "engine/engine.h"
 #include "leaks.h"
 
-TestSuite(http_engine, .timeout = 10);
+TestSuite(http_engine, .timeout = 60);
 
 static uv_loop_t loop;
 static struct og_http *http;

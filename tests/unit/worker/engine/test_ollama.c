@@ -6,7 +6,7 @@
 #include "engine/dialect.h"
 #include "leaks.h"
 
-TestSuite(ollama, .timeout = 10);
+TestSuite(ollama, .timeout = 60);
 
 static void expect(json_t *got, const char *wanted)
 {

@@ -6,7 +6,7 @@
 #include "engine/dialect.h"
 #include "leaks.h"
 
-TestSuite(openai, .timeout = 10);
+TestSuite(openai, .timeout = 60);
 
 static void check_request(const char *body, const char *wanted, const char *wanted_path)
 {

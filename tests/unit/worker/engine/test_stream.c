@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "leaks.h"
 
-TestSuite(stream, .timeout = 10);
+TestSuite(stream, .timeout = 60);
 
 #define OPENAI &og_dialect_openai
 #define OLLAMA &og_dialect_ollama
