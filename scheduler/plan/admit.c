@@ -8,6 +8,7 @@
 #include "model/envelope.h"
 
 #define RETRY_MAX_S 3600
+#define NOBODY      "no worker serves %s"
 
 void og_plan_init(struct og_plan *p, const struct og_catalogue *c)
 {
@@ -134,7 +135,7 @@ enum og_verdict og_plan_admit(
 	const struct og_tier_index *t = &p->index->tiers[tier];
 
 	if (is_gone(p, tier, now)) {
-		og_fail(err, OG_INVALID, "no worker serves %s", p->catalogue->tiers[tier].id);
+		og_fail(err, OG_INVALID, NOBODY, p->catalogue->tiers[tier].id);
 		return OG_VERDICT_NO_CAPACITY;
 	}
 	/* Nobody overtakes what waits in the same class or a better one. */
@@ -240,19 +241,44 @@ unsigned og_plan_retry_s(const struct og_plan *p, unsigned tier, int64_t now)
 	return (unsigned)(s < RETRY_MAX_S ? s : RETRY_MAX_S);
 }
 
-struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_t now)
+/* The oldest or the newest that waits in the tier's lanes, of any class; NULL: none. */
+static struct og_entry *in_lanes(const struct og_tier_index *t, bool newest)
 {
+	struct og_entry *best = NULL;
+
+	for (int class = 0; class < OG_CLASSES; class ++) {
+		for (int k = 0; k < OG_LANES; k++) {
+			struct og_entry *e = t->lanes[class][k].list;
+
+			if (e && newest)
+				e = e->prev; /* a utlist's head knows its tail */
+			if (e && (!best || (newest ? e->accepted_ms > best->accepted_ms
+						   : e->accepted_ms < best->accepted_ms)))
+				best = e;
+		}
+	}
+	return best;
+}
+
+struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_t now, struct og_error *err)
+{
+	const char *id = p->catalogue->tiers[tier].id;
 	const struct og_tier_index *t = &p->index->tiers[tier];
 	const struct og_capacity *c = &p->nodes.tiers[tier];
-	int64_t since = c->seen > p->leading_since ? c->seen : p->leading_since;
+	bool heard_of = c->seen > p->leading_since;
+	struct og_entry *newest;
 
-	if (c->workers || !waiting_all(t) || now - since < OG_TIER_GONE_MS)
+	if (c->workers || !waiting_all(t))
 		return NULL;
-	for (int class = 0; class < OG_CLASSES; class ++)
-		for (int k = 0; k < OG_LANES; k++)
-			if (t->lanes[class][k].list)
-				return t->lanes[class][k].list;
-	return NULL;
+	if (now - (heard_of ? c->seen : p->leading_since) >= OG_TIER_GONE_MS) {
+		og_fail(err, OG_INVALID, "no worker has served %s for %d min", id, OG_TIER_GONE_MS / 60000);
+		return in_lanes(t, false);
+	}
+	if (heard_of || !is_gone(p, tier, now) || now - p->leading_since < p->no_capacity_after_ms)
+		return NULL;
+	og_fail(err, OG_INVALID, NOBODY, id);
+	newest = in_lanes(t, true);
+	return newest && newest->accepted_ms >= p->leading_since_wall ? newest : NULL;
 }
 
 static unsigned mark_silent(struct og_index *ix, struct og_lane *l)

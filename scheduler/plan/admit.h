@@ -38,7 +38,7 @@ struct og_plan {
 	/* of one leadership; NULL while standing by */
 	struct og_index *index;
 	struct og_recent *recent;
-	int64_t leading_since;
+	int64_t leading_since, leading_since_wall;
 	struct og_rate rates[OG_TIERS_MAX];
 };
 
@@ -85,8 +85,10 @@ unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e);
 unsigned og_plan_retry_s(const struct og_plan *p, unsigned tier, int64_t now); /* "try again in S s" */
 /* One that has been at the door for OG_DOOR_MS: to its lane with it; NULL: none. */
 struct og_entry *og_plan_tired(const struct og_plan *p, unsigned tier, int64_t now);
-/* One that waits in the lanes for a tier which has been gone for OG_TIER_GONE_MS; NULL: none. */
-struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_t now);
+/* One that waits in the lanes for nobody; NULL: none. Its tier has been gone for OG_TIER_GONE_MS; or it came when this
+ * leader led for too short a time to refuse it (og_plan_admit), and nobody has come for it in no_capacity_after_ms. err
+ * says why, for the submitter. */
+struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_t now, struct og_error *err);
 
 /* Jobs of which the index thinks that they wait, and whose lanes show no body for OG_SILENT_MS while they are being
  * read: their bodies are elsewhere (records that Redis lost the last of tell of such). They count for nobody's

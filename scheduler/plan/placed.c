@@ -145,6 +145,7 @@ void og_plan_lead(struct og_plan *p, int64_t now, int64_t wall)
 	p->index = og_index_new(p->catalogue->n);
 	p->recent = og_recent_new(OG_RECENT_MAX);
 	p->leading_since = now;
+	p->leading_since_wall = wall;
 	memset(p->rates, 0, sizeof(p->rates));
 	for (struct og_worker *w = p->nodes.workers; w; w = w->hh.next)
 		take_runs(p, w, now, wall, &heard);

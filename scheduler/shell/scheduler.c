@@ -72,6 +72,7 @@ static bool reads_all(const struct og_term *t)
 static void look_after(struct og_scheduler *s, unsigned tier, int64_t now)
 {
 	unsigned astray = og_plan_reconcile(&s->plan, tier, now);
+	struct og_error why;
 	struct og_entry *e;
 
 	if (astray)
@@ -80,8 +81,8 @@ static void look_after(struct og_scheduler *s, unsigned tier, int64_t now)
 	og_plan_silent(&s->plan, tier, reads_all(s->term), now);
 	while ((e = og_plan_stranger(&s->plan, tier, now)))
 		og_answer_forget(s, e);
-	for (int n = 0; n < ENDS_AT_ONCE && (e = og_plan_hopeless(&s->plan, tier, now)); n++)
-		og_answer_end(s, e, OG_STATE_NO_CAPACITY, "no_capacity", "no worker has served its tier for 10 min");
+	for (int n = 0; n < ENDS_AT_ONCE && (e = og_plan_hopeless(&s->plan, tier, now, &why)); n++)
+		og_answer_end(s, e, OG_STATE_NO_CAPACITY, "no_capacity", why.message);
 }
 
 /* A burst leaves the heap full of holes: they are given back to the system when it is over. */

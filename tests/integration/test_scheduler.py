@@ -191,6 +191,14 @@ def test_no_capacity_is_said_at_once_but_not_by_a_new_leader(fleet):
     assert producer.wait(early).state == "done"
 
 
+def test_what_came_before_the_fleet_was_heard_does_not_wait_for_nobody(fleet):
+    fleet.scheduler("one", "scheduler.no_capacity_after=5s")
+    producer = fleet.producer()
+    early = producer.submit(tier="large")
+    done = producer.wait(early, timeout=15)
+    assert (done.state, done.json["error"]["message"]) == ("no_capacity", "no worker serves Large-7.5B")
+
+
 def test_an_explicit_id_is_one_job(fleet):
     scheduler = fleet.scheduler()
     worker, producer, again = fleet.worker(), fleet.producer(), fleet.producer()

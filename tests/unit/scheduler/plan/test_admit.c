@@ -218,12 +218,32 @@ Test(admit, what_waits_for_a_tier_that_is_gone_is_hopeless_in_the_end)
 {
 	struct og_entry *e = add(1, LARGE, OG_WHERE_LANE);
 
+	e->accepted_ms = WALL; /* by the leader before us */
 	now += OG_TIER_GONE_MS - 1;
-	cr_expect_null(og_plan_hopeless(&plan, LARGE, now));
-	cr_expect_null(og_plan_hopeless(&plan, SMALL, now + 1));
-	cr_expect_eq(og_plan_hopeless(&plan, LARGE, now + 1), e);
+	cr_expect_null(og_plan_hopeless(&plan, LARGE, now, NULL));
+	cr_expect_null(og_plan_hopeless(&plan, SMALL, now + 1, NULL));
+	cr_expect_eq(og_plan_hopeless(&plan, LARGE, now + 1, NULL), e);
 	hear(1, LARGE, 1, 0, 0);
-	cr_expect_null(og_plan_hopeless(&plan, LARGE, now + 1));
+	cr_expect_null(og_plan_hopeless(&plan, LARGE, now + 1, NULL));
+}
+
+Test(admit, what_came_before_the_fleet_was_heard_is_judged_again)
+{
+	struct og_entry *earlier = add(1, LARGE, OG_WHERE_LANE), *early, *small;
+
+	earlier->accepted_ms = WALL; /* by the leader before us */
+	now += 1000;
+	early = add(2, LARGE, OG_WHERE_LANE);
+	small = add(3, SMALL, OG_WHERE_LANE);
+	cr_expect_null(og_plan_hopeless(&plan, LARGE, now, NULL), "who is there is not known yet");
+	hear(1, SMALL, 1, 0, 0);
+	now = plan.leading_since + plan.no_capacity_after_ms;
+	cr_expect_null(og_plan_hopeless(&plan, LARGE, now - 1, NULL), "a fleet that starts with us is given its time");
+	cr_expect_eq(og_plan_hopeless(&plan, LARGE, now, NULL), early);
+	cr_expect_null(og_plan_hopeless(&plan, SMALL, now, NULL), "%s has a worker", small->id);
+	og_index_remove(plan.index, early);
+	cr_expect_null(og_plan_hopeless(&plan, LARGE, now, NULL), "another leader promised it a wait");
+	cr_expect_eq(og_plan_hopeless(&plan, LARGE, plan.leading_since + OG_TIER_GONE_MS, NULL), earlier);
 }
 
 /* 20,000 jobs of 50 tenants: a choice that looked at each of them would not end in time. */
