@@ -43,12 +43,20 @@ check() {
 	fi
 }
 
+# quietly COMMAND…: it stops at the first thing in it that fails, which `if ! COMMAND` would not, and ends this script then.
 quietly() {
-	if ! "$@" >>"$log" 2>&1; then
-		tail -n 60 "$log"
-		echo "test.sh: '$*' failed; all of it is in build/test.log" >&2
-		exit 1
-	fi
+	local rc
+	set +e
+	(
+		set -e
+		"$@"
+	) >>"$log" 2>&1
+	rc=$?
+	set -e
+	[ "$rc" = 0 ] && return
+	tail -n 60 "$log"
+	echo "test.sh: '$*' failed; all of it is in build/test.log" >&2
+	exit 1
 }
 
 packages() {
@@ -61,6 +69,7 @@ packages() {
 	[ ${#missing[@]} -eq 0 ] && return
 	local as=()
 	[ "$(id -u)" = 0 ] || as=(sudo)
+	"${as[@]}" apt-get -q update
 	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"
 }
 
@@ -86,9 +95,12 @@ build() {
 
 lint() {
 	say lint
-	check lint-format bash -c 'git ls-files "*.c" "*.h" | xargs clang-format --dry-run -Werror'
+	local sources=() scripts=()
+	mapfile -t sources < <(find . -name build -prune -o -name '*.[ch]' -print)
+	mapfile -t scripts < <(find . -name build -prune -o \( -name '*.sh' -o -path ./.ci/run \) -print)
+	check lint-format clang-format --dry-run -Werror "${sources[@]}"
 	check lint-layers scripts/check-layers.sh
-	check lint-shell bash -c 'git ls-files "*.sh" .ci/run | xargs shellcheck -x'
+	check lint-shell shellcheck -x "${scripts[@]}"
 }
 
 fuzz() {

@@ -119,6 +119,12 @@ def answers(chain, text=b"tok0 tok1 \n"):
     chain.loses_nothing(chain.newest(), "done")
 
 
+def answers_again(chain):
+    """A worker whose engine failed several runs in a row stands aside for a while; a run that goes well is a new beginning."""
+    wait_for("the worker serves", chain.serving, 25)
+    answers(chain)
+
+
 # ── the prompt ──
 
 
@@ -217,6 +223,7 @@ def test_what_cannot_be_read_is_put_aside_and_told(chain):
 )
 def test_an_engine_that_fails(chain, stub, directives, says):
     stub.reset()
+    answers_again(chain)
     err = chain.fails(3, "prompt", "please " + stub_text(**directives), says=says)
     job = job_in(err)
     chain.loses_nothing(job, "failed")
@@ -225,6 +232,7 @@ def test_an_engine_that_fails(chain, stub, directives, says):
 
 def test_an_engine_that_goes_down_and_comes_back(chain, stub):
     stub.reset()
+    answers_again(chain)
     waits = chain.og("prompt", stub_text(tokens=400, pace_ms=50), "--detach").stdout.decode().strip()
     wait_for("the engine to run it", lambda: stub.requests("tokens=400"), 10)
     stub.kill_now()
@@ -239,8 +247,7 @@ def test_an_engine_that_goes_down_and_comes_back(chain, stub):
         assert "Not serving" in (chain.root / "og-worker.log").read_text()
     finally:
         stub.start()
-    wait_for("the worker serves again", chain.serving, 25)
-    answers(chain)
+    answers_again(chain)
 
 
 # ── broker and Redis ──

@@ -150,8 +150,11 @@ TestSuite(follow, .init = setup, .fini = teardown, .timeout = 60);
 
 /* No time passes but what a test shortens: a machine under load must not make a question out of a late answer. */
 #define NEVER_MS 60000
-static struct og_follow_times times = {
-	.silence_ms = NEVER_MS, .give_up_ms = NEVER_MS, .ask_ms = NEVER_MS, .again_ms = NEVER_MS, .cancel_ms = NEVER_MS};
+static struct og_follow_times times = {.silence_ms = NEVER_MS,
+	.give_up_ms = NEVER_MS,
+	.ask_ms = NEVER_MS,
+	.again_ms = NEVER_MS,
+	.cancel_ms = NEVER_MS};
 static int64_t connect_ms = NEVER_MS, lost_ms = NEVER_MS;
 static struct og_follow_job job = {.id = ID, .body = "{}", .body_len = 2, .stream = true};
 static bool earlier; /* the job is not ours */
