@@ -80,12 +80,16 @@ int main(int argc, char **argv)
 	int status;
 
 	og_log_init("og-gauge", OG_LOG_WARN);
-	if (og_gauge_command_parse(argc, argv, &command) < 0) {
-		fprintf(stderr, "og-gauge --help shows the options\n");
+	if (og_gauge_command_parse(argc, argv, &command, &err) < 0) {
+		fprintf(stderr, "og-gauge: %s (og-gauge --help tells the options)\n", err.message);
 		return OG_GAUGE_USAGE;
 	}
 	if (command.help) {
 		og_gauge_command_help(stdout);
+		return OG_GAUGE_DONE;
+	}
+	if (command.version) {
+		puts("og-gauge " OG_VERSION);
 		return OG_GAUGE_DONE;
 	}
 	if (command.sample) {

@@ -4,8 +4,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/error.h"
+
 struct og_gauge_command {
-	bool json, print_only, eligible, bench, sample, help;
+	bool json, print_only, eligible, bench, sample, help, version;
 	const char *root, *catalogue; /* NULL where not given */
 };
 
@@ -17,8 +19,7 @@ enum og_gauge_exit {
 	OG_GAUGE_NOT_ELIGIBLE = 4,
 };
 
-/* 0, or -1 after saying on stderr what is wrong. */
-int og_gauge_command_parse(int argc, char **argv, struct og_gauge_command *ret);
+int og_gauge_command_parse(int argc, char **argv, struct og_gauge_command *ret, struct og_error *err); /* INVALID */
 void og_gauge_command_help(FILE *out);
 
 #endif

@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "model/job.h"
 #include "model/settings.h"
-#include "options.h"
 #include "screen.h"
 #include "session.h"
 #include "table.h"

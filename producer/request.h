@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "model/envelope.h"
-#include "options.h"
 
 #define OG_SEED_UNSET INT64_MIN
 

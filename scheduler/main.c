@@ -1,5 +1,4 @@
 /* og-scheduler: places prompts. docs/SCHEDULER.md says how it decides. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +7,10 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "service/service.h"
 #include "shell/scheduler.h"
 
-#define SETS_MAX     32
 #define KEY_CAP      1024
 #define REDIS_WINDOW 8192
 #define DRAIN_MS     3000
@@ -29,69 +28,34 @@ struct program {
 	int status;
 };
 
-static const char usage[] =
-	"usage: og-scheduler [--config FILE] [--set SECTION.KEY=VALUE]... [--name NAME]\n"
-	"\n"
-	"Places the cluster's prompts and keeps track of them. Run two or more: one leads, the others stand by.\n"
-	"\n"
-	"  --config FILE            settings (default $OPENGATEWAY_POC_ROOT/config.ini)\n"
-	"  --set SECTION.KEY=VALUE  one setting, over what the file and the environment say\n"
-	"  --name NAME              of its control socket, <root>/run/scheduler-NAME.sock (default its process id)\n"
-	"  --help, --version\n"
-	"\n"
-	"It stops at SIGTERM or SIGINT, after what it is moving has moved.\n"
-	"Exit status: 0 stopped, 1 failed, 2 bad usage.\n";
-
 struct options {
 	const char *config, *name;
-	const char *sets[SETS_MAX + 1];
-	size_t n_sets;
+	struct og_list sets;
+	bool help, version;
 };
 
-/* 0; or the exit status plus 1, where the program is to end at once. */
-static int read_options(int argc, char **argv, struct options *o)
-{
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"set", required_argument, NULL, 's'},
-		{"name", required_argument, NULL, 'n'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'v'},
-		{NULL, 0, NULL, 0},
-	};
-	int c;
+static const struct og_option rows[] = {
+	{"config", 0, "FILE", OG_OPTION_TEXT, offsetof(struct options, config), 0, 0,
+		"the settings; default: config.ini in OPENGATEWAY_POC_ROOT"},
+	{"set", 0, "SECTION.KEY=V", OG_OPTION_LIST, offsetof(struct options, sets), 0, 0,
+		"one setting; may be given several times"},
+	{"name", 0, "NAME", OG_OPTION_TEXT, offsetof(struct options, name), 0, 0,
+		"of its control socket, <root>/run/scheduler-NAME.sock; default: its process id"},
+	{"help", 'h', NULL, OG_OPTION_FLAG, offsetof(struct options, help), 0, 0, "show this"},
+	{"version", 0, NULL, OG_OPTION_FLAG, offsetof(struct options, version), 0, 0, "show the version"},
+};
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			o->config = optarg;
-			break;
-		case 'n':
-			o->name = optarg;
-			break;
-		case 's':
-			if (o->n_sets == SETS_MAX) {
-				fprintf(stderr, "og-scheduler: more than %d times --set\n", SETS_MAX);
-				return 3;
-			}
-			o->sets[o->n_sets++] = optarg;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 1;
-		case 'v':
-			puts("og-scheduler " OG_VERSION);
-			return 1;
-		default:
-			fputs(usage, stderr);
-			return 3;
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "og-scheduler: unexpected argument '%s'\n%s", argv[optind], usage);
-		return 3;
-	}
-	return 0;
+static int help(void)
+{
+	fputs("usage: og-scheduler [options]\n\n"
+	      "Places the cluster's prompts and keeps track of them. Run two or more: one leads, the others stand "
+	      "by.\n\n",
+		stdout);
+	og_options_print(rows, OG_COUNT(rows), false, stdout);
+	fputs("\nIt stops at SIGTERM or SIGINT, after what it is moving has moved.\n"
+	      "Exit status: 0 stopped as told, 1 it failed, 2 wrong usage.\n",
+		stdout);
+	return EXIT_SUCCESS;
 }
 
 static int load_lease_key(struct program *p, struct og_error *err)
@@ -110,7 +74,7 @@ static int load(struct program *p, const struct options *o, struct og_error *err
 {
 	enum og_log_level level;
 
-	if (og_settings_load(o->config, o->sets, &p->settings, err) != 0)
+	if (og_settings_load(o->config, o->sets.items, &p->settings, err) != 0)
 		return -1;
 	og_log_level_parse(p->settings.log_level, &level, NULL);
 	og_log_init("og-scheduler", level);
@@ -247,11 +211,17 @@ int main(int argc, char **argv)
 {
 	struct program p = {.status = EXIT_SUCCESS};
 	struct options options = {0};
+	const struct og_options set = {rows, OG_COUNT(rows), &options};
 	struct og_error err;
-	int rc = read_options(argc, argv, &options);
 
-	if (rc)
-		return rc - 1;
+	if (og_options_of_program(&set, argc, argv, &err) != 0) {
+		fprintf(stderr, "og-scheduler: %s (og-scheduler --help tells the options)\n", err.message);
+		return 2;
+	}
+	if (options.help)
+		return help();
+	if (options.version)
+		return puts("og-scheduler " OG_VERSION) == EOF;
 	og_log_init("og-scheduler", OG_LOG_INFO);
 	uv_loop_init(&p.loop);
 	if (load(&p, &options, &err) != 0 || start_service(&p, &options, &err) != 0) {

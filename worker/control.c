@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "worker_state.h"
 
 static void on_delivery(void *ctx, const struct og_message *m, uint64_t epoch)

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "jobs_state.h"
 
 #define ATTEMPT_MAX INT64_C(1000000) /* as envelope.c has it: what we send must be readable */

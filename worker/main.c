@@ -26,7 +26,7 @@ static int load(struct program *p, struct og_error *err)
 	enum og_log_level level;
 	const struct og_settings *s = &p->settings;
 
-	if (og_settings_load(p->options.config, (const char *const *)p->options.sets, &p->settings, err) < 0)
+	if (og_settings_load(p->options.config, p->options.sets.items, &p->settings, err) < 0)
 		return -1;
 	if (og_log_level_parse(s->log_level, &level, err) < 0)
 		return -1;
@@ -48,7 +48,7 @@ static char *control_path(const struct program *p)
 	const struct og_tier *t = og_catalogue_find(p->catalogue, p->settings.tier);
 	const char *what = !p->settings.serve ? "peer" : t ? t->key : "auto";
 
-	return og_printf("%s/worker-%s-%ld.sock", p->node.dir, what, p->options.instance);
+	return og_printf("%s/worker-%s-%lld.sock", p->node.dir, what, (long long)p->options.instance);
 }
 
 static int run(struct program *p, struct og_error *err)

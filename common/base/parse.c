@@ -196,6 +196,17 @@ bool og_utf8_valid(const char *s, size_t len, size_t *ret_offset)
 	return true;
 }
 
+bool og_uuid_valid(const char *s)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	size_t i = 0;
+
+	for (; form[i]; i++)
+		if (form[i] == 'x' ? !isxdigit((unsigned char)s[i]) : s[i] != '-')
+			return false;
+	return !s[i];
+}
+
 size_t og_edit_distance(const char *a, const char *b)
 {
 	size_t n = strlen(b);

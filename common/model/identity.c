@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/parse.h"
 #include "model/settings.h"
 
 #define FILE_CAP     4096

@@ -130,10 +130,3 @@ void og_uuid_new(char ret[static OG_ID_LEN + 1])
 	uuid_generate_random(uuid);
 	uuid_unparse_lower(uuid, ret);
 }
-
-bool og_uuid_valid(const char *s)
-{
-	uuid_t uuid;
-
-	return strlen(s) == OG_ID_LEN && !uuid_parse(s, uuid);
-}

@@ -77,6 +77,5 @@ bool og_reply_belongs_to(const char *reply, const char *user); /* the part befor
 void og_key_reply(const char *reply, const char *what, char ret[static OG_KEY_MAX]); /* "<reply>.<what>" */
 
 void og_uuid_new(char ret[static OG_ID_LEN + 1]);
-bool og_uuid_valid(const char *s); /* any UUID in its 8-4-4-4-12 lower- or upper-case text form */
 
 #endif

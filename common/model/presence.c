@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "model/json.h"
 
 #define NAME  OG_JSON_STRING, true, 1, OG_NAME_MAX - 1

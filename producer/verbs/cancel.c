@@ -2,7 +2,7 @@
 
 #include "ask.h"
 #include "base/alloc.h"
-#include "model/names.h"
+#include "base/parse.h"
 #include "verbs.h"
 
 static enum og_exit run(struct og_cli *c)

@@ -4,7 +4,7 @@
 #include "ask.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "model/names.h"
+#include "base/parse.h"
 #include "show.h"
 #include "verbs.h"
 

@@ -2,7 +2,7 @@
 
 #include "answer.h"
 #include "ask.h"
-#include "model/names.h"
+#include "base/parse.h"
 #include "verbs.h"
 
 static enum og_exit tell(struct og_cli *c, const char *id, const json_t *answer)

@@ -1,6 +1,6 @@
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "follow.h"
-#include "model/names.h"
 #include "verbs.h"
 
 struct wait {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "model/json.h"
 #include "shell/intake.h"
 #include "shell/letter.h"

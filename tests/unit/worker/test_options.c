@@ -10,17 +10,10 @@ TestSuite(options, .timeout = 60);
 
 static int parse(struct og_worker_options *o, struct og_error *err, int argc, const char *const *argv)
 {
-	char *copy[16] = {0};
-	int rc;
+	static char *words[16];
 
-	for (int i = 0; i < argc; i++)
-		copy[i] = og_strdup(argv[i]);
-	rc = og_worker_options_parse(argc, copy, o, err);
-	if (rc == 0 && argc > 2 && o->config)
-		o->config = argv[2];
-	for (int i = 0; i < argc; i++)
-		og_free_at(&copy[i]);
-	return rc;
+	memcpy(words, argv, (size_t)argc * sizeof(*argv));
+	return og_worker_options_parse(argc, words, o, err);
 }
 #define PARSE(...)                                                                                                     \
 	parse(&o, &err, (int)OG_COUNT(((const char *const[]){"og-worker", __VA_ARGS__})),                              \
@@ -32,12 +25,12 @@ static struct og_error err;
 Test(options, become_settings)
 {
 	cr_assert_eq(PARSE("--tier", "X", "--slots=4", "--no-serve", "--set", "log.level=debug", "--instance", "2"), 0);
-	cr_assert_eq(o.n_sets, 4);
-	cr_assert_str_eq(o.sets[0], "worker.tier=X");
-	cr_assert_str_eq(o.sets[1], "worker.slots=4");
-	cr_assert_str_eq(o.sets[2], "node.serve=no");
-	cr_assert_str_eq(o.sets[3], "log.level=debug");
-	cr_assert_null(o.sets[4]);
+	cr_assert_eq(o.sets.n, 4);
+	cr_assert_str_eq(o.sets.items[0], "log.level=debug");
+	cr_assert_str_eq(o.sets.items[1], "worker.tier=X");
+	cr_assert_str_eq(o.sets.items[2], "worker.slots=4");
+	cr_assert_str_eq(o.sets.items[3], "node.serve=no");
+	cr_assert_null(o.sets.items[4]);
 	cr_assert_eq(o.instance, 2);
 	og_worker_options_done(&o);
 }
@@ -46,7 +39,7 @@ Test(options, none_at_all)
 {
 	cr_assert_eq(parse(&o, &err, 1, (const char *const[]){"og-worker"}), 0);
 	cr_assert_eq(o.instance, 1);
-	cr_assert_eq(o.n_sets, 0);
+	cr_assert_eq(o.sets.n, 0);
 	cr_assert_null(o.config);
 }
 

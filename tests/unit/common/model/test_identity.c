@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/parse.h"
 #include "leaks.h"
 #include "model/settings.h"
 #include "scratch.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "leaks.h"
 #include "model/names.h"
 
@@ -131,23 +132,14 @@ Test(names, a_reply_key_belongs_to_its_user_alone)
 	cr_expect_not(og_reply_belongs_to("", "cli"));
 }
 
-Test(names, uuids)
+Test(names, a_new_uuid_is_a_uuid_of_its_own)
 {
-	static const char *const bad[] = {"", "6ba7b810-9dad-11d1-80b4-00c04fd430c",
-		"6ba7b810-9dad-11d1-80b4-00c04fd430c8 ", "6ba7b8109dad11d180b400c04fd430c8",
-		"6ba7b810-9dad-11d1-80b4-00c04fd430cg", "6ba7b810.9dad-11d1-80b4-00c04fd430c8",
-		"{6ba7b810-9dad-11d1-80b4-00c04fd430c8}"};
 	char a[OG_ID_LEN + 1], b[OG_ID_LEN + 1];
 
 	og_uuid_new(a);
 	og_uuid_new(b);
 	cr_expect(og_uuid_valid(a));
-	cr_expect_eq(strlen(a), OG_ID_LEN);
 	cr_expect_str_neq(a, b);
 	for (char *p = a; *p; p++)
 		cr_expect_not(isupper((unsigned char)*p));
-	cr_expect(og_uuid_valid("6BA7B810-9DAD-11D1-80B4-00C04FD430C8"));
-	cr_expect(og_uuid_valid("00000000-0000-0000-0000-000000000000"));
-	for (size_t i = 0; i < OG_COUNT(bad); i++)
-		cr_expect_not(og_uuid_valid(bad[i]), "%s", bad[i]);
 }

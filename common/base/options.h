@@ -2,8 +2,8 @@
  *
  * `--name value`, `--name=value`, `-n value`; options and arguments in any order; `--` ends the options, `-` alone is
  * an argument. Values land in the verb's own struct, at the row's offset. */
-#ifndef OG_OPTIONS_H
-#define OG_OPTIONS_H
+#ifndef OG_BASE_OPTIONS_H
+#define OG_BASE_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +30,8 @@ struct og_list {
 	size_t n;
 };
 
+int og_list_add(struct og_list *list, const char *item, struct og_error *err); /* INVALID: it is full */
+
 struct og_option {
 	const char *name;
 	char letter;          /* 0: none */
@@ -52,6 +54,9 @@ struct og_options {
  * or unwanted. */
 int og_options_parse(
 	const struct og_options *sets, size_t n_sets, int argc, char **argv, int *ret_n, struct og_error *err);
+
+/* The same for a program that takes options alone, by main's own argc and argv: an argument is INVALID too. */
+int og_options_of_program(const struct og_options *set, int argc, char **argv, struct og_error *err);
 
 /* One line a row, indented by two and aligned; `markdown` makes rows of a table instead. */
 void og_options_print(const struct og_option *rows, size_t n, bool markdown, FILE *out);

@@ -1,10 +1,9 @@
-#include "options.h"
+#include "base/options.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/parse.h"
-#include "model/names.h"
 
 #define HELP_COLUMN 28
 
@@ -45,6 +44,14 @@ static int unknown(const struct og_options *sets, size_t n_sets, const char *arg
 	return og_fail(err, OG_INVALID, "unknown option %s (a text that begins with a dash goes after --)", given);
 }
 
+int og_list_add(struct og_list *list, const char *item, struct og_error *err)
+{
+	if (list->n == OG_LIST_MAX)
+		return og_fail(err, OG_INVALID, "may be given %d times at most", OG_LIST_MAX);
+	list->items[list->n++] = item;
+	return 0;
+}
+
 static int store(const struct og_option *row, void *into, const char *value, struct og_error *err)
 {
 	void *field = (char *)into + row->offset;
@@ -58,14 +65,8 @@ static int store(const struct og_option *row, void *into, const char *value, str
 			return og_fail(err, OG_INVALID, "is empty");
 		*(const char **)field = value;
 		return 0;
-	case OG_OPTION_LIST: {
-		struct og_list *list = field;
-
-		if (list->n == OG_LIST_MAX)
-			return og_fail(err, OG_INVALID, "may be given %d times at most", OG_LIST_MAX);
-		list->items[list->n++] = value;
-		return 0;
-	}
+	case OG_OPTION_LIST:
+		return og_list_add(field, value, err);
 	case OG_OPTION_INT:
 		return og_parse_int(value, row->min, row->max, field, err);
 	case OG_OPTION_REAL:
@@ -135,6 +136,15 @@ int og_options_parse(
 	}
 	*ret_n = n;
 	return 0;
+}
+
+int og_options_of_program(const struct og_options *set, int argc, char **argv, struct og_error *err)
+{
+	int n;
+
+	if (og_options_parse(set, 1, argc - 1, argv + 1, &n, err) < 0)
+		return -1;
+	return n ? og_fail(err, OG_INVALID, "'%s' is no option, and there are no arguments", argv[1]) : 0;
 }
 
 void og_options_print(const struct og_option *rows, size_t n, bool markdown, FILE *out)
