@@ -2,9 +2,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 #include "base/alloc.h"
 #include "io/http.h"
+
+/* A broker that starts, or was installed a moment ago, may hang up on us for a while. Every request here may be made
+ * twice: it says what is to be, not what to change. */
+#define TRIES    10
+#define AGAIN_MS 500
 
 #define ANSWER_CAP (64u * 1024 * 1024) /* the definitions of a broker that others use as well */
 
@@ -34,6 +40,18 @@ static int refused(int status, const json_t *answer, const struct og_management 
 	return og_fail(err, OG_INVALID, "%s %s: %d: %s", method, path, status, text ? text : "no reason given");
 }
 
+static int fetch(
+	const struct og_http_request *request, int *ret_status, char **ret_body, size_t *ret_len, struct og_error *err)
+{
+	for (int tries = 1;; tries++) {
+		if (og_http_fetch(request, ret_status, ret_body, ret_len, err) == 0)
+			return 0;
+		if (err->kind != OG_RETRY || tries == TRIES)
+			return -1;
+		uv_sleep(AGAIN_MS);
+	}
+}
+
 int og_management_call(const struct og_management *m, const char *method, const char *path, const json_t *body,
 	json_t **ret, int *ret_status, struct og_error *err)
 {
@@ -55,7 +73,7 @@ int og_management_call(const struct og_management *m, const char *method, const 
 	size_t len = 0;
 	int status = 0, rc = 0;
 
-	if (og_http_fetch(&request, &status, &answer, &len, err) != 0)
+	if (fetch(&request, &status, &answer, &len, err) != 0)
 		return og_fail_in(
 			err, "the management API of RabbitMQ (broker.management = %s) is not reached", m->url);
 	if (ret_status)

@@ -15,7 +15,7 @@ struct og_management {
 int og_management_open(const struct og_settings *s, struct og_management *m, struct og_error *err);
 
 /* One request. `body` and `ret` may be NULL; *ret is NULL where the answer is empty, and else the caller's to
- * json_decref. RETRY: not reached, or broken off. FATAL: the administrator is refused, or this is no RabbitMQ.
+ * json_decref. RETRY: not reached, or broken off, for 5 s. FATAL: the administrator is refused, or this is no RabbitMQ.
  * INVALID: the broker refused the request, in its words; *ret_status (may be NULL) is set whenever an answer came. */
 int og_management_call(const struct og_management *m, const char *method, const char *path, const json_t *body,
 	json_t **ret, int *ret_status, struct og_error *err);

@@ -123,11 +123,14 @@ struct og_heard {
 	const struct og_worker *worker; /* NULL: it left */
 	int tier;                       /* whose room may have changed; -1: none */
 	bool appeared;                  /* heard for the first time */
+	bool forged;                    /* about another user's node or process: nothing of it counts */
 	struct og_cancel *cancels;      /* the caller's to free */
 	size_t n_cancels;
 };
-/* Takes what a heartbeat says (`said` is empty after); jobs that it lists and the index does not know are adopted. */
-void og_plan_hear(struct og_plan *p, struct og_presence *said, int64_t now, int64_t wall, struct og_heard *ret);
+/* Takes what a heartbeat of `user` (whom the broker has checked) says (`said` is empty after); jobs that it lists and
+ * the index does not know are adopted. */
+void og_plan_hear(
+	struct og_plan *p, struct og_presence *said, const char *user, int64_t now, int64_t wall, struct og_heard *ret);
 /* Forgets one worker that has not been heard for too long: true, with its name and its tier (-1: none). False: none
  * is lost. */
 bool og_plan_sweep(struct og_plan *p, int64_t now, char ret_worker[static 3 * OG_NAME_MAX], int *ret_tier);

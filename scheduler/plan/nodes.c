@@ -1,5 +1,6 @@
 #include "plan/nodes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,7 @@ static void leave_node(struct og_nodes *n, struct og_worker *w)
 	}
 }
 
-static void join_node(struct og_nodes *n, struct og_worker *w)
+static void join_node(struct og_nodes *n, struct og_worker *w, const char *user)
 {
 	const struct og_presence *p = &w->said;
 	struct og_node *node = find_node(n, p->node_id);
@@ -66,6 +67,7 @@ static void join_node(struct og_nodes *n, struct og_worker *w)
 	if (!node) {
 		node = og_new(struct og_node);
 		strcpy(node->id, p->node_id);
+		snprintf(node->user, sizeof(node->user), "%s", user);
 		HASH_ADD_STR(n->nodes, id, node);
 		n->changes++;
 	}
@@ -107,15 +109,23 @@ static bool same_place(const struct og_worker *w, const struct og_presence *p)
 	       !strcmp(w->said.tier, p->tier) && !strcmp(w->said.worker, p->worker);
 }
 
-static void settle_in(struct og_nodes *n, struct og_worker *w)
+static void settle_in(struct og_nodes *n, struct og_worker *w, const char *user)
 {
 	w->tier = tier_of(n, &w->said);
 	if (og_name_key(w->said.worker, w->key, sizeof(w->key), NULL))
 		w->key[0] = '\0';
-	join_node(n, w);
+	join_node(n, w, user);
 }
 
-struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, int64_t now,
+bool og_nodes_may_say(const struct og_nodes *n, const struct og_presence *p, const char *user)
+{
+	const struct og_worker *w = og_nodes_find(n, p->instance);
+	const struct og_node *node = find_node(n, p->node_id);
+
+	return (!w || !strcmp(w->node->user, user)) && (!node || !strcmp(node->user, user));
+}
+
+struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, const char *user, int64_t now,
 	struct og_presence_run **ret_before, size_t *ret_n_before)
 {
 	struct og_worker *w = og_nodes_find(n, p->instance);
@@ -141,7 +151,7 @@ struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, int64
 	w->said = *p;
 	*p = (struct og_presence){0};
 	if (!same)
-		settle_in(n, w);
+		settle_in(n, w, user);
 	count(n, w, 1);
 	w->seen = now;
 	w->beats++;

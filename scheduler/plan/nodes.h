@@ -17,6 +17,7 @@
 struct og_node {
 	UT_hash_handle hh; /* by id */
 	char id[OG_ID_LEN + 1], name[OG_NAME_MAX], region[OG_NAME_MAX];
+	char user[OG_NAME_MAX]; /* whose it is: who spoke of it first, as the broker has checked */
 	unsigned processes, serving;
 	int64_t told_at; /* when its record was last written */
 };
@@ -50,9 +51,11 @@ struct og_nodes {
 void og_nodes_init(struct og_nodes *n, const struct og_catalogue *catalogue);
 void og_nodes_done(struct og_nodes *n);
 
-/* Takes what a heartbeat says (`p` is empty after). NULL: there are OG_WORKERS_MAX already. *ret_before: the runs
- * that the worker had listed before, the caller's to free. */
-struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, int64_t now,
+/* False: the node or the process that `p` speaks of is another user's. */
+bool og_nodes_may_say(const struct og_nodes *n, const struct og_presence *p, const char *user);
+/* Takes what a heartbeat of `user`, who may say it, says (`p` is empty after). NULL: there are OG_WORKERS_MAX already.
+ * *ret_before: the runs that the worker had listed before, the caller's to free. */
+struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, const char *user, int64_t now,
 	struct og_presence_run **ret_before, size_t *ret_n_before);
 struct og_worker *og_nodes_find(const struct og_nodes *n, const char *instance);
 /* A worker unheard for OG_PRESENCE_LOST_MS; NULL: none. */

@@ -95,12 +95,18 @@ static void take_runs(struct og_plan *p, const struct og_worker *w, int64_t now,
 		take_run(p, w, &w->said.running[i], now, wall, heard);
 }
 
-void og_plan_hear(struct og_plan *p, struct og_presence *said, int64_t now, int64_t wall, struct og_heard *ret)
+void og_plan_hear(
+	struct og_plan *p, struct og_presence *said, const char *user, int64_t now, int64_t wall, struct og_heard *ret)
 {
 	struct og_worker *w = og_nodes_find(&p->nodes, said->instance);
 	og_autofree struct og_presence_run *before = NULL;
 	size_t n_before;
 
+	if (!og_nodes_may_say(&p->nodes, said, user)) {
+		*ret = (struct og_heard){.tier = -1, .forged = true};
+		og_presence_done(said);
+		return;
+	}
 	*ret = (struct og_heard){.tier = w ? w->tier : -1, .appeared = !w && !said->leaving};
 	if (said->leaving) {
 		if (w)
@@ -108,7 +114,7 @@ void og_plan_hear(struct og_plan *p, struct og_presence *said, int64_t now, int6
 		og_presence_done(said);
 		return;
 	}
-	w = og_nodes_hear(&p->nodes, said, now, &before, &n_before);
+	w = og_nodes_hear(&p->nodes, said, user, now, &before, &n_before);
 	ret->worker = w;
 	if (!w)
 		return;

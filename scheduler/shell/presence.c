@@ -36,7 +36,7 @@ static void tell_appeared(const struct og_scheduler *s, const struct og_worker *
 			(long long)w->said.slots);
 }
 
-static void hear(struct og_scheduler *s, struct og_presence *said)
+static void hear(struct og_scheduler *s, struct og_presence *said, const char *user)
 {
 	int64_t now = og_clock_mono_ms();
 	char name[sizeof(said->worker)];
@@ -44,7 +44,11 @@ static void hear(struct og_scheduler *s, struct og_presence *said)
 	struct og_heard heard;
 
 	og_log_quote(shown(said), name, sizeof(name));
-	og_plan_hear(&s->plan, said, now, og_clock_wall_ms(), &heard);
+	og_plan_hear(&s->plan, said, user, now, og_clock_wall_ms(), &heard);
+	if (heard.forged) {
+		og_records_forged(s, "a heartbeat about another user's worker was dropped", name, user);
+		return;
+	}
 	if (heard.appeared && heard.worker)
 		tell_appeared(s, heard.worker);
 	else if (leaving)
@@ -68,8 +72,10 @@ static void on_heartbeat(void *ctx, const struct og_message *m, uint64_t epoch)
 	struct og_presence said;
 	struct og_error err;
 
-	if (og_presence_decode(m->body, m->body_len, &said, &err) == 0) {
-		hear(s, &said);
+	if (!m->user_id) {
+		og_records_forged(s, "a heartbeat of nobody was dropped", "", "");
+	} else if (og_presence_decode(m->body, m->body_len, &said, &err) == 0) {
+		hear(s, &said, m->user_id);
 	} else {
 		char user[128];
 

@@ -9,10 +9,11 @@
 #include "base/log.h"
 #include "shell/leader.h"
 
-#define ARGS_MAX     64
-#define SICK_MS      1000
-#define NODE_TOLD_MS 30000
-#define NODE_TTL_S   "3600"
+#define FORGED_EVERY_MS 1000
+#define ARGS_MAX        64
+#define SICK_MS         1000
+#define NODE_TOLD_MS    30000
+#define NODE_TTL_S      "3600"
 
 /* The arguments of one command. Numbers are written into `numbers`; everything else is borrowed until the call. */
 struct args {
@@ -282,6 +283,20 @@ void og_records_count(struct og_scheduler *s, const char *counter)
 	add(&a, counter);
 	add(&a, "1");
 	command(s, &a, NULL, NULL);
+}
+
+void og_records_forged(struct og_scheduler *s, const char *what, const char *about, const char *user)
+{
+	int64_t now = og_clock_mono_ms();
+	char quoted[128];
+
+	s->counts.forged++;
+	if (s->term)
+		og_records_count(s, "forged");
+	if (s->forged_warned && now - s->forged_warned < FORGED_EVERY_MS)
+		return;
+	s->forged_warned = now;
+	og_warn(what, "about=%s user=%s", about, og_log_quote(user, quoted, sizeof(quoted)));
 }
 
 void og_records_node(struct og_scheduler *s, struct og_node *node, const struct og_presence *said, int64_t now)

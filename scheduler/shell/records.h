@@ -40,6 +40,8 @@ int og_records_jobs(struct og_scheduler *s, const char *tenant, int64_t limit, o
 int og_records_counters(struct og_scheduler *s, og_redis_cb *cb, void *ctx);
 
 void og_records_count(struct og_scheduler *s, const char *counter);
+/* Somebody said what is not his to say: counted, and logged once a second at most. `about`: of which job or worker. */
+void og_records_forged(struct og_scheduler *s, const char *what, const char *about, const char *user);
 void og_records_node(struct og_scheduler *s, struct og_node *node, const struct og_presence *said, int64_t now);
 
 /* A field of a record, as text; NULL where it is not there. */

@@ -107,7 +107,7 @@ struct og_scheduler {
 	struct og_term *term;     /* NULL: standing by */
 	uint64_t terms;
 	int64_t epoch_seen;
-	int64_t forged_warned; /* monotonic: when a forged result was last spoken of */
+	int64_t forged_warned; /* monotonic: when something forged was last spoken of */
 	unsigned members_told; /* plan.nodes.changes as it was told last */
 	bool waits_for_lock, lead_complained, presence_complained, redis_complained;
 	bool presence_up, draining, stopping;

@@ -15,8 +15,6 @@
 #include "shell/records.h"
 #include "shell/watch.h"
 
-#define WARN_EVERY_MS 1000
-
 /* A result that Redis could not take yet, from og.state.later. */
 struct og_later {
 	struct og_later *prev, *next;
@@ -175,19 +173,6 @@ static void see(struct og_scheduler *s, struct done *d)
 		end_entry(s, e, d);
 }
 
-static void count_forged(struct og_scheduler *s, const struct done *d)
-{
-	int64_t now = og_clock_mono_ms();
-	char user[128];
-
-	if (now - s->forged_warned >= WARN_EVERY_MS || !s->forged_warned)
-		og_warn("a result without a lease that fits was dropped", "id=%s user=%s", d->e.id,
-			og_log_quote(d->e.user_id ? d->e.user_id : "", user, sizeof(user)));
-	s->forged_warned = now;
-	s->counts.forged++;
-	og_records_count(s, "forged");
-}
-
 static bool has_lease(struct og_scheduler *s, const struct og_envelope *e)
 {
 	return e->lease && og_lease_fits(s->lease, e->id, e->attempt, e->epoch, e->lease);
@@ -223,7 +208,8 @@ void og_state_take(void *ctx, const struct og_message *m, uint64_t epoch)
 	}
 	d.own = own;
 	if (!d.own && !has_lease(s, &d.e)) {
-		count_forged(s, &d);
+		og_records_forged(
+			s, "a result without a lease that fits was dropped", d.e.id, d.e.user_id ? d.e.user_id : "");
 		og_source_ack(&d.source);
 		return;
 	}

@@ -103,15 +103,16 @@ class Fleet:
         line, _ = self.cluster.run("invite", node, "--endpoints", "broker:5672")
         return line
 
+    def client(self, c):
+        """Is closed with the fleet."""
+        self.clients.append(c)
+        return c
+
     def producer(self, role="producer", user=None):
-        p = Producer(self.cluster, user or self.cluster.credentials(role))
-        self.clients.append(p)
-        return p
+        return self.client(Producer(self.cluster, user or self.cluster.credentials(role)))
 
     def worker(self, name="NodeA", tier="Small-1B", slots=2, **more):
-        w = Worker(self.cluster, name, tier, slots, **more)
-        self.clients.append(w)
-        return w
+        return self.client(Worker(self.cluster, name, tier, slots, **more))
 
     def keys(self, *words):
         """One command to Redis, as its owner."""

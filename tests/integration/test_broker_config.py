@@ -21,6 +21,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
 from cluster import Cluster, logs_in  # noqa: E402
+from proxy import Proxy  # noqa: E402
 from services import RABBIT_BIN, Rabbit, Redis, free_port, wait_for  # noqa: E402
 
 ROLES = ("scheduler", "gateway", "worker", "producer")
@@ -206,6 +207,16 @@ def test_with_no_broker(cluster):
     cluster.write_config(f"http://127.0.0.1:{free_port()}")
     _, err = cluster.run("apply", expect=3)
     assert "management API of RabbitMQ (broker.management = http://127.0.0.1:" in err and "is not reached" in err
+
+
+def test_with_a_broker_that_is_just_starting(cluster):
+    """Its management port is open before anybody answers there."""
+    host, port = os.environ["OG_TEST_MANAGEMENT"].removeprefix("http://").rsplit(":", 1)
+    with Proxy((host, int(port))) as proxy:
+        proxy.hang_up = 3
+        cluster.write_config(f"http://127.0.0.1:{proxy.port}")
+        cluster.run("apply")
+        assert proxy.hang_up == 0
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(_
 from proxy import Proxy
 from services import Rabbit, wait_for
 
-from fleet import PROGRAM, Fleet
+from cluster import Cluster
+from fleet import PROGRAM, Fleet, Worker
 
 names = itertools.count()
 
@@ -308,6 +309,22 @@ def test_a_forged_or_second_done_changes_nothing(fleet):
     assert producer.ask("result", id=job)["result"] == {"text": '{"prompt":"hello"}'}
     counters = producer.ask("status")["counters"]
     assert (counters["forged"], counters["duplicates"], counters["done"]) == (4, 1, 1)
+
+
+def test_a_node_speaks_for_itself_alone(fleet, tmp_path):
+    """The workers of another node, with real credentials of their own, are neither taken away nor taken over."""
+    scheduler = fleet.scheduler()
+    worker = fleet.worker(slots=2)
+    there = Cluster(tmp_path / "there", "there")
+    there.run("accept", fleet.invite("nodeb").strip())
+    there.name = fleet.cluster.name
+    other = fleet.client(Worker(there, "NodeB", "Small-1B", 1))
+    wait_for("both", lambda: [t["slots"] for t in fleet.producer().ask("tiers")["tiers"] if t["id"] == "Small-1B"] == [3])
+    for claim in ({"node_id": worker.node}, {"instance": worker.instance}, {"instance": worker.instance, "leaving": True}):
+        other.do(lambda claim=claim: other.say_presence(**claim))
+    wait_for("three counted", lambda: scheduler.status()["process"]["forged"] == 3)
+    peers = {p["name"]: p["id"] for p in fleet.producer().ask("peers")["peers"]}
+    assert peers == {"NodeA": worker.node, "NodeB": other.node}
 
 
 def dead_letters(fleet):

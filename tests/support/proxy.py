@@ -13,6 +13,7 @@ class Proxy:
         self.lock = threading.Lock()
         self.pairs = []
         self.swallow = False
+        self.hang_up = 0  # so many clients are still to be hung up on, without a word
         self.budget = None  # bytes still to be given to clients before it swallows
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -27,6 +28,11 @@ class Proxy:
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client):
+        with self.lock:
+            self.hang_up, hangs_up = max(0, self.hang_up - 1), self.hang_up > 0
+        if hangs_up:
+            client.close()
+            return
         try:
             if self.tls:
                 client = self.tls.wrap_socket(client, server_side=True)

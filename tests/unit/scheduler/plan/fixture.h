@@ -69,14 +69,19 @@ static inline struct og_presence presence(unsigned n, int tier, int slots, unsig
 	return p;
 }
 
-/* Takes it and says how many cancels it was answered with. */
-static inline size_t say(struct og_presence p)
+static inline struct og_heard say_as(const char *user, struct og_presence p)
 {
 	struct og_heard heard;
 
-	og_plan_hear(&plan, &p, now, WALL + now, &heard);
-	free(heard.cancels);
-	return heard.n_cancels;
+	og_plan_hear(&plan, &p, user, now, WALL + now, &heard);
+	free(OG_TAKE(heard.cancels));
+	return heard;
+}
+
+/* Takes it and says how many cancels it was answered with. */
+static inline size_t say(struct og_presence p)
+{
+	return say_as("worker-a", p).n_cancels;
 }
 
 static inline size_t hear(unsigned n, int tier, int slots, unsigned first, unsigned busy)

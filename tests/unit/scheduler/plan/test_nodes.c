@@ -27,6 +27,23 @@ Test(nodes, one_that_drains_finishes_and_takes_nothing_more)
 	cr_expect_eq(og_nodes_free_from(&plan.nodes, SMALL), 0);
 }
 
+Test(nodes, a_node_and_its_processes_are_their_users_own)
+{
+	struct og_presence same_node = presence(1, SMALL, 4, 0, 0), same_process = presence(2, SMALL, 4, 0, 0),
+			   leaves = presence(1, SMALL, 4, 0, 0);
+
+	hear(1, SMALL, 2, 0, 0);
+	strcpy(same_node.instance, id_of(9));
+	strcpy(same_process.instance, leaves.instance);
+	leaves.leaving = true;
+	cr_expect(say_as("worker-b", same_node).forged);
+	cr_expect(say_as("worker-b", same_process).forged);
+	cr_expect(say_as("worker-b", leaves).forged);
+	cr_expect_eq(plan.nodes.tiers[SMALL].slots, 2);
+	cr_expect_not(say_as("worker-b", presence(3, SMALL, 3, 0, 0)).forged);
+	cr_expect_eq(plan.nodes.tiers[SMALL].slots, 5);
+}
+
 Test(nodes, a_tier_that_the_catalogue_does_not_have_counts_for_none)
 {
 	struct og_presence p = presence(1, SMALL, 4, 0, 1);
