@@ -66,6 +66,8 @@ static void count(struct og_index *ix, const struct og_entry *e, int sign)
 		ix->placed += (size_t)sign;
 		return;
 	}
+	if (e->where == OG_WHERE_ENDED)
+		ix->waiting_bytes += bytes;
 	if (!og_entry_waits(e))
 		return;
 	t->waiting[e->class] += one;
@@ -92,15 +94,20 @@ static struct og_entry **list_of(struct og_index *ix, const struct og_entry *e)
 	return og_entry_placed(e) ? &t->placed_list : NULL;
 }
 
+static void arrive(struct og_index *ix, struct og_entry *e)
+{
+	count(ix, e, 1);
+	if (e->deadline_ms && e->where != OG_WHERE_CHECK && e->where != OG_WHERE_ENDED)
+		og_heap_put(ix, e);
+}
+
 static void enter(struct og_index *ix, struct og_entry *e)
 {
 	struct og_entry **list = list_of(ix, e);
 
 	if (list)
 		DL_APPEND(*list, e);
-	count(ix, e, 1);
-	if (e->deadline_ms && e->where != OG_WHERE_CHECK && e->where != OG_WHERE_ENDED)
-		og_heap_put(ix, e);
+	arrive(ix, e);
 }
 
 static void leave(struct og_index *ix, struct og_entry *e)
@@ -188,6 +195,22 @@ void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where)
 	enter(ix, e);
 }
 
+void og_index_put_back(struct og_index *ix, struct og_entry *e)
+{
+	struct og_entry *later, **list;
+
+	leave(ix, e);
+	e->where = OG_WHERE_LANE;
+	list = list_of(ix, e);
+	DL_FOREACH(*list, later)
+	{
+		if (later->seq > e->seq)
+			break;
+	}
+	DL_PREPEND_ELEM(*list, later, e); /* at the end where none is later */
+	arrive(ix, e);
+}
+
 void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray)
 {
 	count(ix, e, -1);
@@ -222,28 +245,21 @@ void og_index_free(struct og_index *ix, void (*release)(struct og_entry *e))
 	free(ix);
 }
 
-static int hold_at(struct og_index *ix, unsigned place, struct og_entry *e, struct og_held *held)
+int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held)
 {
 	struct og_lane *l = lane_of(ix, e);
+	unsigned place = l->n_heads;
 
 	if (l->n_heads == OG_LANE_PREFETCH)
 		return -1;
+	while (place && l->heads[place - 1]->seq > e->seq)
+		place--;
 	memmove(&l->heads[place + 1], &l->heads[place], (l->n_heads - place) * sizeof(*l->heads));
 	l->heads[place] = e;
 	l->n_heads++;
 	e->held = held;
 	og_index_set_astray(ix, e, false);
 	return 0;
-}
-
-int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held)
-{
-	return hold_at(ix, lane_of(ix, e)->n_heads, e, held);
-}
-
-int og_index_hold_first(struct og_index *ix, struct og_entry *e, struct og_held *held)
-{
-	return hold_at(ix, 0, e, held);
 }
 
 struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e)

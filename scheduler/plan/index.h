@@ -83,7 +83,7 @@ struct og_entry {
 
 struct og_lane {
 	struct og_entry *list;                    /* what waits, oldest first */
-	struct og_entry *heads[OG_LANE_PREFETCH]; /* those whose bodies we hold, in the lane's order */
+	struct og_entry *heads[OG_LANE_PREFETCH]; /* those whose bodies we hold, oldest first */
 	unsigned n_heads;
 	unsigned waiting;    /* in the list, and not astray */
 	int64_t silent_from; /* since when it should show a body and shows none; 0: it does, or need not */
@@ -107,7 +107,8 @@ struct og_index {
 	struct og_tier_index *tiers;
 	size_t n_tiers;
 	size_t waiting, at_door, placed; /* of all tiers */
-	uint64_t waiting_bytes, door_bytes;
+	uint64_t waiting_bytes;          /* and of the ENDED ones, whose bodies are still where they waited */
+	uint64_t door_bytes;
 };
 
 /* What is known of a job as it enters. Strings are copied; tenant and reply may be NULL together. */
@@ -130,14 +131,15 @@ struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts,
 /* Fills in an entry of which only a heartbeat was known. */
 void og_index_fill(struct og_index *ix, struct og_entry *e, const struct og_facts *facts);
 void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where);
+/* Its placement was refused: in its lane again, where it was before. */
+void og_index_put_back(struct og_index *ix, struct og_entry *e);
 void og_index_remove(struct og_index *ix, struct og_entry *e); /* frees it */
 /* It counts no more (or does again). */
 void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray);
 
-/* Its body has come up at the head of its lane: it is not astray. _first: it was given back, and is the head again. -1:
- * so many are held already (which a reader with our prefetch never sees). */
+/* Its body has come up at the head of its lane: it is not astray. -1: so many are held already (which a reader with our
+ * prefetch never sees). */
 int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held);
-int og_index_hold_first(struct og_index *ix, struct og_entry *e, struct og_held *held);
 struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e); /* gives it back; NULL: none was held */
 struct og_lane *og_index_lane(struct og_index *ix, unsigned tier, enum og_class class, unsigned lane);
 

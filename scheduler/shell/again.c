@@ -201,7 +201,7 @@ static void on_checked(void *ctx, const struct og_redis_reply *reply, const stru
 		if (e && e->where == OG_WHERE_CHECK)
 			og_answer_forget(s, e);
 		og_records_sick(s);
-		og_intake_keep(s, p, OG_JUDGED_LATER);
+		og_intake_keep(s, p, OG_JUDGED_UNCHECKED);
 	} else if (verdict && !strcmp(verdict, "conflict")) {
 		conflict(s, p, e);
 	} else if (verdict && !strcmp(verdict, "ended")) {
@@ -224,12 +224,12 @@ enum og_judged og_intake_check(struct og_scheduler *s, const struct og_submit *x
 	struct og_parked *p;
 
 	if (!og_records_healthy(s))
-		return OG_JUDGED_LATER;
+		return OG_JUDGED_UNCHECKED;
 	p = og_parked_new(s, x->m, &x->source, false);
 	hash_body(x->m, hash);
 	if (og_records_accept(s, x->e.id, x->tenant, x->e.reply_to, hash, on_checked, p) != 0) {
 		og_parked_free(p);
-		return OG_JUDGED_LATER;
+		return OG_JUDGED_UNCHECKED;
 	}
 	DL_APPEND(s->term->checking, p);
 	if (!og_index_find(s->plan.index, x->e.id)) {

@@ -58,7 +58,7 @@ void og_intake_keep(struct og_scheduler *s, struct og_parked *p, enum og_judged 
 		og_parked_free(p);
 	} else if (judged == OG_JUDGED_NO_ROOM) {
 		DL_APPEND(t->parked, p);
-	} else if (t->n_deferred == OG_DEFERRED_MAX) {
+	} else if (judged == OG_JUDGED_UNCHECKED && t->n_deferred >= OG_UNCHECKED_MAX) {
 		busy(s, p);
 	} else {
 		DL_APPEND(t->deferred, p);

@@ -12,7 +12,7 @@
 
 #include "shell/scheduler.h"
 
-#define OG_DEFERRED_MAX (OG_INTAKE_PREFETCH / 2) /* beyond it they are answered busy */
+#define OG_UNCHECKED_MAX (OG_INTAKE_PREFETCH / 2) /* deferred ones, beyond which what Redis must check is busy */
 
 void og_intake_take(void *ctx, const struct og_message *m, uint64_t epoch); /* a delivery; ctx: the scheduler */
 /* A delivery that is too large to be read: `m` has no body. */
@@ -48,9 +48,10 @@ struct og_submit {
 };
 
 enum og_judged {
-	OG_JUDGED_TAKEN,   /* somebody will ack it */
-	OG_JUDGED_NO_ROOM, /* park it */
-	OG_JUDGED_LATER,   /* defer it */
+	OG_JUDGED_TAKEN,     /* somebody will ack it */
+	OG_JUDGED_NO_ROOM,   /* park it */
+	OG_JUDGED_LATER,     /* defer it, for a moment: the prefetch bounds how many */
+	OG_JUDGED_UNCHECKED, /* defer it, who knows how long: Redis is away. Others are to go on, so only so many */
 };
 enum og_judged og_intake_judge(
 	struct og_scheduler *s, const struct og_message *m, const struct og_source *source, bool checked);

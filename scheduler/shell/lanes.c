@@ -46,7 +46,7 @@ static bool place(struct og_scheduler *s, struct og_entry *e)
 	if (at_door)
 		e->held = held;
 	else
-		og_index_hold_first(s->plan.index, e, held);
+		og_index_hold(s->plan.index, e, held);
 	return false;
 }
 
@@ -200,6 +200,11 @@ static void on_head(void *ctx, const struct og_message *m, uint64_t epoch)
 	if (!e && og_recent_find(s->plan.recent, request.id, NULL)) {
 		og_source_ack(&source);
 		return;
+	}
+	/* Its id is being looked up for a repeated submit: here is the job itself, which Redis's answer then finds. */
+	if (e && e->where == OG_WHERE_CHECK) {
+		og_answer_forget(s, e);
+		e = NULL;
 	}
 	if (!e)
 		e = adopt(r, &request, m);

@@ -109,6 +109,20 @@ static bool settled_without_entry(struct og_move *move, enum og_settled how)
 	return true;
 }
 
+/* Takes the move; -1: there is no room now, and `held` is still the caller's. */
+static int publish(struct og_message *out, const struct og_envelope *headers, og_settled_cb *cb, struct og_move *move)
+{
+	out->user_id = NULL;
+	out->persistent = true;
+	og_envelope_encode(headers, out);
+	if (og_amqp_publish(move->s->lead, out, OG_PUBLISH_MANDATORY, cb, move, NULL) != 0) {
+		free(move);
+		return -1;
+	}
+	move->entry->move = move;
+	return 0;
+}
+
 /* --- to its tier --- */
 
 static void placed(struct og_scheduler *s, struct og_entry *e)
@@ -131,7 +145,7 @@ static void put_back(struct og_scheduler *s, struct og_entry *e, struct og_move 
 		og_answer_forget(s, e);
 		return;
 	}
-	og_index_move(s->plan.index, e, OG_WHERE_LANE);
+	og_index_put_back(s->plan.index, e);
 	if (og_index_hold(s->plan.index, e, held) != 0) { /* its lane was read anew meanwhile */
 		og_amqp_reject(held->source.from, held->source.epoch, held->source.tag, true);
 		og_held_free(held);
@@ -162,7 +176,6 @@ int og_move_to_tier(struct og_scheduler *s, struct og_entry *e, const struct og_
 	char lease[OG_LEASE_HEX + 1];
 	struct og_envelope work = *request;
 	struct og_message out = *m;
-	struct og_move *move;
 
 	og_lease_make(s->lease, e->id, e->attempt, s->term->epoch, lease);
 	work.attempt = e->attempt;
@@ -170,17 +183,10 @@ int og_move_to_tier(struct og_scheduler *s, struct og_entry *e, const struct og_
 	work.epoch = s->term->epoch;
 	out.exchange = OG_X_WORK;
 	out.routing_key = s->catalogue->tiers[e->tier].key;
-	out.user_id = NULL;
-	out.persistent = true;
-	og_envelope_encode(&work, &out);
-	move = move_new(s, e, source, held);
-	if (og_amqp_publish(s->lead, &out, OG_PUBLISH_MANDATORY, on_tier_settled, move, NULL) != 0) {
-		free(move);
+	if (publish(&out, &work, on_tier_settled, move_new(s, e, source, held)) != 0)
 		return -1;
-	}
 	og_index_move(s->plan.index, e, OG_WHERE_TO_TIER);
 	e->placed_at = og_clock_mono_ms();
-	e->move = move;
 	return 0;
 }
 
@@ -241,14 +247,8 @@ int og_move_to_lane(struct og_scheduler *s, struct og_entry *e, const struct og_
 	og_key_lane(s->catalogue->tiers[e->tier].key, (enum og_class)e->class, e->lane, key);
 	out.exchange = OG_X_WAIT;
 	out.routing_key = key;
-	out.user_id = NULL;
-	out.persistent = true;
-	og_envelope_encode(&waiting, &out);
-	if (og_amqp_publish(s->lead, &out, OG_PUBLISH_MANDATORY, on_lane_settled, move, NULL) != 0) {
-		free(move);
+	if (publish(&out, &waiting, on_lane_settled, move) != 0)
 		return -1;
-	}
 	og_index_move(s->plan.index, e, OG_WHERE_TO_LANE);
-	e->move = move;
 	return 0;
 }

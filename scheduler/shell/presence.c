@@ -13,6 +13,8 @@
 #include "shell/records.h"
 
 #define PREFETCH 200
+#define SLOW_MS  1000 /* a publish that is not confirmed sooner met a broker that takes none */
+#define FRESH_MS 3000 /* one that was confirmed so lately tells that the broker takes them */
 
 static const char *shown(const struct og_presence *p)
 {
@@ -133,7 +135,20 @@ int og_presence_open(struct og_scheduler *s, struct og_error *err)
 	return 0;
 }
 
-static void tell_members(struct og_scheduler *s)
+/* The broker has taken a message of ours. Where that took long it took none of the workers' either (an alarm): they are
+ * given the time to speak again, as after a reconnect. */
+static void on_told(void *ctx, enum og_settled how)
+{
+	struct og_scheduler *s = ctx;
+	int64_t now = og_clock_mono_ms();
+
+	if (now - s->telling_since > SLOW_MS)
+		s->presence_since = now;
+	s->telling_since = 0;
+	s->told_at = how == OG_CONFIRMED ? now : 0;
+}
+
+static void tell_members(struct og_scheduler *s, int64_t now)
 {
 	og_autofree struct og_member *members = og_alloc(OG_MEMBERS_TOLD * sizeof(*members));
 	size_t count = og_nodes_members(&s->plan.nodes, members, OG_MEMBERS_TOLD);
@@ -142,8 +157,22 @@ static void tell_members(struct og_scheduler *s)
 	struct og_message m = {.exchange = OG_X_CONTROL, .routing_key = "all", .body = body, .body_len = strlen(body)};
 
 	og_envelope_encode(&e, &m);
-	if (og_amqp_publish(s->lead, &m, 0, NULL, NULL, NULL) == 0)
+	if (og_amqp_publish(s->lead, &m, 0, on_told, s, NULL) == 0) {
 		s->members_told = s->plan.nodes.changes;
+		s->telling_since = now;
+	}
+}
+
+/* A worker's silence means something only where the broker takes messages; a leader can find out. */
+static bool may_sweep(struct og_scheduler *s, int64_t now)
+{
+	if (!s->presence_up || now - s->presence_since <= OG_PRESENCE_LOST_MS || !og_nodes_lost(&s->plan.nodes, now))
+		return false;
+	if (!s->term || !s->term->opened)
+		return true;
+	if (!s->telling_since && now - s->told_at > FRESH_MS)
+		tell_members(s, now);
+	return now - s->told_at <= FRESH_MS;
 }
 
 void og_presence_tick(struct og_scheduler *s, int64_t now)
@@ -151,11 +180,9 @@ void og_presence_tick(struct og_scheduler *s, int64_t now)
 	char worker[3 * OG_NAME_MAX], name[sizeof(worker)];
 	int tier;
 
-	/* Who does not hear cannot tell that others are silent. */
-	while (s->presence_up && now - s->presence_since > OG_PRESENCE_LOST_MS &&
-		og_plan_sweep(&s->plan, now, worker, &tier))
+	while (may_sweep(s, now) && og_plan_sweep(&s->plan, now, worker, &tier))
 		og_warn("a worker was lost: no heartbeat for 10 s", "worker=%s",
 			og_log_quote(worker, name, sizeof(name)));
-	if (s->term && s->term->opened && s->members_told != s->plan.nodes.changes)
-		tell_members(s);
+	if (s->term && s->term->opened && !s->telling_since && s->members_told != s->plan.nodes.changes)
+		tell_members(s, now);
 }

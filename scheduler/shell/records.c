@@ -164,6 +164,7 @@ static void on_written(void *ctx, const struct og_redis_reply *reply, const stru
 		og_error_log(err->message, NULL);
 }
 
+/* All of it each time: an earlier record may have been lost, with its Redis. */
 void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state state)
 {
 	int64_t wall = og_clock_wall_ms();
@@ -176,20 +177,18 @@ void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state 
 	add(&a, og_state_name(state));
 	add_number(&a, e->accepted_ms);
 	add(&a, e->tenant->text);
-	if (!e->recorded) {
-		og_entry_reply(e, reply);
-		add_field(&a, "tier", s->catalogue->tiers[e->tier].id);
-		add_field(&a, "class", og_class_name((enum og_class)e->class));
-		add_field(&a, "tenant", e->tenant->text);
-		add_field(&a, "submitter", e->submitter->text);
-		add_field(&a, "reply", reply);
-		add(&a, "k");
-		add_number(&a, e->lane);
-		add_field_number(&a, "bytes", e->bytes);
-		add_field_number(&a, "accepted_ms", e->accepted_ms);
-		add_field_number(&a, "deadline_ms", e->deadline_ms);
-		add_field_number(&a, "explicit", e->explicit_id);
-	}
+	og_entry_reply(e, reply);
+	add_field(&a, "tier", s->catalogue->tiers[e->tier].id);
+	add_field(&a, "class", og_class_name((enum og_class)e->class));
+	add_field(&a, "tenant", e->tenant->text);
+	add_field(&a, "submitter", e->submitter->text);
+	add_field(&a, "reply", reply);
+	add(&a, "k");
+	add_number(&a, e->lane);
+	add_field_number(&a, "bytes", e->bytes);
+	add_field_number(&a, "accepted_ms", e->accepted_ms);
+	add_field_number(&a, "deadline_ms", e->deadline_ms);
+	add_field_number(&a, "explicit", e->explicit_id);
 	add_field_number(&a, "attempt", e->attempt);
 	add_field_number(&a, state == OG_STATE_PLACED ? "placed_ms" : "queued_ms", wall);
 	if (eval(s, &og_script_record, &a, on_written, s) == 0)

@@ -81,7 +81,9 @@ static void look_after(struct og_scheduler *s, unsigned tier, int64_t now)
 	og_plan_silent(&s->plan, tier, reads_all(s->term), now);
 	while ((e = og_plan_stranger(&s->plan, tier, now)))
 		og_answer_forget(s, e);
-	for (int n = 0; n < ENDS_AT_ONCE && (e = og_plan_hopeless(&s->plan, tier, now, &why)); n++)
+	for (int n = 0; n < ENDS_AT_ONCE && s->term->n_letters <= LETTERS_HIGH &&
+			(e = og_plan_hopeless(&s->plan, tier, now, &why));
+		n++)
 		og_answer_end(s, e, OG_STATE_NO_CAPACITY, "no_capacity", why.message);
 }
 

@@ -109,6 +109,8 @@ struct og_scheduler {
 	int64_t epoch_seen;
 	int64_t forged_warned; /* monotonic: when something forged was last spoken of */
 	unsigned members_told; /* plan.nodes.changes as it was told last */
+	int64_t told_at;       /* monotonic: when that was confirmed; 0: not */
+	int64_t telling_since; /* monotonic: since when a confirm is awaited; 0: none is */
 	bool waits_for_lock, lead_complained, presence_complained, redis_complained;
 	bool presence_up, draining, stopping;
 	int64_t presence_since, reopen_at; /* monotonic */

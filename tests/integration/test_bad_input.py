@@ -317,10 +317,16 @@ def test_a_broker_whose_disk_is_full(tmp_path):
 
         limit("1000000000000000")
         chain.fails(6, "prompt", "x", "--connect-timeout", "2s", says=["takes no messages", "low on disk", "try again"])
+        # Longer than a worker may be silent: nobody's heartbeat comes through, and nobody is taken for lost.
+        log = chain.root / "og-scheduler.log"
+        time.sleep(13)
+        assert "was lost" not in log.read_text()
         limit("1000000")
         done = chain.og("prompt", "again")
         assert (done.returncode, done.stdout) == (0, b"again\n"), done.stderr
         chain.loses_nothing(chain.newest(), "done")
+        time.sleep(3)  # as long as a confirm counts as news
+        assert "was lost" not in log.read_text()
     finally:
         chain.stop()
         full.stop()

@@ -192,6 +192,16 @@ def test_no_capacity_is_said_at_once_but_not_by_a_new_leader(fleet):
     assert producer.wait(early).state == "done"
 
 
+def test_a_crowd_that_comes_before_the_fleet_was_heard_waits(fleet):
+    """Whoever names no tier waits until somebody is heard; however many they are, nobody is turned away."""
+    fleet.scheduler()
+    producer = fleet.producer()
+    jobs = [producer.submit() for _ in range(700)]
+    fleet.worker(slots=50, echo=True)
+    wait_for("all answers", lambda: all(producer.of(job, "done") for job in jobs), 30)
+    assert {producer.of(job, "done")[0].state for job in jobs} == {"done"}
+
+
 def test_what_came_before_the_fleet_was_heard_does_not_wait_for_nobody(fleet):
     fleet.scheduler("one", "scheduler.no_capacity_after=5s")
     producer = fleet.producer()

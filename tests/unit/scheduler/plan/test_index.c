@@ -70,6 +70,44 @@ Test(index, holds_as_many_bodies_as_a_lane_sends)
 	cr_expect_eq(lane->heads[0], e[2]);
 }
 
+Test(index, what_was_refused_is_where_it_was)
+{
+	struct og_entry *e[3];
+	struct og_lane *lane = og_index_lane(plan.index, SMALL, OG_CLASS_NORMAL, og_lane_of("a"));
+
+	hear(1, SMALL, 2, 0, 0);
+	for (unsigned i = 0; i < 3; i++)
+		e[i] = add_head(i, SMALL, OG_CLASS_NORMAL, "a");
+	for (unsigned i = 0; i < 2; i++) {
+		og_index_unhold(plan.index, e[i]);
+		og_index_move(plan.index, e[i], OG_WHERE_TO_TIER);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		og_index_put_back(plan.index, e[i]);
+		cr_expect_eq(og_index_hold(plan.index, e[i], (struct og_held *)e[i]), 0);
+	}
+	cr_expect_eq(lane->waiting, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_expect_eq(lane->heads[i], e[i]);
+		cr_expect_eq(og_plan_ahead(&plan, e[i]), i);
+	}
+	cr_expect_eq(lane->list, e[0]);
+	cr_expect_eq(lane->list->next, e[1]);
+	cr_expect_eq(og_plan_next(&plan, SMALL), e[0]);
+}
+
+Test(index, a_body_counts_for_as_long_as_it_lies_there)
+{
+	struct og_entry *e = add(1, SMALL, OG_WHERE_LANE);
+
+	cr_expect_eq(plan.index->waiting_bytes, 100);
+	og_index_move(plan.index, e, OG_WHERE_ENDED);
+	cr_expect_eq(plan.index->waiting, 0);
+	cr_expect_eq(plan.index->waiting_bytes, 100);
+	og_index_remove(plan.index, e);
+	cr_expect_eq(plan.index->waiting_bytes, 0);
+}
+
 Test(index, names_the_due_in_order)
 {
 	unsigned seed = 42, left = 0;
