@@ -246,6 +246,7 @@ struct og_presence_run *og_jobs_list(const struct og_jobs *j, size_t *ret_n)
 		list[i].attempt = r->attempt;
 		list[i].run = r->run;
 		list[i].epoch = r->epoch;
+		snprintf(list[i].lease, sizeof(list[i].lease), "%.*s", OG_PRESENCE_LEASE, r->lease);
 		list[i].started_ms = r->started_ms ? r->started_ms : r->received_ms;
 	}
 	*ret_n = i;

@@ -2,6 +2,7 @@
 #include "model/presence.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/parse.h"
@@ -40,6 +41,7 @@ static const struct og_json_row run_rows[] = {
 	{R(run), COUNT},
 	{R(epoch), TIME},
 	{R(started_ms), TIME},
+	{R(lease), OG_JSON_STRING, false, OG_PRESENCE_LEASE, OG_PRESENCE_LEASE},
 };
 
 #define M(field) OG_JSON_AT(struct og_member, field)
@@ -105,18 +107,41 @@ static int read_items(const json_t *root, const char *name, size_t max, const st
 	return 0;
 }
 
+static bool lease_valid(const char *lease)
+{
+	return strspn(lease, "0123456789abcdef") == OG_PRESENCE_LEASE && !lease[OG_PRESENCE_LEASE];
+}
+
+static json_t *write_run(const struct og_presence_run *r)
+{
+	json_t *run = json_object();
+
+	og_json_write(run, run_rows, OG_COUNT(run_rows), r);
+	if (!lease_valid(r->lease)) /* one that is refused would take the whole heartbeat with it */
+		json_object_del(run, "lease");
+	return run;
+}
+
+static int check_leases(const struct og_presence *p, struct og_error *err)
+{
+	for (size_t i = 0; i < p->n_running; i++) {
+		const char *lease = p->running[i].lease;
+
+		if (*lease && !lease_valid(lease))
+			return og_fail(
+				err, OG_INVALID, "'running' item %zu: 'lease' is not of lower-case hex digits", i);
+	}
+	return 0;
+}
+
 char *og_presence_encode(const struct og_presence *p)
 {
 	json_t *root = begin();
 	json_t *running = json_array();
 
 	og_json_write(root, presence_rows, OG_COUNT(presence_rows), p);
-	for (size_t i = 0; i < p->n_running; i++) {
-		json_t *run = json_object();
-
-		og_json_write(run, run_rows, OG_COUNT(run_rows), &p->running[i]);
-		json_array_append_new(running, run);
-	}
+	for (size_t i = 0; i < p->n_running; i++)
+		json_array_append_new(running, write_run(&p->running[i]));
 	json_object_set_new(root, "running", running);
 	return og_json_dump(root, 0);
 }
@@ -134,7 +159,7 @@ static int read_presence(const json_t *root, struct og_presence *p, struct og_er
 		    &p->n_running, err) < 0)
 		return -1;
 	p->running = running;
-	return 0;
+	return check_leases(p, err);
 }
 
 int og_presence_decode(const void *body, size_t len, struct og_presence *ret, struct og_error *err)
@@ -147,8 +172,10 @@ int og_presence_decode(const void *body, size_t len, struct og_presence *ret, st
 		return og_fail_in(err, "presence");
 	rc = read_presence(root, &p, err);
 	json_decref(root);
-	if (rc < 0)
+	if (rc < 0) {
+		og_presence_done(&p);
 		return og_fail_in(err, "presence");
+	}
 	*ret = p;
 	return 0;
 }

@@ -15,10 +15,13 @@
 #define OG_PRESENCE_PERIOD_MS 2000
 #define OG_PRESENCE_LOST_MS   10000 /* unheard for so long: gone from `peers`, its slots count no more */
 #define OG_SLOTS_MAX          1024
+#define OG_PRESENCE_LEASE     16 /* digits of a lease, from its front, that a heartbeat shows: 64 bits */
 
 struct og_presence_run {
 	char id[OG_ID_LEN + 1];
 	int64_t attempt, run, epoch, started_ms; /* started: wall clock */
+	/* Of the placement's og-lease, in lower-case hex; "": none. Anything else is not told. */
+	char lease[OG_PRESENCE_LEASE + 1];
 };
 
 struct og_presence {

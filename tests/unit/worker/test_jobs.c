@@ -331,4 +331,5 @@ Test(jobs, presence_lists_what_waits_and_runs)
 	cr_assert_str_eq(list[0].id, ID(1));
 	cr_assert_eq(list[0].epoch, 42);
 	cr_assert_gt(list[0].started_ms, 0);
+	cr_assert_str_eq(list[0].lease, "aaaaaaaaaaaaaaaa", "the first digits of the placement's");
 }

@@ -14,8 +14,8 @@ TestSuite(membership, .timeout = 60);
 #define ID(digit) #digit "0000000-0000-4000-8000-000000000000"
 
 static struct og_presence_run running[] = {
-	{ID(3), 1, 0, 1790000000000, 1790000000001},
-	{ID(4), 2, 3, 1790000000000, 1790000000002},
+	{ID(3), 1, 0, 1790000000000, 1790000000001, "0123456789abcdef"},
+	{ID(4), 2, 3, 1790000000000, 1790000000002, ""},
 };
 
 static const struct og_presence worker = {
@@ -61,6 +61,7 @@ static void expect_same(const struct og_presence *a, const struct og_presence *b
 		cr_expect_eq(a->running[i].run, b->running[i].run);
 		cr_expect_eq(a->running[i].epoch, b->running[i].epoch);
 		cr_expect_eq(a->running[i].started_ms, b->running[i].started_ms);
+		cr_expect_str_eq(a->running[i].lease, b->running[i].lease);
 	}
 }
 
@@ -157,6 +158,51 @@ Test(presence, an_impossible_value_is_refused_by_name)
 		json_pack("[{s:s,s:i,s:i,s:i,s:i}]", "id", "g0000000-0000-4000-8000-000000000000", "attempt", 1, "run",
 			0, "epoch", 0, "started_ms", 0),
 		"presence: 'running' item 0: 'id' is not a UUID");
+}
+
+static json_t *running_with_lease(const char *lease)
+{
+	return json_pack("[{s:s,s:i,s:i,s:i,s:i,s:s}]", "id", ID(3), "attempt", 1, "run", 0, "epoch", 0, "started_ms",
+		0, "lease", lease);
+}
+
+Test(presence, a_run_without_a_lease_says_nothing_of_one)
+{
+	og_autofree char *text = og_presence_encode(&worker);
+	const char *first = strstr(text, "\"lease\":\"0123456789abcdef\"");
+
+	cr_assert_not_null(first, "%s", text);
+	cr_expect_null(strstr(first + strlen("\"lease"), "lease"), "%s", text);
+}
+
+Test(presence, a_lease_that_would_be_refused_does_not_cost_the_heartbeat)
+{
+	struct og_presence_run odd[] = {{.id = ID(3), .lease = "AAAAAAAAAAAAAAAA"}, {.id = ID(4), .lease = "aaaa"}};
+	struct og_presence p = worker, back;
+	struct og_error err = {0};
+	og_autofree char *text = NULL;
+
+	p.running = odd;
+	text = og_presence_encode(&p);
+	cr_assert_eq(og_presence_decode(text, strlen(text), &back, &err), 0, "%s", err.message);
+	cr_expect_str_eq(back.running[0].lease, "");
+	cr_expect_str_eq(back.running[1].lease, "");
+	og_presence_done(&back);
+}
+
+Test(presence, a_lease_that_is_none_is_refused)
+{
+	static const char *const bad[] = {
+		"0123456789ABCDEF", "0123456789abcdeg", "0x23456789abcdef", " 123456789abcdef"};
+	struct og_error err;
+
+	cr_expect_eq(decode_with("running", running_with_lease("fedcba9876543210"), &err), 0);
+	refuses("running", running_with_lease(""), "presence: 'running' item 0: 'lease' has 0 bytes, not 16 to 16");
+	refuses("running", running_with_lease("0123456789abcdef0"),
+		"presence: 'running' item 0: 'lease' has 17 bytes, not 16 to 16");
+	for (size_t i = 0; i < OG_COUNT(bad); i++)
+		refuses("running", running_with_lease(bad[i]),
+			"presence: 'running' item 0: 'lease' is not of lower-case hex digits");
 }
 
 Test(presence, more_running_than_slots_can_be_is_refused)
