@@ -37,7 +37,7 @@ struct options {
 static const struct og_option rows[] = {
 	{"config", 0, "FILE", OG_OPTION_TEXT, offsetof(struct options, config), 0, 0,
 		"the settings; default: config.ini in OPENGATEWAY_POC_ROOT"},
-	{"set", 0, "SECTION.KEY=V", OG_OPTION_LIST, offsetof(struct options, sets), 0, 0,
+	{"set", 0, "SECTION.KEY=VALUE", OG_OPTION_LIST, offsetof(struct options, sets), 0, 0,
 		"one setting; may be given several times"},
 	{"name", 0, "NAME", OG_OPTION_TEXT, offsetof(struct options, name), 0, 0,
 		"of its control socket, <root>/run/scheduler-NAME.sock; default: its process id"},

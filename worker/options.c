@@ -16,7 +16,7 @@ static const struct og_option rows[] = {
 		"be a peer that answers nothing (node.serve, POC_SERVE=0)"},
 	{"config", 0, "FILE", OG_OPTION_TEXT, AT(config), 0, 0,
 		"the settings; default: config.ini in OPENGATEWAY_POC_ROOT"},
-	{"set", 0, "SECTION.KEY=V", OG_OPTION_LIST, AT(sets), 0, 0, "one setting; may be given several times"},
+	{"set", 0, "SECTION.KEY=VALUE", OG_OPTION_LIST, AT(sets), 0, 0, "one setting; may be given several times"},
 	{"help", 'h', NULL, OG_OPTION_FLAG, AT(help), 0, 0, "show this"},
 	{"version", 0, NULL, OG_OPTION_FLAG, AT(version), 0, 0, "show the version"},
 };

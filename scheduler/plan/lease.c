@@ -60,12 +60,22 @@ void og_lease_make(
 	ret[OG_LEASE_HEX] = '\0';
 }
 
-bool og_lease_fits(struct og_lease *l, const char *id, int64_t attempt, int64_t epoch, const char *lease)
+static bool fits(struct og_lease *l, const char *id, int64_t attempt, int64_t epoch, const char *lease, size_t digits)
 {
 	char own[OG_LEASE_HEX + 1];
 
-	if (strlen(lease) != OG_LEASE_HEX)
+	if (strlen(lease) != digits)
 		return false;
 	og_lease_make(l, id, attempt, epoch, own);
-	return !CRYPTO_memcmp(own, lease, OG_LEASE_HEX);
+	return !CRYPTO_memcmp(own, lease, digits);
+}
+
+bool og_lease_fits(struct og_lease *l, const char *id, int64_t attempt, int64_t epoch, const char *lease)
+{
+	return fits(l, id, attempt, epoch, lease, OG_LEASE_HEX);
+}
+
+bool og_lease_fits_short(struct og_lease *l, const char *id, int64_t attempt, int64_t epoch, const char *lease)
+{
+	return fits(l, id, attempt, epoch, lease, OG_LEASE_SHORT);
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "plan/lease.h"
 #include "shell/answer.h"
 #include "shell/connection.h"
 #include "shell/intake.h"
@@ -38,6 +39,23 @@ static void tell_appeared(const struct og_scheduler *s, const struct og_worker *
 			(long long)w->said.slots);
 }
 
+/* A worker runs what a scheduler gave it, and shows the lease for it: what it invents would hold up its tier, and be
+ * adopted as another leader's. */
+static void drop_invented(struct og_scheduler *s, struct og_presence *said, const char *name, const char *user)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < said->n_running; i++) {
+		const struct og_presence_run *r = &said->running[i];
+
+		if (og_lease_fits_short(s->lease, r->id, r->attempt, r->epoch, r->lease))
+			said->running[kept++] = *r;
+	}
+	if (kept != said->n_running)
+		og_records_forged(s, "a heartbeat lists runs without a lease that fits: they were dropped", name, user);
+	said->n_running = kept;
+}
+
 static void hear(struct og_scheduler *s, struct og_presence *said, const char *user)
 {
 	int64_t now = og_clock_mono_ms();
@@ -46,6 +64,7 @@ static void hear(struct og_scheduler *s, struct og_presence *said, const char *u
 	struct og_heard heard;
 
 	og_log_quote(shown(said), name, sizeof(name));
+	drop_invented(s, said, name, user);
 	og_plan_hear(&s->plan, said, user, now, og_clock_wall_ms(), &heard);
 	if (heard.forged) {
 		og_records_forged(s, "a heartbeat about another user's worker was dropped", name, user);

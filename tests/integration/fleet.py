@@ -307,7 +307,9 @@ class Worker(Client):
 
     @staticmethod
     def running(p):
-        return {"id": p.message_id, "attempt": p.headers["og-attempt"], "run": 0, "epoch": p.headers["og-epoch"], "started_ms": 1}
+        h = p.headers
+        placement = {"attempt": h["og-attempt"], "epoch": h["og-epoch"], "lease": h["og-lease"][:16]}
+        return {"id": p.message_id, "run": 0, "started_ms": 1, **placement}
 
     def on_control(self, _channel, _method, properties, body):
         if properties.type == "cancel":

@@ -333,6 +333,12 @@ def test_a_node_speaks_for_itself_alone(fleet, tmp_path):
     for claim in ({"node_id": worker.node}, {"instance": worker.instance}, {"instance": worker.instance, "leaving": True}):
         other.do(lambda claim=claim: other.say_presence(**claim))
     wait_for("three counted", lambda: scheduler.status()["process"]["forged"] == 3)
+    # What it says that it runs is what it was given, and no invention.
+    run = {"id": str(uuid.uuid4()), "attempt": 1, "run": 0, "epoch": 1, "started_ms": 1}
+    for lease in ({}, {"lease": "0" * 16}):
+        other.do(lambda lease=lease: other.say_presence(running=[{**run, **lease}]))
+    wait_for("two more", lambda: scheduler.status()["process"]["forged"] == 5)
+    assert fleet.producer().ask("status")["scheduler"]["placed"] == 0
     peers = {p["name"]: p["id"] for p in fleet.producer().ask("peers")["peers"]}
     assert peers == {"NodeA": worker.node, "NodeB": other.node}
 

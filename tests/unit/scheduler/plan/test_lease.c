@@ -36,3 +36,17 @@ Test(lease, fits_only_its_own_placement)
 	og_lease_free(l);
 	og_lease_free(other);
 }
+
+Test(lease, its_first_digits_tell_a_run)
+{
+	struct og_lease *l = og_lease_new("secret", 6);
+	char lease[OG_LEASE_HEX + 1];
+
+	og_lease_make(l, ID, 1, 7, lease);
+	cr_expect_not(og_lease_fits_short(l, ID, 1, 7, lease), "a heartbeat never shows the whole");
+	lease[OG_LEASE_SHORT] = '\0';
+	cr_expect(og_lease_fits_short(l, ID, 1, 7, lease));
+	cr_expect_not(og_lease_fits_short(l, ID, 2, 7, lease));
+	cr_expect_not(og_lease_fits_short(l, ID, 1, 7, ""));
+	og_lease_free(l);
+}
