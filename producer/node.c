@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -27,24 +28,36 @@ char *og_node_socket(const struct og_settings *s)
 	return og_path_join(s->root, "run/supervisor.sock");
 }
 
+/* What the supervisor refuses, in its own words: a mistake of ours, or not at this moment. */
+static int refused(const char *type, const char *message, struct og_error *err)
+{
+	return og_fail(err, !strcmp(type, og_kind_name(OG_BUSY)) ? OG_BUSY : OG_INVALID, "%s", message);
+}
+
 int og_node_call(const struct og_settings *s, const char *verb, int64_t timeout_ms, json_t **ret, struct og_error *err)
 {
 	og_autofree char *path = og_node_socket(s);
 	json_t *request = json_pack("{s:s}", "verb", verb), *answer;
-	const char *refusal;
+	const char *type, *message;
 	int rc = og_control_call(path, request, timeout_ms, &answer, err);
 
 	json_decref(request);
 	if (rc < 0)
 		return -1;
-	refusal = json_string_value(json_object_get(answer, "error"));
-	if (refusal) {
-		og_fail(err, OG_INVALID, "%s", refusal);
+	if (og_answer_refused(answer, &type, &message)) {
+		refused(type, message, err);
 		json_decref(answer);
 		return -1;
 	}
 	*ret = answer;
 	return 0;
+}
+
+enum og_exit og_node_exit(const struct og_error *err)
+{
+	if (err->kind == OG_INVALID)
+		return OG_EXIT_USAGE;
+	return err->kind == OG_FATAL ? OG_EXIT_INTERNAL : OG_EXIT_NOT_CONNECTED;
 }
 
 /* The first service that is not ready; NULL: all are. One that has no sign of readiness is ready at once, and may die the

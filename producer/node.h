@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "model/job.h"
 #include "model/settings.h"
 
 #define OG_NODE_CALL_MS  3000
@@ -13,8 +14,9 @@
 
 char *og_node_socket(const struct og_settings *s); /* of the supervisor; the caller's */
 
-/* One verb to the supervisor. RETRY: it does not run. INVALID: it refused, in its own words. */
+/* One verb to the supervisor. RETRY: it does not run. INVALID: it refused, in its own words; BUSY: it does so only now. */
 int og_node_call(const struct og_settings *s, const char *verb, int64_t timeout_ms, json_t **ret, struct og_error *err);
+enum og_exit og_node_exit(const struct og_error *err); /* what a verb exits with after a call that failed */
 
 /* Waits until all services are ready, or one of them died again and again, or the time is over: then RETRY, which
  * names it and its log. `on_wait` is told what is waited for; may be NULL. */

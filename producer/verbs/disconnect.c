@@ -1,25 +1,40 @@
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "node.h"
 #include "verbs.h"
 
-static enum og_exit leave(struct og_cli *c, const struct og_membership *m)
+/* The supervisor reads the services without it; -1: it refused, and nothing has changed. One that does not run reads them
+ * when it starts. */
+static int reload(struct og_cli *c, struct og_error *err)
 {
-	struct og_error err;
 	json_t *answer;
 
-	if (unlink(m->path) < 0) {
+	if (og_node_call(&c->settings, "reload", OG_NODE_CALL_MS, &answer, err) < 0)
+		return err->kind == OG_RETRY ? 0 : -1;
+	json_decref(answer);
+	return 0;
+}
+
+/* The file is put aside, and goes when the supervisor has let go of it: where that refuses, the node is still a member. */
+static enum og_exit leave(struct og_cli *c, const struct og_membership *m)
+{
+	og_autofree char *aside = og_printf("%s.left", m->path);
+	struct og_error err;
+
+	if (rename(m->path, aside) < 0) {
 		og_screen_error(&c->screen, "%s: %s", m->path, strerror(errno));
 		return OG_EXIT_INTERNAL;
 	}
-	if (og_node_call(&c->settings, "reload", OG_NODE_CALL_MS, &answer, &err) < 0) {
-		if (err.kind != OG_RETRY)
-			return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
-	} else {
-		json_decref(answer);
+	if (reload(c, &err) < 0) {
+		rename(aside, m->path);
+		og_fail_in(&err, "still connected to %s", m->cluster);
+		return og_cli_fail(c, og_node_exit(&err), &err);
 	}
+	unlink(aside);
 	og_screen_note(&c->screen, "disconnected from %s: its worker finishes what it runs", m->cluster);
 	return OG_EXIT_ANSWERED;
 }

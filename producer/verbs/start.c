@@ -140,7 +140,7 @@ static enum og_exit run(struct og_cli *c)
 	if (s->foreground)
 		return foreground(c);
 	if (og_node_call(&c->settings, "reload", OG_NODE_CALL_MS, &answer, &err) < 0)
-		return err.kind == OG_RETRY ? background(c) : og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+		return err.kind == OG_RETRY ? background(c) : og_cli_fail(c, og_node_exit(&err), &err);
 	json_decref(answer);
 	return wait_ready(c, "runs");
 }

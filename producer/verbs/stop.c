@@ -32,7 +32,7 @@ static enum og_exit run(struct og_cli *c)
 
 	if (og_node_call(&c->settings, "stop", OG_NODE_CALL_MS, &answer, &err) < 0) {
 		if (err.kind != OG_RETRY)
-			return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
+			return og_cli_fail(c, og_node_exit(&err), &err);
 		return end_orphans(c);
 	}
 	json_decref(answer);

@@ -103,6 +103,30 @@ def test_start_names_a_mistake_in_a_service(node):
     assert "comand" in (node.path / "logs/supervisor.log").read_text()
 
 
+def test_what_the_running_node_refuses_is_told(node):
+    """A mistake in one service file leaves all as it is: no verb may then say that it did something."""
+    add_service(node, "10-sleeper.ini", "exec sleep 1000")
+    assert node.og("start").returncode == 0
+    broken = node.path / "services/20-x.ini"
+    broken.write_text("[service]\ncomand = x\n")
+    done = node.og("start")
+    assert done.returncode == 2 and b"20-x.ini:2: unknown key 'comand'" in done.stderr, done.stderr
+    assert b"og: runs" not in done.stderr
+
+    broken.unlink()
+    add_service(node, "20-sleeper.ini", "exec sleep 1000")  # what only the supervisor finds wrong
+    done = node.og("connect", node.cluster, env={"NODE_NAME": "NodeA"})
+    assert done.returncode == 2 and b"another service 'sleeper'" in done.stderr, done.stderr
+    assert b"connected to" not in done.stderr
+
+    [member] = (node.path / "services").glob("*worker*.ini")
+    done = node.og("disconnect", node.cluster)
+    assert done.returncode == 2 and b"another service 'sleeper'" in done.stderr, done.stderr
+    assert b"disconnected" not in done.stderr and member.exists(), "still a member, and its file says so"
+    (node.path / "services/20-sleeper.ini").unlink()
+    assert node.og("disconnect", node.cluster).returncode == 0 and not member.exists()
+
+
 def test_foreground(node):
     add_service(node, "10-sleeper.ini", "exec sleep 1000")
     process = subprocess.Popen([BUILD / "og", "start", "--foreground"], env=node.environment(), stderr=subprocess.PIPE)
