@@ -16,7 +16,7 @@ enum og_exit og_answer_exit(const char *error_type, enum og_exit otherwise)
 	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
 		if (!strcmp(error_type, missing[i]))
 			return OG_EXIT_NOT_FOUND;
-	return otherwise;
+	return strcmp(error_type, "busy") ? otherwise : OG_EXIT_BUSY;
 }
 
 bool og_answer_refused(const json_t *answer, const char **ret_type, const char **ret_message)

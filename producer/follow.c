@@ -166,7 +166,9 @@ static void on_ask(struct og_follow *f)
 		og_follow_ask(f, "cancel", f->cancel_id);
 	else
 		og_follow_ask(f, "result", f->result_id);
-	if (f->unanswered && !f->unknown)
+	if (*f->away)
+		og_screen_progress(f->screen, "%s", f->away);
+	else if (f->unanswered && !f->unknown)
 		og_screen_progress(f->screen, "no scheduler answers yet: the job is kept by the cluster and waits");
 	f->unanswered++;
 	if (!uv_is_active((uv_handle_t *)&f->timers[OG_FOLLOW_GIVE_UP]))
@@ -176,6 +178,12 @@ static void on_ask(struct og_follow *f)
 
 static void on_give_up(struct og_follow *f)
 {
+	/* One question may be out; with two, nobody has answered since. */
+	if (*f->away && f->unanswered <= 1) {
+		og_screen_error(f->screen, "busy: %s; `og wait %s` waits again", f->away, f->job->id);
+		og_follow_finish(f, OG_EXIT_BUSY);
+		return;
+	}
 	if (f->unknown) {
 		og_screen_error(f->screen, "the scheduler does not know job %s: its record was lost", f->job->id);
 		og_follow_finish(f, OG_EXIT_NOT_FOUND);

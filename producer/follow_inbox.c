@@ -1,4 +1,5 @@
 /* What comes about a followed job: its messages, and the answers to what was asked about it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "answer.h"
@@ -14,6 +15,7 @@ static void heard(struct og_follow *f)
 	if (f->over)
 		return;
 	f->unanswered = 0;
+	f->away[0] = '\0';
 	uv_timer_stop(&f->timers[OG_FOLLOW_GIVE_UP]);
 	if (!f->asking && !f->cancelling)
 		uv_timer_stop(&f->timers[OG_FOLLOW_ASK]);
@@ -48,16 +50,21 @@ static void on_chunk(struct og_follow *f, const struct og_envelope *e, const str
 		og_follow_cancel(f, OG_EXIT_INTERNAL);
 }
 
-/* A job that nobody knows (yet) is asked for again soon. */
+/* A job that nobody knows (yet), or whose record cannot be read just now, is asked for again soon. That says nothing of the
+ * job: the time to give up, and to have a cancel answered, goes on. */
 static void on_refused(struct og_follow *f, const char *type, const char *message, bool of_cancel)
 {
-	if (strcmp(type, "not_found") != 0) {
+	bool away = !strcmp(type, "busy");
+
+	if (!away && strcmp(type, "not_found") != 0) {
 		og_screen_error(f->screen, "%s: %s (job %s)", type, message, f->job->id);
 		og_follow_finish(f, og_answer_exit(type, OG_EXIT_FAILED));
-	} else if (!of_cancel && ++f->unknown >= UNKNOWN_MAX && !f->job->request) {
+	} else if (!away && !of_cancel && ++f->unknown >= UNKNOWN_MAX && !f->job->request) {
 		og_screen_error(f->screen, "no job %s: it never was, or its record has expired", f->job->id);
 		og_follow_finish(f, OG_EXIT_NOT_FOUND);
 	} else {
+		snprintf(f->away, sizeof(f->away), "%s", away ? message : "");
+		f->unanswered = 0;
 		og_follow_arm(f, OG_FOLLOW_ASK, f->times->again_ms);
 	}
 }

@@ -29,6 +29,7 @@ struct og_follow {
 	bool asking; /* the job's messages do not reach us by themselves: an earlier job, or an earlier connection */
 	unsigned unanswered; /* questions, the request itself being one */
 	int unknown;         /* answers that nobody knows the job */
+	char away[128];      /* why the last answer told nothing of the job: its record cannot be read; "" if it did */
 	bool cancelling, over;
 	unsigned open;               /* handles and the session */
 	enum og_exit cancelled_exit; /* what a cancel that succeeds ends with */

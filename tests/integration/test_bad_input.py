@@ -295,7 +295,7 @@ def test_redis_away_and_back(chain, stub):
         done = chain.og("prompt", stub_text(tokens=2), "--json")
         assert done.returncode == 0, done.stderr
         job = json.loads(done.stdout)["id"]
-        chain.fails(3, "result", job, says="Redis")
+        chain.fails(6, "result", job, says="Redis")
         assert chain.scheduler()["redis"] != "up"
     finally:
         chain.own_redis.start()

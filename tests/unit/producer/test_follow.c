@@ -612,3 +612,44 @@ Test(follow, ctrl_c_of_a_wait_leaves_the_job_alone)
 	cr_assert_eq(follow(), OG_EXIT_INTERRUPTED);
 	cr_assert_eq(cancels, 0);
 }
+
+static void answer_busy_twice(const char *verb, const char *id, const char *to)
+{
+	(void)verb;
+	if (questions < 3)
+		answer(to, id, "{\"error\":{\"type\":\"busy\",\"message\":\"Redis is away\"}}");
+	else
+		answer(to, id, "{\"state\":\"done\",\"result\":{\"text\":\"was there all along\"}}");
+}
+
+Test(follow, a_moment_without_records_is_waited_out)
+{
+	times.again_ms = 10;
+	serve();
+	earlier = true;
+	on_question = answer_busy_twice;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("was there all along\n");
+	cr_assert_eq(questions, 3);
+}
+
+static void answer_busy(const char *verb, const char *id, const char *to)
+{
+	(void)verb;
+	answer(to, id, "{\"error\":{\"type\":\"busy\",\"message\":\"Redis is away\"}}");
+}
+
+Test(follow, a_long_time_without_records_has_a_bound_that_says_so)
+{
+	const char *words;
+
+	times.again_ms = 10;
+	times.give_up_ms = 300;
+	serve();
+	earlier = true;
+	on_question = answer_busy;
+	cr_assert_eq(follow(), OG_EXIT_BUSY);
+	words = said();
+	cr_assert(strstr(words, "Redis is away") && strstr(words, "og wait " ID), "%s", words);
+	cr_assert_not(strstr(words, "no scheduler answers"), "%s", words);
+}
