@@ -94,7 +94,7 @@ static struct og_memory_held *held_of(struct og_memory_client *c, uint64_t epoch
 {
 	struct og_memory_held *h = NULL;
 
-	if (epoch == c->epoch)
+	if (epoch == c->epoch && !c->closing)
 		HASH_FIND(hh, c->held, &tag, sizeof(tag), h);
 	return h;
 }
@@ -132,7 +132,7 @@ static unsigned memory_in_flight(struct og_amqp *amqp)
 
 static bool memory_is_up(struct og_amqp *amqp)
 {
-	return client_of(amqp)->up;
+	return client_of(amqp)->up && !client_of(amqp)->closing;
 }
 
 static const char *memory_endpoint(struct og_amqp *amqp)
@@ -147,16 +147,17 @@ static uint64_t memory_oversized(struct og_amqp *amqp)
 	return 0; /* its publish lets none in */
 }
 
+/* What it holds and owns goes back with the goodbye only, which waits for the confirms: see close_client. */
 static void memory_close(struct og_amqp *amqp, void (*cb)(void *ctx), void *ctx)
 {
 	struct og_memory_client *c = client_of(amqp);
 
 	if (c->closing)
 		return;
+	memory_clear(amqp);
 	c->closing = true;
 	c->on_closed = cb;
 	c->closed_ctx = ctx;
-	og_memory_disconnect(c);
 	og_memory_post(c->b, (struct og_memory_task){.kind = OG_MEMORY_CLOSE, .c = c});
 }
 

@@ -2,7 +2,8 @@
  * one), queues with max-length and reject-publish or drop-head, prefetch, consumer priority, acks, redelivery with
  * x-delivery-count on quorum queues, exclusive queues (a second declare keeps the second client down, which is the
  * leader lock), mandatory returns, user_id checks. Time does not pass in it: no TTL, no expiry, no backoff (a client
- * comes back at once, and one that waits for an exclusive queue when that is released).
+ * comes back at once, and one that waits for an exclusive queue when that is released; one that is closed waits for
+ * the confirms that are on their way, and not for those that a test holds back).
  *
  * Callbacks run from the loop, never from inside the call that caused them. */
 #ifndef OG_IO_AMQP_MEMORY_H

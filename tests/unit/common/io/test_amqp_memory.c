@@ -410,6 +410,50 @@ Test(amqp_memory, close_from_a_callback_loses_what_waits, .init = setup, .fini =
 	cr_assert_eq(og_memory_broker_ready(broker, "q"), 1);
 }
 
+static void on_delivery_close_in_use(void *ctx, const struct og_message *m, uint64_t epoch)
+{
+	struct seen *s = ctx;
+
+	on_delivery(ctx, m, epoch);
+	publish_to(s, "other", "answer", 0);
+	og_amqp_close(s->c, on_closed, s);
+	og_amqp_ack(s->c, epoch, m->delivery_tag);
+}
+
+Test(amqp_memory, a_close_waits_for_the_confirms, .init = setup, .fini = teardown)
+{
+	struct seen s = {0};
+
+	client(&s);
+	queue_with(s.c, "q", (struct og_queue_args){0}, false);
+	queue_with(s.c, "other", (struct og_queue_args){0}, false);
+	s.c->ops->recipe_consume(s.c, "q", 0, 0, on_delivery_close_in_use, &s);
+	run();
+	publish_to(&s, "q", "1", 0);
+	publish_to(&s, "q", "2", 0);
+	run();
+	cr_expect_eq(s.closed, 1);
+	cr_expect_eq(s.settled[OG_CONFIRMED], 3);
+	cr_expect_eq(og_memory_broker_ready(broker, "other"), 1);
+	cr_expect_eq(s.deliveries, 1, "nothing is delivered any more");
+	cr_expect_eq(og_memory_broker_ready(broker, "q"), 2, "an ack after the close does not count");
+}
+
+Test(amqp_memory, a_close_does_not_wait_for_a_broker_that_is_blocked, .init = setup, .fini = teardown)
+{
+	struct seen s = {0};
+
+	client(&s);
+	queue_with(s.c, "q", (struct og_queue_args){0}, false);
+	run();
+	og_memory_broker_block(broker, true);
+	publish_to(&s, "q", "1", 0);
+	close_all(&s, NULL);
+	run();
+	cr_expect_eq(s.settled[OG_LOST], 1);
+	cr_expect_eq(og_memory_broker_ready(broker, "q"), 0);
+}
+
 Test(amqp_memory, refuses_a_foreign_user_id, .init = setup, .fini = teardown)
 {
 	struct seen s = {0};
