@@ -41,7 +41,7 @@ struct og_jobs {
 void og_jobs_init(struct og_jobs *j, uv_loop_t *loop);
 /* The end, in two steps, without a word about what still runs: the broker gives it to others. First nothing is begun
  * or published any more, and the engine is let go of; then, when neither `in` nor `out` calls back any more, all is
- * freed. */
+ * freed. Between the two `out` is closed first: what it still confirms is acked on `in`. */
 void og_jobs_abort(struct og_jobs *j);
 void og_jobs_done(struct og_jobs *j);
 

@@ -57,7 +57,8 @@ static void on_in_down(void *ctx, const struct og_error *why)
 
 	w->in_up = false;
 	connection_down("in", w->in_trouble, why);
-	og_worker_write_recipe(w);
+	if (!w->leaving)
+		og_worker_write_recipe(w);
 }
 
 static void on_out_up(void *ctx, uint64_t epoch)
@@ -236,16 +237,8 @@ static void start_serving(struct og_worker *w, uv_loop_t *loop)
 	og_serving_start(&w->serving, loop);
 }
 
-int og_worker_start(struct og_worker *w, uv_loop_t *loop, struct og_service *service, struct og_error *err)
+void og_worker_begin(struct og_worker *w, uv_loop_t *loop)
 {
-	if (w->config.settings->serve && open_engine(w, loop, err) < 0)
-		return -1;
-	if (open_connections(w, loop, err) < 0) {
-		close_engine(w);
-		return -1;
-	}
-	w->service = service;
-	w->open_connections = 2;
 	og_publisher_init(&w->publisher, w->out, &w->who);
 	w->jobs = (struct og_jobs){.in = w->in,
 		.out = &w->publisher,
@@ -258,6 +251,18 @@ int og_worker_start(struct og_worker *w, uv_loop_t *loop, struct og_service *ser
 	w->pulse = (struct og_pulse){.out = w->out, .fill = og_worker_fill_presence, .ctx = w};
 	og_pulse_init(&w->pulse, loop);
 	og_worker_write_recipe(w);
+}
+
+int og_worker_start(struct og_worker *w, uv_loop_t *loop, struct og_service *service, struct og_error *err)
+{
+	if (w->config.settings->serve && open_engine(w, loop, err) < 0)
+		return -1;
+	if (open_connections(w, loop, err) < 0) {
+		close_engine(w);
+		return -1;
+	}
+	w->service = service;
+	og_worker_begin(w, loop);
 	if (w->engine)
 		start_serving(w, loop);
 	return 0;
@@ -275,21 +280,37 @@ void og_worker_drain(void *ctx)
 		og_service_stop(w->service);
 }
 
-static void on_closed(void *ctx)
+static void on_in_closed(void *ctx)
 {
 	struct og_worker *w = ctx;
 
-	if (--w->open_connections)
-		return;
+	w->in = NULL;
 	og_jobs_done(&w->jobs);
 	og_publisher_done(&w->publisher);
+}
+
+static void on_out_closed(void *ctx)
+{
+	struct og_worker *w = ctx;
+
+	w->out = NULL;
+	og_amqp_close(w->in, on_in_closed, w);
+}
+
+/* `in` outlives `out`: a result that is confirmed while `out` says goodbye is acked there, and not run twice.
+ * Meanwhile nothing more is taken from it. */
+static void close_connections(struct og_worker *w)
+{
+	w->in->ops->recipe_clear(w->in);
+	w->consumer = 0;
+	og_amqp_close(w->out, on_out_closed, w);
 }
 
 void og_worker_stop(void *ctx)
 {
 	struct og_worker *w = ctx;
 
-	if (!w->open_connections)
+	if (!w->in)
 		return;
 	og_info("Leaving", "unfinished=%zu", og_jobs_count(&w->jobs));
 	w->leaving = true;
@@ -299,8 +320,7 @@ void og_worker_stop(void *ctx)
 	close_engine(w);
 	og_pulse_beat(&w->pulse);
 	og_pulse_stop(&w->pulse);
-	og_amqp_close(w->in, on_closed, w);
-	og_amqp_close(w->out, on_closed, w);
+	close_connections(w);
 }
 
 void og_worker_free(struct og_worker *w)

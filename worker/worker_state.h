@@ -21,7 +21,7 @@ struct og_worker {
 	struct og_identity who;
 	int64_t started_ms; /* wall clock */
 
-	struct og_amqp *in, *out;
+	struct og_amqp *in, *out; /* NULL: not open */
 	bool in_up, out_up, joined;
 	char in_trouble[512], out_trouble[512]; /* the last one logged; "": none since it was up */
 	char control[OG_KEY_MAX];               /* this epoch's control queue */
@@ -37,8 +37,10 @@ struct og_worker {
 	struct og_peers peers;
 
 	bool draining, leaving;
-	int open_connections;
 };
+
+/* worker.c. All that stands on the two connections and calls no engine: a test brings connections of its own. */
+void og_worker_begin(struct og_worker *w, uv_loop_t *loop);
 
 /* control.c. The recipe of `in`: its control queue, and the tier's queue where it wants work. */
 void og_worker_write_recipe(struct og_worker *w);
