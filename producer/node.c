@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "service/service.h"
-#include "service/supervisor.h"
 
 #define WORKER      "og-worker"
 #define AUTO        "auto" /* the node's name, where nobody chose one */
@@ -50,6 +49,22 @@ int og_node_call(const struct og_settings *s, const char *verb, int64_t timeout_
 		return -1;
 	}
 	*ret = answer;
+	return 0;
+}
+
+int og_node_call_patiently(const struct og_settings *s, const char *verb, json_t **ret, struct og_error *err)
+{
+	int64_t end = og_clock_mono_ms() + OG_NODE_UP_MS;
+	struct og_error why;
+
+	while (og_node_call(s, verb, end - og_clock_mono_ms(), ret, &why) < 0) {
+		if (why.kind != OG_BUSY || og_clock_mono_ms() >= end) {
+			if (err)
+				*err = why;
+			return -1;
+		}
+		usleep(POLL_US);
+	}
 	return 0;
 }
 
@@ -106,7 +121,7 @@ int og_node_wait_ready(const struct og_settings *s, int64_t within_ms, void (*on
 		json_t *status;
 		int rc;
 
-		if (og_node_call(s, "status", OG_NODE_CALL_MS, &status, err) < 0)
+		if (og_node_call_patiently(s, "status", &status, err) < 0)
 			return -1;
 		rc = judge(s, status, og_clock_mono_ms() > end, name, err);
 		json_decref(status);

@@ -1,4 +1,6 @@
-/* The caller's end: blocking, with one deadline for all of it, because the callers are command-line verbs. */
+/* The caller's end: blocking, with one deadline for all of it, because the callers are command-line verbs. Whoever cannot be
+ * reached does not run; whoever was reached and gave no answer does, or did a moment ago: callers must not mistake the one for
+ * the other, so each has its kind. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -42,7 +44,7 @@ static int wait_for(int fd, short events, int64_t deadline, struct og_error *err
 		int n;
 
 		if (left <= 0)
-			return og_fail(err, OG_RETRY, "no answer in time");
+			return og_fail(err, OG_BUSY, "no answer in time");
 		n = poll(&p, 1, left > 60000 ? 60000 : (int)left);
 		if (n > 0)
 			return 0;
@@ -66,7 +68,7 @@ static int send_line(int fd, const json_t *request, int64_t deadline, struct og_
 			return -1;
 		n = send(fd, text + done, len - done, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return og_fail(err, OG_RETRY, "the other end went away: %s", strerror(errno));
+			return og_fail(err, OG_BUSY, "the other end went away: %s", strerror(errno));
 		if (n > 0)
 			done += (size_t)n;
 	}
@@ -83,7 +85,7 @@ static int read_line(int fd, struct og_buf *line, int64_t deadline, struct og_er
 			return -1;
 		n = read(fd, part, sizeof(part));
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-			return og_fail(err, OG_RETRY, "the other end went away without an answer");
+			return og_fail(err, OG_BUSY, "the other end went away without an answer");
 		if (n > 0 && og_buf_add(line, part, (size_t)n) != 0)
 			return og_fail(err, OG_INVALID, "the answer is longer than 64 KiB");
 	}

@@ -13,8 +13,7 @@
 #include "service/orphans.h"
 #include "service/service.h"
 
-#define ORPHANS_MS 15000
-#define DRAIN_MS   86400000 /* each service's stop_ms bounds the stop */
+#define DRAIN_MS 86400000 /* each service's stop_ms bounds the stop */
 
 struct supervisor {
 	uv_loop_t loop;
@@ -111,7 +110,7 @@ static int start(struct supervisor *s, const char *root, struct og_error *err)
 
 	if (og_service_start(&s->loop, &config, &s->service, err) != 0)
 		return -1;
-	orphans = og_orphans_end(root, ORPHANS_MS);
+	orphans = og_orphans_end(root, OG_SUPERVISOR_ORPHANS_MS);
 	if (orphans)
 		og_warn("ended what an earlier supervisor left running", "processes=%u", orphans);
 	s->keeper = og_keeper_new(&s->loop, root, &events);

@@ -30,6 +30,9 @@
 
 #include "base/error.h"
 
+/* So long one that starts may end what an earlier one left, and answers nobody (after that it kills, within two seconds). */
+#define OG_SUPERVISOR_ORPHANS_MS 15000
+
 #define OG_SUPERVISED_MAX  64
 #define OG_SUPERVISED_ARGS 32
 

@@ -27,7 +27,7 @@ static enum og_exit start_it(struct og_cli *c, const char *cluster, const char *
 	enum og_exit exit;
 	json_t *answer;
 
-	if (og_node_call(&c->settings, "reload", OG_NODE_CALL_MS, &answer, &err) < 0) {
+	if (og_node_call_patiently(&c->settings, "reload", &answer, &err) < 0) {
 		if (err.kind != OG_RETRY)
 			return og_cli_fail(c, og_node_exit(&err), &err);
 		og_screen_note(&c->screen, "this node does not run: it joins %s at `og start`", cluster);

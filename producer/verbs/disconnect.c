@@ -13,7 +13,7 @@ static int reload(struct og_cli *c, struct og_error *err)
 {
 	json_t *answer;
 
-	if (og_node_call(&c->settings, "reload", OG_NODE_CALL_MS, &answer, err) < 0)
+	if (og_node_call_patiently(&c->settings, "reload", &answer, err) < 0)
 		return err->kind == OG_RETRY ? 0 : -1;
 	json_decref(answer);
 	return 0;

@@ -14,7 +14,6 @@
 #include "service/supervisor.h"
 #include "verbs.h"
 
-#define UP_MS   10000 /* for the supervisor itself */
 #define POLL_US 20000
 
 struct start {
@@ -54,7 +53,7 @@ static void become_daemon(struct og_cli *c, int log)
 /* Waits until the supervisor answers; -1: it ended, or it is late. */
 static int wait_up(struct og_cli *c, pid_t pid, const char *log, struct og_error *err)
 {
-	int64_t end = og_clock_mono_ms() + UP_MS;
+	int64_t end = og_clock_mono_ms() + OG_NODE_UP_MS;
 
 	for (;;) {
 		json_t *status;
@@ -139,7 +138,7 @@ static enum og_exit run(struct og_cli *c)
 
 	if (s->foreground)
 		return foreground(c);
-	if (og_node_call(&c->settings, "reload", OG_NODE_CALL_MS, &answer, &err) < 0)
+	if (og_node_call_patiently(&c->settings, "reload", &answer, &err) < 0)
 		return err.kind == OG_RETRY ? background(c) : og_cli_fail(c, og_node_exit(&err), &err);
 	json_decref(answer);
 	return wait_ready(c, "runs");

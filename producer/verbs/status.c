@@ -11,8 +11,9 @@
 
 static const char *const headings[] = {"SERVICE", "STATE", ">PID", ">UPTIME", ">RESTARTS"};
 
-/* {"node": …, "broker": …, "scheduler": …}; what is not there is null, with the reason beside it. */
-static json_t *gather(struct og_cli *c, bool *ret_well)
+/* {"node": …, "broker": …, "scheduler": …}; what is not there is null, with the reason beside it. Silent: the node runs, and
+ * does not answer. */
+static json_t *gather(struct og_cli *c, bool *ret_well, bool *ret_silent)
 {
 	og_autofree char *socket = og_node_socket(&c->settings);
 	json_t *node = NULL, *cluster = NULL, *all;
@@ -22,6 +23,7 @@ static json_t *gather(struct og_cli *c, bool *ret_well)
 	quick.common.connect_timeout_ms = ASK_MS;
 	og_node_call(&c->settings, "status", OG_NODE_CALL_MS, &node, &node_err);
 	og_ask(&quick, NULL, "status", NULL, ASK_MS, &cluster, &cluster_err);
+	*ret_silent = node_err.kind == OG_BUSY;
 	*ret_well = json_is_true(json_object_get(node, "ready")) && cluster;
 	all = json_pack("{s:s, s:s, s:s, s:o?, s:s?, s:o?, s:s?}", "socket", socket, "broker",
 		c->settings.broker_endpoints, "cluster", c->settings.cluster, "node", node, "node_error",
@@ -37,7 +39,7 @@ static void add_fact(struct og_table *table, const char *name, const char *value
 	og_table_cell(table, "%s", value);
 }
 
-static struct og_table *make_facts(const json_t *all)
+static struct og_table *make_facts(const json_t *all, bool silent)
 {
 	struct og_table *table = og_table_new(NULL, 2);
 	const json_t *node = json_object_get(all, "node"), *leader = json_object_get(all, "scheduler");
@@ -57,7 +59,7 @@ static struct og_table *make_facts(const json_t *all)
 			since, og_show_int(leader, "epoch"), og_show_int(leader, "nodes"),
 			og_show_int(leader, "waiting"), og_show_int(leader, "placed"), og_show_text(leader, "redis"));
 	}
-	add_fact(table, "node", about_node ? about_node : "not running");
+	add_fact(table, "node", about_node ? about_node : silent ? "does not answer" : "not running");
 	add_fact(table, "listens on", og_show_text(all, "socket"));
 	add_fact(table, "broker", og_show_text(all, "broker"));
 	add_fact(table, "cluster", og_show_text(all, "cluster"));
@@ -91,14 +93,14 @@ static enum og_exit run(struct og_cli *c)
 	const json_t *services;
 	enum og_exit exit;
 	json_t *all;
-	bool well;
+	bool well, silent;
 
-	all = gather(c, &well);
+	all = gather(c, &well, &silent);
 	if (c->common.json) {
 		exit = og_cli_json(c, all);
 	} else {
 		services = json_object_get(json_object_get(all, "node"), "services");
-		exit = og_cli_table(c, make_facts(all));
+		exit = og_cli_table(c, make_facts(all, silent));
 		if (exit == OG_EXIT_ANSWERED && json_array_size(services))
 			exit = og_cli_table(c, make_services(services));
 		json_decref(all);

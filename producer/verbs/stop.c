@@ -11,7 +11,7 @@
 #define POLL_US    50000
 #define ORPHANS_MS 30000 /* from SIGTERM to SIGKILL */
 
-/* No supervisor: but one that was killed left its services running. */
+/* Nobody has the socket: but a supervisor that was killed left its services running. */
 static enum og_exit end_orphans(struct og_cli *c)
 {
 	og_autofree char *root = realpath(c->settings.root, NULL);
@@ -24,21 +24,35 @@ static enum og_exit end_orphans(struct og_cli *c)
 	return OG_EXIT_ANSWERED;
 }
 
+/* It has gone when nobody can be reached; one that is slow to answer still stops. */
+static bool runs(struct og_cli *c)
+{
+	struct og_error err;
+	json_t *answer;
+
+	if (og_node_call(&c->settings, "status", OG_NODE_CALL_MS, &answer, &err) < 0)
+		return err.kind != OG_RETRY;
+	json_decref(answer);
+	return true;
+}
+
 static enum og_exit run(struct og_cli *c)
 {
 	int64_t end = og_clock_mono_ms() + GONE_MS;
 	struct og_error err;
 	json_t *answer;
 
-	if (og_node_call(&c->settings, "stop", OG_NODE_CALL_MS, &answer, &err) < 0) {
-		if (err.kind != OG_RETRY)
-			return og_cli_fail(c, og_node_exit(&err), &err);
-		return end_orphans(c);
+	og_screen_progress(&c->screen, "stopping");
+	if (og_node_call_patiently(&c->settings, "stop", &answer, &err) < 0) {
+		og_screen_settle(&c->screen);
+		if (err.kind == OG_RETRY)
+			return end_orphans(c);
+		if (err.kind == OG_BUSY)
+			og_fail_in(&err, "the supervisor runs, but does not answer");
+		return og_cli_fail(c, og_node_exit(&err), &err);
 	}
 	json_decref(answer);
-	og_screen_progress(&c->screen, "stopping");
-	while (og_node_call(&c->settings, "status", OG_NODE_CALL_MS, &answer, NULL) == 0) {
-		json_decref(answer);
+	while (runs(c)) {
 		if (og_clock_mono_ms() > end) {
 			og_screen_error(&c->screen, "it still stops: `og status` shows what");
 			return OG_EXIT_NOT_CONNECTED;

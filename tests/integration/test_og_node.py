@@ -5,6 +5,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import uuid
 
@@ -125,6 +126,28 @@ def test_what_the_running_node_refuses_is_told(node):
     assert b"disconnected" not in done.stderr and member.exists(), "still a member, and its file says so"
     (node.path / "services/20-sleeper.ini").unlink()
     assert node.og("disconnect", node.cluster).returncode == 0 and not member.exists()
+
+
+def listens(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(str(path)) == 0
+
+
+def test_stop_waits_for_a_supervisor_that_answers_late(node):
+    """It is not dead: it still ends what a killed one left, and would then start everything behind the back of `og stop`."""
+    add_service(node, "10-slow.ini", "trap 'sleep 9; exit' TERM; while :; do sleep 0.1; done")
+    assert node.og("start").returncode == 0
+    os.kill(json.loads(node.og("status", "--json").stdout)["node"]["pid"], signal.SIGKILL)
+    path = node.path / "run/supervisor.sock"
+    wait_for("the end of the first", lambda: not listens(path), 10)
+    starter = node.start("start")
+    wait_for("the second has the socket", lambda: listens(path), 10, starter)
+    assert b"does not answer" in node.og("status").stdout
+    done = node.og("stop")
+    starter.communicate(timeout=60)
+    assert done.returncode == 0 and b"og: stopped" in done.stderr, done.stderr
+    assert b"had been killed" not in done.stderr
+    assert not listens(path) and b"not running" in node.og("status").stdout
 
 
 def test_foreground(node):
