@@ -20,6 +20,9 @@ struct og_pulse {
 	/* its own */
 	uv_timer_t timer;
 	int64_t last_ms, due_ms; /* monotonic */
+	bool blocked;
+	bool on_its_way; /* a beat is published and not confirmed yet */
+	bool late;       /* one was left out because of it */
 };
 
 /* The fields above "its own" are the caller's to set. */
@@ -27,6 +30,8 @@ void og_pulse_init(struct og_pulse *p, uv_loop_t *loop);
 void og_pulse_beat(struct og_pulse *p); /* now; the first one begins the rhythm */
 /* Beats once so much time has passed since the last beat; nothing before the first. */
 void og_pulse_change(struct og_pulse *p, int64_t within_ms);
+void og_pulse_blocked(struct og_pulse *p, bool blocked); /* as the broker says of `out` */
+/* With a last beat, whatever else is on its way. */
 void og_pulse_stop(struct og_pulse *p);
 
 #endif

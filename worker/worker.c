@@ -81,9 +81,10 @@ static void on_out_down(void *ctx, const struct og_error *why)
 
 static void on_blocked(void *ctx, bool blocked, const char *reason)
 {
+	struct og_worker *w = ctx;
 	char quoted[QUOTED_MAX];
 
-	(void)ctx;
+	og_pulse_blocked(&w->pulse, blocked);
 	if (blocked)
 		og_warn("The broker takes nothing now: results wait", "reason=%s",
 			og_log_quote(reason ? reason : "", quoted, sizeof(quoted)));
@@ -318,7 +319,6 @@ void og_worker_stop(void *ctx)
 	if (w->engine)
 		og_serving_stop(&w->serving);
 	close_engine(w);
-	og_pulse_beat(&w->pulse);
 	og_pulse_stop(&w->pulse);
 	close_connections(w);
 }

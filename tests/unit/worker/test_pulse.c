@@ -13,6 +13,7 @@ static struct {
 	struct og_amqp *out;
 	struct og_pulse pulse;
 	unsigned filled;
+	bool stopped;
 } t;
 
 static void fill(void *ctx, struct og_presence *p)
@@ -47,9 +48,16 @@ static void setup(void)
 	free(catalogue);
 }
 
+static void stop(void)
+{
+	if (!t.stopped)
+		og_pulse_stop(&t.pulse);
+	t.stopped = true;
+}
+
 static void teardown(void)
 {
-	og_pulse_stop(&t.pulse);
+	stop();
 	og_amqp_close(t.out, NULL, NULL);
 	turn();
 	og_memory_broker_free(t.broker);
@@ -103,4 +111,64 @@ Test(pulse, nothing_is_kept_for_later_while_the_broker_is_away)
 	cr_assert_eq(t.filled, 0);
 	cr_assert_gt(due_in(), 0);
 	cr_assert_eq(t.out->ops->in_flight(t.out), 0);
+}
+
+Test(pulse, a_long_alarm_leaves_no_heap_of_what_was_true)
+{
+	turn();
+	og_memory_broker_block(t.broker, true);
+	for (int i = 0; i < 50; i++) {
+		og_pulse_beat(&t.pulse);
+		turn();
+	}
+	cr_expect_eq(t.out->ops->in_flight(t.out), 1, "no more than one that is on its way");
+	cr_expect_eq(t.filled, 1);
+	cr_expect_gt(due_in(), 1900, "the rhythm stays");
+	og_memory_broker_block(t.broker, false);
+	turn();
+	cr_expect_eq(t.out->ops->in_flight(t.out), 0);
+	cr_expect(due_in() >= 0 && due_in() <= 100, "what is true now is told soon, not in %d ms", (int)due_in());
+	og_pulse_beat(&t.pulse);
+	cr_expect_eq(t.filled, 2);
+}
+
+Test(pulse, none_is_made_while_the_broker_says_that_it_takes_nothing)
+{
+	turn();
+	og_pulse_beat(&t.pulse);
+	turn();
+	og_pulse_blocked(&t.pulse, true);
+	og_pulse_beat(&t.pulse);
+	cr_expect_eq(t.filled, 1);
+	cr_expect_gt(due_in(), 1900);
+	og_pulse_blocked(&t.pulse, false);
+	cr_expect(due_in() >= 0 && due_in() <= 100, "%d", (int)due_in());
+}
+
+Test(pulse, what_changed_while_a_beat_was_on_its_way_is_told_after_it)
+{
+	turn();
+	og_pulse_beat(&t.pulse);
+	og_pulse_beat(&t.pulse);
+	cr_expect_eq(t.filled, 1);
+	turn();
+	cr_expect(due_in() >= 0 && due_in() <= 100, "%d", (int)due_in());
+	og_pulse_beat(&t.pulse);
+	turn();
+	cr_expect_eq(t.filled, 2);
+	cr_expect_gt(due_in(), 1900, "and once");
+}
+
+Test(pulse, the_last_word_waits_for_no_other)
+{
+	turn();
+	og_memory_broker_hold_confirms(t.broker, true);
+	og_pulse_beat(&t.pulse);
+	turn();
+	stop();
+	cr_expect_eq(t.filled, 2);
+	cr_expect_eq(t.out->ops->in_flight(t.out), 2);
+	og_memory_broker_hold_confirms(t.broker, false);
+	turn();
+	cr_expect_eq(t.out->ops->in_flight(t.out), 0);
 }
