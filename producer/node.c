@@ -100,7 +100,7 @@ static int judge(
 {
 	const json_t *service = first_unready(status);
 	const char *found = json_string_value(json_object_get(service, "name"));
-	json_int_t deaths = json_integer_value(json_object_get(service, "restarts"));
+	json_int_t deaths = json_integer_value(json_object_get(service, "in_a_row"));
 
 	if (!service)
 		return 1;

@@ -72,11 +72,19 @@ static void settle_if_late(struct og_kept *k)
 	settle(k);
 }
 
+/* Its earlier deaths no longer count against it. */
+static void forgive(struct og_kept *k)
+{
+	og_backoff_reset(&k->backoff);
+	k->in_a_row = 0;
+}
+
 static void on_backed_off(uv_timer_t *timer)
 {
 	struct og_kept *k = timer->data;
 
 	k->restarts++;
+	k->in_a_row++;
 	og_kept_start(k);
 }
 
@@ -85,7 +93,7 @@ static void back_off(struct og_kept *k)
 	int64_t delay;
 
 	if (og_clock_mono_ms() - k->started_ms >= STEADY_MS)
-		og_backoff_reset(&k->backoff);
+		forgive(k);
 	delay = og_backoff_next(&k->backoff, og_random());
 	og_warn("service ended by itself", "service=%s exit=%lld again_in_ms=%lld", k->service.name, (long long)k->exit,
 		(long long)delay);
@@ -155,7 +163,7 @@ void og_kept_start(struct og_kept *k)
 void og_kept_wait(struct og_kept *k)
 {
 	k->again = false;
-	og_backoff_reset(&k->backoff);
+	forgive(k);
 	set_state(k, OG_KEPT_WAITING);
 }
 
@@ -199,7 +207,7 @@ void og_kept_forget(struct og_kept *k)
 
 json_t *og_kept_status(const struct og_kept *k)
 {
-	return json_pack("{s:s, s:s, s:i, s:I, s:i, s:I}", "name", k->service.name, "state", state_names[k->state],
+	return json_pack("{s:s, s:s, s:i, s:I, s:i, s:i, s:I}", "name", k->service.name, "state", state_names[k->state],
 		"pid", k->child ? (int)og_child_pid(k->child) : 0, "started_ms", (json_int_t)k->started_wall_ms,
-		"restarts", (int)k->restarts, "exit", (json_int_t)k->exit);
+		"restarts", (int)k->restarts, "in_a_row", (int)k->in_a_row, "exit", (json_int_t)k->exit);
 }

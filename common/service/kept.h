@@ -51,8 +51,9 @@ struct og_kept {
 	struct og_child *child;
 	int64_t first_ms, started_ms; /* monotonic: of the first start, and of the last */
 	int64_t started_wall_ms;
-	unsigned restarts;
-	int64_t exit; /* of the last run: status, or 128 + signal */
+	unsigned restarts; /* of its whole life: for people */
+	unsigned in_a_row; /* since it last ran for a minute, or was told to start: what tells that it cannot live */
+	int64_t exit;      /* of the last run: status, or 128 + signal */
 	struct og_backoff backoff;
 	uv_timer_t timer; /* of the state: probe, backoff, SIGKILL */
 	struct og_kept *prev, *next;
@@ -64,7 +65,7 @@ void og_kept_free(struct og_kept *k);
 
 void og_kept_init(struct og_kept *k, uv_loop_t *loop, const char *root, const struct og_kept_events *events);
 void og_kept_start(struct og_kept *k);
-void og_kept_wait(struct og_kept *k);   /* after on_stopped: WAITING, its backoff forgotten */
+void og_kept_wait(struct og_kept *k);   /* after on_stopped: WAITING, its deaths forgotten */
 void og_kept_stop(struct og_kept *k);   /* on_stopped follows, from inside the call where nothing ran */
 void og_kept_end(struct og_kept *k);    /* kills, closes; no events any more. Freed by og_kept_free after the loop */
 void og_kept_forget(struct og_kept *k); /* of a STOPPED one: frees it on the loop */

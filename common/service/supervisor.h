@@ -16,8 +16,9 @@
  * is ended with it.
  *
  * Verbs of the control socket <root>/run/supervisor.sock:
- *   {"verb":"status"}  also answers "services": [{"name", "state", "pid", "started_ms", "restarts", "exit"}], state one
- *                      of waiting, starting, ready, backoff, stopping, stopped; "ready" is true when all services are
+ *   {"verb":"status"}  also answers "services": [{"name", "state", "pid", "started_ms", "restarts", "in_a_row",
+ *                      "exit"}], state one of waiting, starting, ready, backoff, stopping, stopped; in_a_row counts the
+ *                      restarts since it last ran for a minute; "ready" is true when all services are
  *   {"verb":"stop"}    answers at once; all has ended when the socket is gone
  *   {"verb":"restart","name":…}  without a name all of them
  *   {"verb":"reload"}  reads the files again: starts what is new, stops what is gone, restarts what reads differently,

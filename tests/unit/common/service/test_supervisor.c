@@ -285,7 +285,14 @@ Test(supervisor, restarts_one_that_dies, .init = setup, .fini = teardown)
 	while (number("x", "pid") == first || !is("x", "ready"))
 		poll_pause();
 	cr_assert_eq(number("x", "restarts"), 1);
+	cr_assert_eq(number("x", "in_a_row"), 1);
 	cr_assert_eq(number("x", "exit"), 128 + SIGKILL);
+	first = (pid_t)number("x", "pid");
+	call_ok("restart", "x");
+	while (number("x", "pid") == first || !is("x", "ready"))
+		poll_pause();
+	cr_assert_eq(number("x", "in_a_row"), 0, "what it did before it was told to start afresh is forgotten");
+	cr_assert_eq(number("x", "restarts"), 1, "but not in the count for people");
 	stop();
 }
 
