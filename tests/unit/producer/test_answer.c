@@ -3,6 +3,8 @@
 
 #include <criterion/criterion.h>
 
+#include "leaks.h"
+
 Test(answer, what_may_work_again_soon_has_not_failed)
 {
 	cr_assert_eq(og_answer_exit("busy", OG_EXIT_FAILED), OG_EXIT_BUSY);
