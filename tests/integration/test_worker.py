@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -502,6 +503,56 @@ def test_a_second_sigterm_does_not_wait(grid, workers, stub):
     assert not grid.of(job, "done")
     workers(name="NodeB")
     assert grid.done(job).headers["og-run"] == 1
+
+
+class Through:
+    """A socket that something is done before each write of."""
+
+    def __init__(self, s, before):
+        self.s, self.before = s, before
+
+    def sendall(self, data):
+        self.before(data)
+        self.s.sendall(data)
+
+    def shutdown(self, how):
+        self.s.shutdown(how)
+
+
+class LateConfirms(Proxy):
+    """From the first `done` on, what the broker says to the connection that brought it is held until `release` is set."""
+
+    def __init__(self, target):
+        self.release, self.late = threading.Event(), set()
+        super().__init__(target)
+
+    def pump(self, source, sink, to_client):
+        def watch(data):
+            if b".done" in data:
+                self.late.add(sink)
+
+        def hold(_):
+            if source in self.late:
+                self.release.wait()
+
+        super().pump(source, Through(sink, hold if to_client else watch), to_client)
+
+
+def test_a_result_that_is_confirmed_as_it_leaves_is_not_run_again(grid, workers, stub):
+    host, port = grid.cluster.amqp.rsplit(":", 1)
+    with LateConfirms((host, int(port))) as proxy:
+        w = workers("--set", f"broker.endpoints=127.0.0.1:{proxy.port}")
+        job = grid.ask("late " + stub_text(tokens=1))
+        assert grid.done(job).headers["og-state"] == "done"
+        w.process.send_signal(signal.SIGTERM)
+        w.wait_log("Draining")
+        w.process.send_signal(signal.SIGTERM)
+        w.wait_log("Leaving")
+        proxy.release.set()
+        assert w.process.wait(10) == 0, w.text()
+    workers(name="NodeB")
+    assert grid.done(grid.ask("next")).headers["og-state"] == "done"
+    assert len(grid.of(job, "done")) == len(stub.requests("late")) == 1
 
 
 def test_many_at_once_in_their_slots(grid, workers, stub):
