@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "loop.h"
 #include "model/json.h"
 #include "model/names.h"
 
@@ -102,25 +103,24 @@ static enum og_exit converse(const struct og_cli *c, const char *cluster, struct
 	struct og_session_config config;
 	struct og_settings settings = c->settings;
 	char user[OG_NAME_MAX];
-	uv_loop_t loop;
+	uv_loop_t *loop;
 
 	if (og_cli_session(c, !a->verb, user, &config, err) < 0)
 		return OG_EXIT_NOT_CONNECTED;
 	if (cluster)
 		settings.cluster = (char *)cluster;
 	config.settings = &settings;
-	uv_loop_init(&loop);
-	a->session = og_session_open(&loop, &config, &handler, err);
+	loop = og_loop_new();
+	a->session = og_session_open(loop, &config, &handler, err);
 	if (!a->session) {
-		uv_loop_close(&loop);
+		og_loop_free(loop);
 		return OG_EXIT_NOT_CONNECTED;
 	}
-	uv_timer_init(&loop, &a->timer);
+	uv_timer_init(loop, &a->timer);
 	a->timer.data = a;
 	a->open = 2;
-	while (a->open)
-		uv_run(&loop, UV_RUN_ONCE);
-	uv_loop_close(&loop);
+	og_loop_run(loop, &a->over, &a->open);
+	og_loop_free(loop);
 	if (a->exit != OG_EXIT_ANSWERED && err)
 		*err = a->why;
 	return cluster && a->why.kind == OG_FATAL ? OG_EXIT_NOT_FOUND : a->exit;

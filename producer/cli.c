@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "loop.h"
 
 #define ROLE "producer"
 
@@ -155,5 +156,6 @@ enum og_exit og_cli_main(int argc, char **argv)
 	og_screen_done(&c.screen);
 	og_settings_done(&c.settings);
 	free(c.options);
+	og_loop_exit_if_left((int)exit);
 	return exit;
 }

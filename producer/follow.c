@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "follow_state.h"
+#include "loop.h"
 #include "model/names.h"
 
 static const int caught[OG_FOLLOW_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
@@ -280,8 +281,7 @@ enum og_exit og_follow(uv_loop_t *loop, const struct og_session_config *session,
 	}
 	og_display_init(&f.display, screen, job->id, job->stream, job->json);
 	start(&f, loop);
-	while (f.open)
-		uv_run(loop, UV_RUN_ONCE);
+	og_loop_run(loop, &f.over, &f.open);
 	og_display_done(&f.display);
 	return f.exit;
 }

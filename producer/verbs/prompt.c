@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "follow.h"
+#include "loop.h"
 #include "model/names.h"
 #include "request.h"
 #include "verbs.h"
@@ -86,13 +87,13 @@ static enum og_exit send_and_follow(
 	char user[OG_NAME_MAX];
 	struct og_error err;
 	enum og_exit exit;
-	uv_loop_t loop;
+	uv_loop_t *loop;
 
 	if (og_cli_session(c, p->request.detach, user, &config, &err) < 0)
 		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
-	uv_loop_init(&loop);
-	exit = og_follow(&loop, &config, &job, &og_follow_usual, &c->screen);
-	uv_loop_close(&loop);
+	loop = og_loop_new();
+	exit = og_follow(loop, &config, &job, &og_follow_usual, &c->screen);
+	og_loop_free(loop);
 	return exit == OG_EXIT_ANSWERED && job.detach ? print_id(c, id) : exit;
 }
 

@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/parse.h"
 #include "follow.h"
+#include "loop.h"
 #include "verbs.h"
 
 struct wait {
@@ -22,15 +23,15 @@ static enum og_exit run(struct og_cli *c)
 	char user[OG_NAME_MAX];
 	struct og_error err;
 	enum og_exit exit;
-	uv_loop_t loop;
+	uv_loop_t *loop;
 
 	if (!og_uuid_valid(job.id))
 		return og_cli_usage(c, "'%s' is no job's id", job.id);
 	if (og_cli_session(c, false, user, &config, &err) < 0)
 		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
-	uv_loop_init(&loop);
-	exit = og_follow(&loop, &config, &job, &og_follow_usual, &c->screen);
-	uv_loop_close(&loop);
+	loop = og_loop_new();
+	exit = og_follow(loop, &config, &job, &og_follow_usual, &c->screen);
+	og_loop_free(loop);
 	return exit;
 }
 
