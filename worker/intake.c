@@ -21,7 +21,8 @@ static int64_t number_of(const struct og_message *m, const char *name, int64_t m
 /* A message that cannot be read as a request. Of its envelope that is used which stands by itself. */
 static void refuse(struct og_jobs *j, const struct og_message *m, uint64_t epoch, const struct og_error *why)
 {
-	bool version = strncmp(why->message, "unknown version", strlen("unknown version")) == 0;
+	const char *type = og_envelope_error_type(why);
+	bool version = strcmp(type, "unknown_version") == 0;
 	const struct og_header *lease = og_message_header(m, "og-lease");
 	char id[OG_ID_LEN + 1];
 	struct og_envelope e = {.id = m->message_id};
@@ -41,9 +42,8 @@ static void refuse(struct og_jobs *j, const struct og_message *m, uint64_t epoch
 	r = og_run_new(&e, epoch, m->delivery_tag, og_clock_wall_ms());
 	r->owner = j;
 	if (version || !e.reply_to)
-		r->dead = og_dead_letter(m, version ? "unknown_version" : "invalid_request", why->message);
-	og_warn("a message that cannot be read", "id=%s error=%s", r->id,
-		version ? "unknown_version" : "invalid_request");
+		r->dead = og_dead_letter(m, type, why->message);
+	og_warn("a message that cannot be read", "id=%s error=%s", r->id, type);
 	og_jobs_settle(j, r, version ? OG_FAULT_UNKNOWN_VERSION : OG_FAULT_INVALID_REQUEST, why->message);
 }
 

@@ -75,7 +75,8 @@ static int store(const struct og_option *row, void *into, const char *value, str
 		return og_parse_duration_ms(value, row->min, row->max, field, err);
 	case OG_OPTION_UUID:
 		if (!og_uuid_valid(value))
-			return og_fail(err, OG_INVALID, "'%s' is no UUID (8-4-4-4-12 hex digits)", value);
+			return og_fail(
+				err, OG_INVALID, "'%s' is no UUID (8-4-4-4-12 hex digits, in lower case)", value);
 		*(const char **)field = value;
 		return 0;
 	}

@@ -202,7 +202,7 @@ bool og_uuid_valid(const char *s)
 	size_t i = 0;
 
 	for (; form[i]; i++)
-		if (form[i] == 'x' ? !isxdigit((unsigned char)s[i]) : s[i] != '-')
+		if (form[i] == 'x' ? !s[i] || !strchr("0123456789abcdef", s[i]) : s[i] != '-')
 			return false;
 	return !s[i];
 }

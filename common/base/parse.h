@@ -26,7 +26,8 @@ const char *og_format_bytes(int64_t bytes, char *out, size_t size);
  * otherwise false, and *ret_offset (may be NULL) is where the first bad byte lies. */
 bool og_utf8_valid(const char *s, size_t len, size_t *ret_offset);
 
-bool og_uuid_valid(const char *s); /* any UUID in its 8-4-4-4-12 lower- or upper-case text form */
+/* A UUID in its 8-4-4-4-12 text form, in lower case: ids are compared as texts, by us, Redis and clients alike. */
+bool og_uuid_valid(const char *s);
 
 /* Edit distance (Levenshtein), letters compared without case: for "did you mean". */
 size_t og_edit_distance(const char *a, const char *b);

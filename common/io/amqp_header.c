@@ -132,6 +132,7 @@ static void take_table(struct cursor *c, struct og_message *m)
 		else if (!c->bad)
 			c->n_ends--; /* the name of what is skipped */
 	}
+	m->headers_cut = c->at < c->end && m->n_headers == OG_MESSAGE_HEADERS_MAX;
 	c->at = c->end;
 	c->end = end;
 }

@@ -9,9 +9,10 @@
 #include "base/parse.h"
 #include "model/names.h"
 
-#define STRINGIZE_(x) #x
-#define STRINGIZE(x)  STRINGIZE_(x)
-#define VERSION       STRINGIZE(OG_VERSION_MAJOR) "." STRINGIZE(OG_VERSION_MINOR)
+#define UNKNOWN_VERSION "unknown version"
+#define STRINGIZE_(x)   #x
+#define STRINGIZE(x)    STRINGIZE_(x)
+#define VERSION         STRINGIZE(OG_VERSION_MAJOR) "." STRINGIZE(OG_VERSION_MINOR)
 
 #define NAME_LEN   (OG_NAME_MAX - 1)
 #define WORKER_LEN (3 * OG_NAME_MAX - 1)    /* "<node name>/<tier>/<n>" */
@@ -196,9 +197,9 @@ static int check_version(const char *version, struct og_error *err)
 	size_t minor = version[major] == '.' ? strspn(version + major + 1, "0123456789") : 0;
 
 	if (!major || !minor || version[major + 1 + minor])
-		return og_fail(err, OG_INVALID, "unknown version '%.16s': not major.minor", version);
+		return og_fail(err, OG_INVALID, UNKNOWN_VERSION " '%.16s': not major.minor", version);
 	if (major > 4 || atoi(version) != OG_VERSION_MAJOR)
-		return og_fail(err, OG_INVALID, "unknown version %.16s: this program speaks %s", version, VERSION);
+		return og_fail(err, OG_INVALID, UNKNOWN_VERSION " %.16s: this program speaks %s", version, VERSION);
 	return 0;
 }
 
@@ -219,10 +220,16 @@ static int decode_properties(const struct og_message *m, struct og_envelope *e, 
 	if (e->reply_to && !og_reply_valid(e->reply_to))
 		return og_fail(err, OG_INVALID, "reply_to is not <user>~<%d hex digits>", OG_REPLY_RANDOM);
 	if (e->id && !og_uuid_valid(e->id))
-		return og_fail(err, OG_INVALID, "message_id '%.64s' is not a UUID", e->id);
+		return og_fail(err, OG_INVALID, "message_id '%.64s' is not a UUID in lower case", e->id);
 	if (flag && !e->id)
 		return og_fail(err, OG_INVALID, "message_id is missing");
 	return 0;
+}
+
+const char *og_envelope_error_type(const struct og_error *why)
+{
+	return strncmp(why->message, UNKNOWN_VERSION, strlen(UNKNOWN_VERSION)) == 0 ? "unknown_version"
+	                                                                            : "invalid_request";
 }
 
 int og_envelope_decode(const struct og_message *m, struct og_envelope *ret, struct og_error *err)
@@ -233,6 +240,8 @@ int og_envelope_decode(const struct og_message *m, struct og_envelope *ret, stru
 
 	if (!m->type)
 		return og_fail(err, OG_INVALID, "type is missing");
+	if (m->headers_cut)
+		return og_fail(err, OG_INVALID, "there are more than %d headers", OG_MESSAGE_HEADERS_MAX);
 	/* The version first: of another one, nothing else can be judged. */
 	for (size_t i = 0; i < m->n_headers; i++)
 		if (!strcmp(m->headers[i].name, rows[0].name) && m->headers[i].text &&

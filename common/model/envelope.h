@@ -61,6 +61,8 @@ struct og_envelope {
 
 /* Points into `m`. Checks shape and bounds of every header that is there and that the type's required ones are. */
 int og_envelope_decode(const struct og_message *m, struct og_envelope *ret, struct og_error *err);
+/* What og-error is for a message that could not be decoded, for this reason. */
+const char *og_envelope_error_type(const struct og_error *why);
 
 /* Fills properties and headers of `m` (its exchange, routing key, body and user_id stay as they are); absent and empty
  * strings and zero numbers are left out, except og-version. Headers of `m` that are not the envelope's stay, those of

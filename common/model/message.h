@@ -28,6 +28,7 @@ struct og_message {
 	uint64_t delivery_tag; /* deliveries only */
 	struct og_header headers[OG_MESSAGE_HEADERS_MAX];
 	size_t n_headers;
+	bool headers_cut; /* deliveries only: there are more than that */
 	const void *body;
 	size_t body_len;
 };

@@ -75,7 +75,8 @@ static void on_result(void *ctx, const struct og_redis_reply *reply, const struc
 	free(a);
 }
 
-/* Where Redis cannot say how it ended, nothing is said: the client asks for its result when it misses it. */
+/* Where Redis cannot say how it ended, or may still learn it, nothing is said: the client asks for its result when it
+ * misses it. */
 static void on_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
 {
 	struct again *a = current(ctx);
@@ -96,6 +97,9 @@ static void on_record(void *ctx, const struct og_redis_reply *reply, const struc
 		snprintf(a->error, sizeof(a->error), "%s", error ? error : "");
 		if (og_records_result(a->s, a->id, on_result, a) == 0)
 			return;
+	} else if (reply && !a->s->term->later) {
+		og_watch_result(
+			a->s, a->reply, a->id, og_state_name(OG_STATE_FAILED), "result_gone", GONE, strlen(GONE));
 	}
 	og_source_ack(&a->source);
 	free(a);

@@ -164,8 +164,7 @@ static int read_submit(struct og_scheduler *s, struct og_submit *x)
 	bool own = is_own_reply(m->reply_to, m->user_id);
 
 	if (og_envelope_decode(m, &x->e, &err) != 0) {
-		if (!strncmp(err.message, "unknown version", strlen("unknown version")))
-			type = "unknown_version";
+		type = og_envelope_error_type(&err);
 	} else if (strcmp(x->e.type, OG_T_REQUEST) != 0) {
 		og_fail(&err, OG_INVALID, "a message of type %s is no request", x->e.type);
 	} else if (!x->e.user_id) {

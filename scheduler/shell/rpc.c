@@ -77,16 +77,16 @@ void og_rpc_answer_end(struct og_scheduler *s, const char *reply, const char *qu
 	send_text(s, reply, question, text);
 }
 
-static struct og_question *question_new(struct og_scheduler *s, const struct og_envelope *e)
+static struct og_question *question_new(struct og_scheduler *s, const struct og_message *m)
 {
 	struct og_question *q = og_new(struct og_question);
 
 	q->s = s;
 	q->term = s->term->serial;
-	q->sees_all = og_role_of_user(e->user_id) == OG_ROLE_GATEWAY;
-	snprintf(q->id, sizeof(q->id), "%s", e->id);
-	snprintf(q->reply, sizeof(q->reply), "%s", e->reply_to);
-	snprintf(q->tenant, sizeof(q->tenant), "%s", og_tenant_of_user(e->user_id));
+	q->sees_all = og_role_of_user(m->user_id) == OG_ROLE_GATEWAY;
+	snprintf(q->id, sizeof(q->id), "%s", m->message_id);
+	snprintf(q->reply, sizeof(q->reply), "%s", m->reply_to);
+	snprintf(q->tenant, sizeof(q->tenant), "%s", og_tenant_of_user(m->user_id));
 	return q;
 }
 
@@ -120,7 +120,7 @@ void og_rpc_take(void *ctx, const struct og_message *m, uint64_t epoch)
 	struct og_scheduler *s = ctx;
 	const struct og_source source = {.from = s->term->intake.amqp, .epoch = epoch, .tag = m->delivery_tag};
 	struct og_envelope e;
-	struct og_error err;
+	struct og_error err = {0};
 	struct og_question *q;
 	json_t *args = NULL;
 
@@ -128,13 +128,19 @@ void og_rpc_take(void *ctx, const struct og_message *m, uint64_t epoch)
 		return;
 	og_source_ack(&source);
 	/* Whom nobody may answer is not answered. */
-	if (!m->user_id || !m->reply_to || !og_reply_valid(m->reply_to) ||
-		!og_reply_belongs_to(m->reply_to, m->user_id) || og_envelope_decode(m, &e, &err) != 0 ||
-		strcmp(e.type, OG_T_RPC) != 0) {
+	if (!m->user_id || !m->reply_to || !m->message_id || !og_reply_valid(m->reply_to) ||
+		!og_reply_belongs_to(m->reply_to, m->user_id)) {
 		s->counts.malformed++;
 		return;
 	}
-	q = question_new(s, &e);
+	if (og_envelope_decode(m, &e, &err) == 0 && strcmp(e.type, OG_T_RPC) != 0)
+		og_fail(&err, OG_INVALID, "a message of type %s is no question", e.type);
+	q = question_new(s, m);
+	if (err.kind) {
+		s->counts.malformed++;
+		og_rpc_fail(q, og_envelope_error_type(&err), err.message);
+		return;
+	}
 	if (m->body_len > BODY_CAP || (m->body_len && og_json_parse(m->body, m->body_len, &args, NULL) != 0)) {
 		og_rpc_fail(q, "invalid_request", "the body is no JSON object");
 		return;

@@ -10,6 +10,15 @@
 #define TERMINAL \
 	"local terminal = {done=1, failed=1, cancelled=1, expired=1, dead=1, busy=1, no_capacity=1}\n"
 
+/* An id that was refused comes again: nothing of the refusal stays. */
+#define FORGET \
+	"  local size = redis.call('STRLEN', p..'result:'..ARGV[2]) + 1024\n" \
+	"  if redis.call('ZREM', p..'results', ARGV[2]..':'..size) == 1 then\n" \
+	"    redis.call('DECRBY', p..'results_bytes', size)\n" \
+	"  end\n" \
+	"  redis.call('ZREM', p..'gone', ARGV[2])\n" \
+	"  redis.call('DEL', p..'job:'..ARGV[2], p..'result:'..ARGV[2])\n"
+
 /* For people to look at; trimmed in whole nodes of the stream, which is nearly free. */
 #define EVENT \
 	"redis.call('XADD', p..'events', 'MAXLEN', '~', 10000, '*', 'id', ARGV[2], 'state', ARGV[3])\n"
@@ -28,15 +37,7 @@ struct og_redis_script og_script_accept = {.name = "accept", .text =
 	"local job, result = p..'job:'..ARGV[2], p..'result:'..ARGV[2]\n"
 	"local was = redis.call('HMGET', job, 'state', 'tenant', 'hash', 'refused', 'error')\n"
 	"local state = was[1]\n"
-	"if state and was[4] then\n"
-	"  local size = redis.call('STRLEN', result) + 1024\n"
-	"  if redis.call('ZREM', p..'results', ARGV[2]..':'..size) == 1 then\n"
-	"    redis.call('DECRBY', p..'results_bytes', size)\n"
-	"  end\n"
-	"  redis.call('ZREM', p..'gone', ARGV[2])\n"
-	"  redis.call('DEL', job, result)\n"
-	"  state = false\n"
-	"end\n"
+	"if state and was[4] then\n" FORGET "  state = false\n" "end\n"
 	"if state and (was[2] ~= ARGV[5] or (was[3] and was[3] ~= ARGV[6])) then return {'conflict'} end\n"
 	"if state and terminal[state] then return {'ended', state, was[5] or '', redis.call('GET', result)} end\n"
 	"if state and state ~= 'accepted' then return {'live'} end\n"
@@ -48,7 +49,9 @@ struct og_redis_script og_script_accept = {.name = "accept", .text =
 struct og_redis_script og_script_record = {.name = "record", .text =
 	FENCE TERMINAL
 	"local id, job = ARGV[2], p..'job:'..ARGV[2]\n"
-	"local was = redis.call('HGET', job, 'state')\n"
+	"local seen = redis.call('HMGET', job, 'state', 'refused', 'accepted_ms')\n"
+	"local was = seen[1]\n"
+	"if was and seen[2] and tonumber(seen[3] or '0') < tonumber(ARGV[4]) then\n" FORGET "  was = false\n" "end\n"
 	"if was and terminal[was] then return 0 end\n"
 	"redis.call('HSET', job, 'state', ARGV[3], unpack(ARGV, 6))\n"
 	"if not was or was == 'accepted' then\n"

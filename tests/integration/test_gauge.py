@@ -82,7 +82,7 @@ def test_wrong_usage(gauge):
     for args in (["--nonsense"], ["argument"], ["--root"]):
         done = gauge(*args)
         assert done.returncode == 2, args
-        assert "og-gauge --help shows the options" in done.stderr
+        assert "og-gauge --help tells the options" in done.stderr
         assert done.stdout == ""
     assert gauge("--help").returncode == 0
 

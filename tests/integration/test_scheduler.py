@@ -287,6 +287,64 @@ def test_a_turned_away_id_may_come_again(fleet):
     wait_for("the record", lambda: fleet.record(job).get("state") == "done", 5)
 
 
+def test_a_turned_away_plain_id_may_come_again(fleet):
+    fleet.scheduler()
+    producer = fleet.producer()
+    time.sleep(4.2)  # the grace of a new leader
+    job = producer.submit(tier="small")
+    assert producer.wait(job).state == "no_capacity"
+    wait_for("the record", lambda: fleet.record(job).get("state") == "no_capacity", 5)
+    worker = fleet.worker()
+    wait_for("the worker", lambda: producer.ask("tiers")["tiers"][0]["workers"] == 1)
+    producer.submit(job=job, tier="small")
+    worker.finish(job)
+    wait_for("the record", lambda: fleet.record(job).get("state") == "done", 5)
+    assert "refused" not in fleet.record(job)
+    assert producer.ask("result", id=job)["result"] == {"text": '{"prompt":"hello"}'}
+
+
+def test_an_id_whose_record_was_lost_is_told_so(fleet):
+    fleet.scheduler()
+    worker, producer = fleet.worker(), fleet.producer()
+    job = producer.submit(tier="small")
+    worker.finish(job)
+    producer.wait(job, "done")
+    wait_for("the record", lambda: fleet.record(job).get("state") == "done", 5)
+    fleet.keys("FLUSHALL")
+    again = fleet.producer()
+    again.submit(job=job, tier="small")
+    told = again.wait(job, "result")
+    assert (told.state, told.headers["og-error"]) == ("failed", "result_gone")
+
+
+def test_what_cannot_be_routed_is_refused(fleet):
+    """Headers beyond those that are read, and ids that others would take for different ones."""
+    fleet.scheduler()
+    fleet.worker(echo=True)
+    producer = fleet.producer()
+    many = producer.submit(tier="small", **{f"foreign_{n}": 1 for n in range(45)})
+    done = producer.wait(many)
+    assert done.state == "failed" and "more than 40 headers" in done.json["error"]["message"]
+    upper = producer.submit(job=str(uuid.uuid4()).upper(), tier="small")
+    letters = []
+    wait_for("both as dead letters", lambda: letters.extend(dead_letters(fleet)) or len(letters) == 2)
+    assert {p.message_id for p, _ in letters} == {many, upper}
+
+
+def test_a_question_that_cannot_be_read_is_answered(fleet):
+    fleet.scheduler()
+    producer = fleet.producer()
+
+    def ask(**headers):
+        question = str(uuid.uuid4())
+        properties = {"type": "rpc_request", "message_id": question, "reply_to": producer.reply, "headers": headers}
+        producer.do(lambda: producer.publish("og.rpc", "rpc", b"{}", **properties))
+        return producer.wait(question, "rpc").json["error"]["type"]
+
+    assert ask(**{"og-version": "9.0", "og-verb": "peers"}) == "unknown_version"
+    assert ask() == "invalid_request"
+
+
 def test_a_forged_or_second_done_changes_nothing(fleet):
     scheduler = fleet.scheduler("one", "scheduler.lookahead_percent=0")
     worker, producer = fleet.worker(slots=1), fleet.producer()

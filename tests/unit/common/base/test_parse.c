@@ -214,9 +214,9 @@ Test(parse, a_uuid_has_one_form)
 	static const char *const bad[] = {"", "6ba7b810-9dad-11d1-80b4-00c04fd430c",
 		"6ba7b810-9dad-11d1-80b4-00c04fd430c8 ", "6ba7b8109dad11d180b400c04fd430c8",
 		"6ba7b810-9dad-11d1-80b4-00c04fd430cg", "6ba7b810.9dad-11d1-80b4-00c04fd430c8",
-		"{6ba7b810-9dad-11d1-80b4-00c04fd430c8}"};
+		"{6ba7b810-9dad-11d1-80b4-00c04fd430c8}", "6BA7B810-9DAD-11D1-80B4-00C04FD430C8"};
 
-	cr_expect(og_uuid_valid("6BA7B810-9DAD-11D1-80B4-00C04FD430C8"));
+	cr_expect(og_uuid_valid("6ba7b810-9dad-11d1-80b4-00c04fd430c8"));
 	cr_expect(og_uuid_valid("00000000-0000-0000-0000-000000000000"));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		cr_expect_not(og_uuid_valid(bad[i]), "%s", bad[i]);

@@ -231,7 +231,7 @@ Test(envelope, properties_have_a_shape)
 	struct og_message m = good(OG_T_REQUEST);
 
 	m.message_id = "1";
-	cr_expect_str_eq(refused(&m), "message_id '1' is not a UUID");
+	cr_expect_str_eq(refused(&m), "message_id '1' is not a UUID in lower case");
 	m = good(OG_T_REQUEST);
 	m.reply_to = "amq.rabbitmq.reply-to";
 	cr_expect_str_eq(refused(&m), "reply_to is not <user>~<32 hex digits>");
