@@ -73,6 +73,17 @@ void og_display_chunk(struct og_display *d, const struct og_envelope *e, const v
 	show(d, &out);
 }
 
+/* An answer that stops in the middle of a sentence looks like a whole one. */
+static void tell_cut(struct og_display *d, const json_t *result)
+{
+	const json_t *choices = json_object_get(json_object_get(result, "response"), "choices");
+	const char *why = json_string_value(json_object_get(json_array_get(choices, 0), "finish_reason"));
+
+	if (why && !strcmp(why, "length"))
+		og_screen_note(d->screen, "the answer is cut off: it has as many tokens as it may have "
+					  "(--max-tokens, or what the engine's context holds)");
+}
+
 bool og_display_end(
 	struct og_display *d, enum og_state state, const json_t *result, const struct og_envelope *e, enum og_exit *ret)
 {
@@ -91,6 +102,8 @@ bool og_display_end(
 	}
 	og_screen_settle(d->screen);
 	*ret = og_answer_end(d->screen, d->json, d->id, state, result);
+	if (state == OG_STATE_DONE && !d->json)
+		tell_cut(d, result);
 	if (d->screen->gone) {
 		*ret = OG_EXIT_INTERNAL;
 		if (state == OG_STATE_DONE)

@@ -9,7 +9,7 @@ static const struct {
 } exits[] = {
 	{OG_EXIT_ANSWERED, "answered", "the answer was printed; the verb did what it says"},
 	{OG_EXIT_INTERNAL, "internal", "og itself failed, or stdout was closed"},
-	{OG_EXIT_USAGE, "usage", "wrong options, arguments or settings; an empty, too large or broken prompt"},
+	{OG_EXIT_USAGE, "usage", "wrong options, arguments or settings; an empty or broken prompt, one above 8 MiB"},
 	{OG_EXIT_FAILED, "failed", "the job failed, or was given up as dead; the reason is on stderr"},
 	{OG_EXIT_EXPIRED, "expired", "its deadline passed, or --timeout of `og prompt`"},
 	{OG_EXIT_CANCELLED, "cancelled", "by Ctrl-C, or by `og cancel`"},

@@ -121,12 +121,20 @@ static void cut(char *text, size_t width)
 	}
 }
 
+/* Where answer and progress share a terminal, what stands in the answer's last line is not drawn over. */
+static void leave_answer(struct og_screen *s)
+{
+	if (s->out_tty && s->err_tty && s->line_open)
+		og_screen_answer_end(s);
+}
+
 static void draw(struct og_screen *s)
 {
 	const char *frame = s->utf8 ? ROUND[s->frame % OG_COUNT(ROUND)] : PLAIN[s->frame % OG_COUNT(PLAIN)];
 	og_autofree char *text = og_strdup(og_buf_str(&s->status));
 	og_autofree char *line = NULL;
 
+	leave_answer(s);
 	cut(text, columns() - 3);
 	line = og_printf(WIPE "%s %s", frame, text);
 	og_write_all(STDERR_FILENO, line, strlen(line));
@@ -157,6 +165,7 @@ static void line(struct og_screen *s, const char *text)
 {
 	og_autofree char *whole = og_printf("og: %s\n", text);
 
+	leave_answer(s);
 	wipe(s);
 	og_write_all(STDERR_FILENO, whole, strlen(whole));
 }

@@ -4,7 +4,8 @@
 #
 #   scripts/run-poc.sh [--check | --keep]
 #
-# --check prints the cluster id and what the scenario needs, and starts nothing; --keep leaves the network running afterwards.
+# --check prints the cluster id and what the scenario needs, and starts nothing; --keep leaves the three nodes running afterwards. Without
+# it they go again: with everything else where nothing ran before.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,36 +39,60 @@ for program in curl gcc cmake rabbitmq-server redis-server python3; do
 done
 [ "${1:-}" != --check ] || exit 0
 
-was_running=0
+was_running=0 joined=()
+declare -A skip=() # bytes of a node's log that an earlier run wrote
 [ ! -S "$root/run/supervisor.sock" ] || was_running=1
 finish() {
-	if [ $keep = 0 ] && [ $was_running = 0 ] && [ -x "$root/bin/og" ]; then "$root/bin/og" stop >&2 || true; fi
+	[ $keep = 0 ] && [ -x "$root/bin/og" ] || return 0
+	if [ $was_running = 0 ]; then
+		"$root/bin/og" stop >&2 || true
+		return
+	fi
+	local node
+	for node in "${joined[@]}"; do NODE_NAME=$node "$root/bin/og" disconnect "$cluster" >&2 || true; done
 }
 trap finish EXIT
 
-# logged NODE TEXT: waits until the node's log holds the text, and shows the line.
+# join NODE SERVES: a node that was there before stays afterwards.
+join() {
+	if [ ! -e "$root/services/30-worker-${1,,}.ini" ]; then
+		joined=("$1" "${joined[@]}")
+		skip[$1]=$(stat -c %s "$root/logs/worker-${1,,}.log" 2>/dev/null || echo 0)
+	fi
+	NODE_NAME=$1 POC_SERVE=$2 "$here/install.sh"
+}
+
+# logged NODE -F|-E TEXT: waits until the node's log holds the text (or the expression), and shows the line.
 logged() {
 	local log=$root/logs/worker-${1,,}.log end=$((SECONDS + 30)) line
-	until line=$(grep -F -m1 -- "$2" "$log" 2>/dev/null); do
-		[ $SECONDS -lt $end ] || die "$1 did not log '$2' within 30 s; its log is $log"
+	until line=$(tail -c "+$((${skip[$1]:-0} + 1))" "$log" 2>/dev/null | grep "$2" -m1 -- "$3"); do
+		[ $SECONDS -lt $end ] || die "$1 did not log '$3' within 30 s; its log is $log"
 		sleep 0.2
 	done
 	say "  $1: $line"
 }
 
+# sees NODE NAME…: waits until a list of peers in the node's log holds these names, others or not, and shows it.
+sees() {
+	local node=$1 pattern='Peers: \[' name
+	shift
+	for name in "$@"; do pattern+="([^]]*, )?$name"; done
+	logged "$node" -E "${pattern}[],]"
+}
+
 say "NodeA joins and serves"
-NODE_NAME=NodeA POC_SERVE=1 "$here/install.sh"
-logged NodeA "Joined cluster $cluster"
-logged NodeA "Listening for peers"
+join NodeA 1
+logged NodeA -F "Joined cluster $cluster"
+logged NodeA -F "Listening for peers"
 
 say "NodeB joins and sees NodeA"
-NODE_NAME=NodeB POC_SERVE=1 "$here/install.sh"
-logged NodeB "Peers: [NodeA]"
-logged NodeA "Peers: [NodeB]"
+join NodeB 1
+sees NodeB NodeA
+sees NodeA NodeB
 
 say "NodeC joins, sees both, and asks"
-NODE_NAME=NodeC POC_SERVE=0 "$here/install.sh"
-logged NodeC "Peers: [NodeA, NodeB]"
+join NodeC 0
+sees NodeC NodeA NodeB
 id=$(cat /proc/sys/kernel/random/uuid)
 say "  NodeC asks: $question"
 answer=$(NODE_NAME=NodeC "$root/bin/og" prompt --request-id "$id" "$question")
@@ -75,7 +100,7 @@ answer=$(NODE_NAME=NodeC "$root/bin/og" prompt --request-id "$id" "$question")
 job=$("$root/bin/og" job "$id" --json)
 node=$(printf '%s' "$job" | sed -n 's/.*"node_name": *"\([^"]*\)".*/\1/p' | head -n1)
 case $node in
-NodeA | NodeB) say "  answered by $node: $answer" ;;
-*) die "the job was answered by '$node', not by NodeA or NodeB" ;;
+'' | NodeC) die "the job was answered by '$node', not by another node" ;;
+*) say "  answered by $node: $answer" ;;
 esac
 say "done: one prompt, one answer, from another node"

@@ -113,10 +113,22 @@ def test_stop_and_start(node, answered):
     assert node.og("result", job).stdout == before, "Redis kept it over its restart"
 
 
+def members(node):
+    return {peer["name"] for peer in node.og_json("peers")["peers"]}
+
+
 def test_three_nodes_scenario(node, answered):
-    done = node.run(REPO / "scripts/run-poc.sh", "--keep", timeout=300)
+    done = node.run(REPO / "scripts/run-poc.sh", timeout=300)
     for text in ("Joined cluster gatewayai-poc", "Peers: [NodeA]", "Peers: [NodeB]", "Peers: [NodeA, NodeB]", "done: one prompt"):
         assert text in done.stdout
+    wait_for("only the node that was there before", lambda: members(node) == {"NodeA"}, 30)
+
+
+def test_three_nodes_scenario_beside_other_nodes(node, answered):
+    node.install(NODE_NAME="Home", POC_SERVE="1")
+    done = node.run(REPO / "scripts/run-poc.sh", "--keep", timeout=300)
+    assert "done: one prompt" in done.stdout
+    assert members(node) == {"Home", "NodeA", "NodeB", "NodeC"}
 
 
 def test_uninstall_leaves_nothing(node, answered):

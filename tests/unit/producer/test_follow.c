@@ -159,6 +159,7 @@ static int64_t connect_ms = NEVER_MS, lost_ms = NEVER_MS;
 static struct og_follow_job job = {.id = ID, .body = "{}", .body_len = 2, .stream = true};
 static bool earlier; /* the job is not ours */
 static bool deaf;
+static bool loud; /* notes are told, too */
 
 static enum og_exit follow(void)
 {
@@ -173,7 +174,7 @@ static enum og_exit follow(void)
 	enum og_exit exit;
 
 	job.request = earlier ? NULL : &e;
-	og_screen_init(&screen, true);
+	og_screen_init(&screen, !loud);
 	exit = og_follow(&loop, &config, &job, &times, &screen);
 	og_screen_done(&screen);
 	return exit;
@@ -211,6 +212,24 @@ Test(follow, an_answer_comes_and_ends_with_a_newline)
 	cr_assert_stdout_eq_str("Two and two is four.\n");
 	cr_assert_eq(requests, 1);
 	cr_assert_eq(questions, 0, "a job that goes well needs no question");
+}
+
+static void script_cut_off(const struct og_envelope *e)
+{
+	(void)e;
+	tell(reply, "done", (struct og_envelope){.type = OG_T_RESPONSE, .attempt = 1, .state = "done"},
+		"{\"response\":{\"choices\":[{\"message\":{\"content\":\"There was "
+	        "a\"},\"finish_reason\":\"length\"}]}}");
+}
+
+Test(follow, an_answer_that_was_cut_off_is_not_passed_for_a_whole_one)
+{
+	serve();
+	on_request = script_cut_off;
+	loud = true;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("There was a\n");
+	cr_assert(strstr(said(), "cut off"));
 }
 
 static void script_gap(const struct og_envelope *e)
