@@ -70,8 +70,7 @@ const struct og_config_row og_settings_rows[] = {
 	{"scheduler", "result_max_bytes", OG_CONFIG_BYTES, AT(result_max_bytes), "256MiB", MIB, TIB, NULL,
 		"Of all results kept; the oldest go first."},
 	{"scheduler", "no_capacity_after", OG_CONFIG_DURATION, AT(no_capacity_after_ms), "30s", SECOND, HOUR, NULL,
-		"A job for a tier whose workers were not heard for so long is refused (one that waits already is given "
-                "10 min)."},
+		"A job for a tier that nobody served for so long is refused; one that waits gets 10 min."},
 	{"scheduler", "lookahead_percent", OG_CONFIG_INT, AT(lookahead_percent), "25", 0, 1000, NULL,
 		"Of a tier's slots, placed beyond them to hide the round trip."},
 	{"scheduler", "waiting_max_bytes", OG_CONFIG_BYTES, AT(waiting_max_bytes), "1GiB", MIB, TIB, NULL,

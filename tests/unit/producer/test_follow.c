@@ -218,8 +218,8 @@ static void script_cut_off(const struct og_envelope *e)
 {
 	(void)e;
 	tell(reply, "done", (struct og_envelope){.type = OG_T_RESPONSE, .attempt = 1, .state = "done"},
-		"{\"response\":{\"choices\":[{\"message\":{\"content\":\"There was "
-	        "a\"},\"finish_reason\":\"length\"}]}}");
+		"{\"response\":{\"choices\":[{\"finish_reason\":\"length\","
+		"\"message\":{\"content\":\"There was a\"}}]}}");
 }
 
 Test(follow, an_answer_that_was_cut_off_is_not_passed_for_a_whole_one)
