@@ -39,7 +39,6 @@ void og_follow_finish(struct og_follow *f, enum og_exit exit)
 	og_session_close(f->session, on_session_closed, f);
 }
 
-/* Asks the scheduler; what cannot be sent now is asked again by the timers. */
 void og_follow_ask(struct og_follow *f, const char *verb, char id[static OG_ID_LEN + 1])
 {
 	if (f->up)

@@ -65,7 +65,7 @@ join() {
 # logged NODE -F|-E TEXT: waits until the node's log holds the text (or the expression), and shows the line.
 logged() {
 	local log=$root/logs/worker-${1,,}.log end=$((SECONDS + 30)) line
-	until line=$(tail -c "+$((${skip[$1]:-0} + 1))" "$log" 2>/dev/null | grep "$2" -m1 -- "$3"); do
+	until line=$(grep "$2" -m1 -- "$3" < <(tail -c "+$((${skip[$1]:-0} + 1))" "$log" 2>/dev/null)); do
 		[ $SECONDS -lt $end ] || die "$1 did not log '$3' within 30 s; its log is $log"
 		sleep 0.2
 	done

@@ -9,8 +9,9 @@
 
 /* Decodes the property flags and what follows them. `bytes` is changed: strings are terminated in place, so it must
  * have one writable byte after its end, and live as long as the message. Values that og_message has no room for
- * (floats, tables, arrays, headers beyond OG_MESSAGE_HEADERS_MAX, see headers_cut) are skipped, never entered: a stranger may have
- * nested them a thousand deep. *ret_ticket is the number in app_id, 0 where there is none. INVALID: not a header. */
+ * (floats, tables, arrays, headers beyond OG_MESSAGE_HEADERS_MAX, see headers_cut) are skipped, never entered: a
+ * stranger may have nested them a thousand deep. *ret_ticket is the number in app_id, 0 where there is none. INVALID:
+ * not a header. */
 int og_header_decode(char *bytes, size_t len, struct og_message *m, uint64_t *ret_ticket, struct og_error *err);
 
 /* INVALID: longer than AMQP's short strings may be. NULL is fine. */

@@ -30,8 +30,10 @@ static enum og_exit leave(struct og_cli *c, const struct og_membership *m)
 		return OG_EXIT_INTERNAL;
 	}
 	if (reload(c, &err) < 0) {
-		rename(aside, m->path);
-		og_fail_in(&err, "still connected to %s", m->cluster);
+		if (rename(aside, m->path) == 0)
+			og_fail_in(&err, "still connected to %s", m->cluster);
+		else
+			og_fail_in(&err, "%s could not be put back as %s", aside, m->path);
 		return og_cli_fail(c, og_node_exit(&err), &err);
 	}
 	unlink(aside);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/presence.h"
 
 /* One context for all: setting the key up once costs a third of making it anew for each lease. */
 struct og_lease {
@@ -77,5 +78,5 @@ bool og_lease_fits(struct og_lease *l, const char *id, int64_t attempt, int64_t 
 
 bool og_lease_fits_short(struct og_lease *l, const char *id, int64_t attempt, int64_t epoch, const char *lease)
 {
-	return fits(l, id, attempt, epoch, lease, OG_LEASE_SHORT);
+	return fits(l, id, attempt, epoch, lease, OG_PRESENCE_LEASE);
 }

@@ -7,8 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OG_LEASE_HEX   64
-#define OG_LEASE_SHORT 16 /* the first digits of it, which a heartbeat shows for each run */
+#define OG_LEASE_HEX 64
 
 struct og_lease;
 
@@ -17,6 +16,7 @@ void og_lease_free(struct og_lease *l);
 void og_lease_make(
 	struct og_lease *l, const char *id, int64_t attempt, int64_t epoch, char ret[static OG_LEASE_HEX + 1]);
 bool og_lease_fits(struct og_lease *l, const char *id, int64_t attempt, int64_t epoch, const char *lease);
+/* The first OG_PRESENCE_LEASE digits of it, which a heartbeat shows for each run. */
 bool og_lease_fits_short(struct og_lease *l, const char *id, int64_t attempt, int64_t epoch, const char *lease);
 
 #endif

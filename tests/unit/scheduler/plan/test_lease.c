@@ -3,6 +3,8 @@
 
 #include "plan/lease.h"
 
+#include "model/presence.h"
+
 TestSuite(lease, .timeout = 60);
 
 #define ID "0b1f9a52-7a5e-4a3b-9c1d-2f3e4a5b6c7d"
@@ -44,7 +46,7 @@ Test(lease, its_first_digits_tell_a_run)
 
 	og_lease_make(l, ID, 1, 7, lease);
 	cr_expect_not(og_lease_fits_short(l, ID, 1, 7, lease), "a heartbeat never shows the whole");
-	lease[OG_LEASE_SHORT] = '\0';
+	lease[OG_PRESENCE_LEASE] = '\0';
 	cr_expect(og_lease_fits_short(l, ID, 1, 7, lease));
 	cr_expect_not(og_lease_fits_short(l, ID, 2, 7, lease));
 	cr_expect_not(og_lease_fits_short(l, ID, 1, 7, ""));
