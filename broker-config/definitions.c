@@ -21,6 +21,7 @@ static const struct {
 	{OG_ROLE_GATEWAY, "gateway"},
 	{OG_ROLE_WORKER, "worker-local"},
 	{OG_ROLE_PRODUCER, "producer-local"},
+	{OG_ROLE_OPERATOR, "operator"},
 };
 
 static int check_version(const json_t *definitions, const char *url, struct og_error *err)

@@ -37,8 +37,12 @@ static json_t *arguments_of(const struct og_queue_args *a)
 		json_object_set_new(args, "x-overflow", json_string("reject-publish"));
 	set_number(args, "x-delivery-limit", a->delivery_limit);
 	if (a->dead_letter) {
-		json_object_set_new(args, "x-dead-letter-exchange", json_string(OG_X_DEAD));
-		json_object_set_new(args, "x-dead-letter-routing-key", json_string(OG_K_DEAD));
+		bool retry = a->dead_letter == OG_DEAD_TO_RETRY;
+
+		json_object_set_new(args, "x-dead-letter-exchange", json_string(retry ? OG_X_RETRY : OG_X_DEAD));
+		json_object_set_new(args, "x-dead-letter-routing-key", json_string(retry ? OG_K_RETRY : OG_K_DEAD));
+		if (retry)
+			json_object_set_new(args, "x-dead-letter-strategy", json_string("at-least-once"));
 	}
 	set_number(args, "x-message-ttl", a->message_ttl_ms);
 	set_number(args, "x-expires", a->expires_ms);

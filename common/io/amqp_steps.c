@@ -80,6 +80,14 @@ static void send_queue(struct og_rabbit *c, const struct og_queue *q)
 	if (a->reject_publish)
 		add_text(&args, "x-overflow", "reject-publish");
 	add_number(&args, "x-delivery-limit", a->delivery_limit);
+	if (a->dead_letter) {
+		bool retry = a->dead_letter == OG_DEAD_TO_RETRY;
+
+		add_text(&args, "x-dead-letter-exchange", retry ? OG_X_RETRY : OG_X_DEAD);
+		add_text(&args, "x-dead-letter-routing-key", retry ? OG_K_RETRY : OG_K_DEAD);
+		if (retry)
+			add_text(&args, "x-dead-letter-strategy", "at-least-once");
+	}
 	add_number(&args, "x-message-ttl", a->message_ttl_ms);
 	add_number(&args, "x-expires", a->expires_ms);
 	if (a->single_active_consumer)

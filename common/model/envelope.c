@@ -16,6 +16,7 @@
 
 #define NAME_LEN   (OG_NAME_MAX - 1)
 #define WORKER_LEN (3 * OG_NAME_MAX - 1)    /* "<node name>/<tier>/<n>" */
+#define NODES_LEN  1023                     /* of ids of nodes */
 #define TIME_MAX   INT64_C(253402300799999) /* ms: the end of the year 9999 */
 #define COUNT_MAX  INT64_C(1000000000000)
 
@@ -29,6 +30,8 @@ enum {
 	RPC = 1 << 5,
 	RPC_REPLY = 1 << 6,
 	CANCEL = 1 << 7,
+	ATTACH = 1 << 8,
+	ALONE = 1 << 9,
 	JOB = REQUEST | CHUNK | RESPONSE | PLACED | STARTED,
 };
 
@@ -44,9 +47,11 @@ static const struct {
 	{OG_T_RPC, RPC},
 	{OG_T_RPC_REPLY, RPC_REPLY},
 	{OG_T_CANCEL, CANCEL},
+	{OG_T_ATTACH, ATTACH},
+	{OG_T_ALONE, ALONE},
 };
 
-enum kind { TEXT, CLASS, STATE, LEASE, ERROR_TYPE, NUMBER };
+enum kind { TEXT, WORDS, CLASS, STATE, LEASE, ERROR_TYPE, NUMBER };
 
 struct row {
 	const char *name;
@@ -69,9 +74,9 @@ static const struct row rows[] = {
 	{"og-class", CLASS, AT(class_name), 0, 0, 0, false},
 	{"og-deadline", NUMBER, AT(deadline_ms), 0, TIME_MAX, 0, false},
 	{"og-accepted", NUMBER, AT(accepted_ms), 0, TIME_MAX, 0, false},
-	{"og-attempt", NUMBER, AT(attempt), 1, 1000000, CHUNK | STARTED, false},
+	{"og-attempt", NUMBER, AT(attempt), 1, 1000000, CHUNK | STARTED | ALONE, false},
 	{"og-run", NUMBER, AT(run), 0, 1000000, 0, false},
-	{"og-lease", LEASE, AT(lease), 0, 0, 0, false},
+	{"og-lease", LEASE, AT(lease), 0, 0, ALONE, false},
 	{"og-epoch", NUMBER, AT(epoch), 0, TIME_MAX, 0, false},
 	{"og-stream", NUMBER, AT(stream), 0, 1, 0, false},
 	{"og-progress", NUMBER, AT(progress), 0, 1, 0, false},
@@ -91,6 +96,13 @@ static const struct row rows[] = {
 	{"og-ahead", NUMBER, AT(ahead), 0, COUNT_MAX, 0, false},
 	{"og-max-tokens", NUMBER, AT(max_tokens), 0, COUNT_MAX, 0, false},
 	{"og-verb", TEXT, AT(verb), 1, 31, RPC, false},
+	{"og-session", TEXT, AT(session), 1, NAME_LEN, 0, false},
+	{"og-avoid", TEXT, AT(avoid), 1, NODES_LEN, 0, false},
+	{"og-tried", TEXT, AT(tried), 1, NODES_LEN, 0, false},
+	{"og-reason", WORDS, AT(reason), 1, 1023, 0, false},
+	{"og-suspect", NUMBER, AT(suspect), 0, 1, 0, false},
+	{"og-deaths", NUMBER, AT(deaths), 0, 1000000, 0, false},
+	{"og-not-before", NUMBER, AT(not_before_ms), 0, TIME_MAX, 0, false},
 	{"x-delivery-count", NUMBER, AT(delivery_count), 0, COUNT_MAX, 0, true},
 };
 
@@ -160,6 +172,10 @@ static int check_header(const struct row *row, const struct og_header *h, struct
 		if (strspn(h->text, "abcdefghijklmnopqrstuvwxyz_") != strlen(h->text))
 			return og_fail(err, OG_INVALID, "%s is not a name in lower case", row->name);
 		return check_text(row->name, h->text, row->max, err);
+	case WORDS: /* for people: whoever shows them quotes them */
+		if (strlen(h->text) > (size_t)row->max)
+			return og_fail(err, OG_INVALID, "%s is longer than %" PRId64 " bytes", row->name, row->max);
+		return 0;
 	case TEXT:
 	case NUMBER:
 		break;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OG_MESSAGE_HEADERS_MAX 40
+#define OG_MESSAGE_HEADERS_MAX 48
 #define OG_BODY_MAX            (8u * 1024 * 1024) /* bytes; above it an answer or a prompt is `too_large` */
 #define OG_HEADERS_BYTES_MAX   (32u * 1024)       /* of what a client sends: the wire takes 64 KiB with ours added */
 

@@ -80,9 +80,21 @@ unsigned og_lane_of(const char *tenant)
 	return hash % OG_LANES;
 }
 
+const struct og_delay og_delays[OG_DELAYS] = {{"1s", 1000}, {"5s", 5000}, {"30s", 30000}};
+
 void og_queue_reply(const char *reply, char ret[static OG_KEY_MAX])
 {
 	compose(ret, "og.reply.%s", reply);
+}
+
+void og_queue_node(const char *user, const char *worker_key, char ret[static OG_KEY_MAX])
+{
+	compose(ret, "og.node.%s~%s", user, worker_key);
+}
+
+void og_key_node(const char *user, const char *worker_key, char ret[static OG_KEY_MAX])
+{
+	compose(ret, "node.%s~%s", user, worker_key);
 }
 
 void og_queue_control(const char *user, const char *id, char ret[static OG_KEY_MAX])

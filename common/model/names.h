@@ -18,14 +18,18 @@
 #define OG_X_CONTROL  "og.control"  /* topic:   scheduler → workers */
 #define OG_X_PRESENCE "og.presence" /* fanout:  workers → every scheduler */
 #define OG_X_RPC      "og.rpc"      /* direct:  anyone → the leading scheduler */
-#define OG_X_LATER    "og.later"    /* direct:  scheduler → og.state.later */
-#define OG_X_DEAD     "og.dead"     /* direct:  scheduler, workers → og.dead */
+#define OG_X_RETRY    "og.retry"    /* direct:  workers → og.retry */
+#define OG_X_LATER    "og.later"    /* direct:  scheduler → og.state.later, og.hold, og.delay.* */
+#define OG_X_DEAD     "og.dead"     /* direct:  broker, workers, scheduler → og.dead.intake; scheduler → og.dead */
 
 /* queues */
 #define OG_Q_INTAKE      "og.jobs.intake"
 #define OG_Q_STATE       "og.state"
 #define OG_Q_STATE_LATER "og.state.later"
-#define OG_Q_DEAD        "og.dead"
+#define OG_Q_RETRY       "og.retry"       /* what workers hand back, and what was delayed */
+#define OG_Q_HOLD        "og.hold"        /* submits whose id cannot be checked yet */
+#define OG_Q_DEAD_INTAKE "og.dead.intake" /* what has died; its submitter is told, then it is kept */
+#define OG_Q_DEAD        "og.dead"        /* what is kept of it, for people */
 #define OG_Q_RPC         "og.rpc"
 #define OG_Q_LEADER      "og.leader" /* exclusive: who holds it leads */
 
@@ -33,7 +37,10 @@
 #define OG_K_INTAKE "job"
 #define OG_K_RPC    "rpc"
 #define OG_K_LATER  "later"
-#define OG_K_DEAD   "dead"
+#define OG_K_RETRY  "retry"
+#define OG_K_HOLD   "hold"
+#define OG_K_DEAD   "dead" /* to og.dead.intake */
+#define OG_K_KEPT   "kept" /* to og.dead */
 
 /* message types (AMQP `type`) */
 #define OG_T_REQUEST    "inference_request"  /* og.jobs, og.wait, og.work */
@@ -42,12 +49,27 @@
 #define OG_T_PLACED     "placed"             /* <reply>.placed, to those who ask for progress */
 #define OG_T_STARTED    "started"            /* <reply>.started, likewise */
 #define OG_T_PRESENCE   "presence"
-#define OG_T_CANCEL     "cancel"     /* control: message_id is the job */
+#define OG_T_CANCEL     "cancel"  /* control: message_id is the job */
+#define OG_T_ATTACH     "attach"  /* control: message_id is the job, reply_to where its chunks from og-seq on go too */
+#define OG_T_PAUSE      "pause"   /* control: take nothing from the tier's queue until og-not-before (0: resume) */
+#define OG_T_RESUME     "resume"  /* control */
+#define OG_T_DRAIN      "drain"   /* control, key node.<id>: take nothing at all, end what runs */
+#define OG_T_UNDRAIN    "undrain" /* control, likewise */
+#define OG_T_NODE_QUEUE "node_queue" /* control: the worker's own queue is there, and may be read */
+#define OG_T_ALONE      "alone"      /* og.retry: a suspect begins to run, with nothing beside it */
 #define OG_T_MEMBERSHIP "membership" /* control, key "all": who is in the cluster */
 #define OG_T_RPC        "rpc_request"
 #define OG_T_RPC_REPLY  "rpc_reply" /* <reply>.rpc */
 
-#define OG_LANES 8 /* K: tenants are hashed over so many lanes a tier and class */
+/* The delays of what is tried again: a queue each, og.delay.<name>, key delay.<name> on og.later. */
+struct og_delay {
+	const char *name;
+	int64_t ms;
+};
+extern const struct og_delay og_delays[]; /* shortest first */
+#define OG_DELAYS 3
+
+#define OG_LANES 8 /* K: lanes a tier and class; a tenant keeps to one of them while it waits there */
 
 #define OG_NAME_MAX     128 /* bytes of a tier, worker, node or user name, NUL included */
 #define OG_KEY_MAX      256 /* bytes of a routing key or queue name, NUL included */
@@ -66,6 +88,9 @@ void og_queue_lane(const char *tier_key, enum og_class c, unsigned k, char ret[s
 void og_key_lane(const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]);
 unsigned og_lane_of(const char *tenant);                             /* FNV-1a mod OG_LANES */
 void og_queue_reply(const char *reply, char ret[static OG_KEY_MAX]); /* og.reply.<reply> */
+/* og.node.<user>~<worker key>, and its key node.<user>~<worker key> on og.work: a worker's own queue */
+void og_queue_node(const char *user, const char *worker_key, char ret[static OG_KEY_MAX]);
+void og_key_node(const char *user, const char *worker_key, char ret[static OG_KEY_MAX]);
 /* og.control.<user>~<id>, og.presence.<user>~<id>; the id is any key-formed name */
 void og_queue_control(const char *user, const char *id, char ret[static OG_KEY_MAX]);
 void og_queue_presence(const char *user, const char *id, char ret[static OG_KEY_MAX]);

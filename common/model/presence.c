@@ -32,6 +32,8 @@ static const struct og_json_row presence_rows[] = {
 	{P(started_ms), TIME},
 	{P(draining), FLAG},
 	{P(leaving), FLAG},
+	{P(paused), OG_JSON_BOOL, false, 0, 1},
+	{P(node_queue), OG_JSON_BOOL, false, 0, 1},
 };
 
 #define R(field) OG_JSON_AT(struct og_presence_run, field)

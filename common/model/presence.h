@@ -35,6 +35,8 @@ struct og_presence {
 	double tokens_per_s;             /* moving average of what one slot gives; 0: not known */
 	int64_t started_ms;              /* wall clock */
 	bool draining, leaving;          /* leaving: the last word of an orderly stop */
+	bool paused;                     /* it was told to take nothing from its tier's queue for now */
+	bool node_queue;                 /* it reads its own queue too */
 	struct og_presence_run *running; /* n_running of them, owned */
 	size_t n_running;
 };

@@ -75,6 +75,16 @@ const struct og_config_row og_settings_rows[] = {
 		"Of a tier's slots, placed beyond them to hide the round trip."},
 	{"scheduler", "waiting_max_bytes", OG_CONFIG_BYTES, AT(waiting_max_bytes), "1GiB", MIB, TIB, NULL,
 		"Of all that waits; keep it well below the broker's memory and disk alarms."},
+	{"scheduler", "max_attempts", OG_CONFIG_INT, AT(max_attempts), "3", 1, 100, NULL,
+		"How often a job is tried; then it is a dead letter."},
+	{"scheduler", "orphan_grace", OG_CONFIG_DURATION, AT(orphan_grace_ms), "30s", SECOND, HOUR, NULL,
+		"A submitter that is gone for so long has its jobs cancelled, unless it detached them."},
+	{"scheduler", "ageing", OG_CONFIG_DURATION, AT(ageing_ms), "60s", SECOND, DAY, NULL,
+		"What has waited for so long gets an eighth of its tier's placements, whatever its class."},
+	{"scheduler", "affinity_wait", OG_CONFIG_DURATION, AT(affinity_wait_ms), "250ms", 0, 60 * SECOND, NULL,
+		"How long a session's next prompt waits for the worker that has its cache."},
+	{"scheduler", "tenants", OG_CONFIG_STRING, AT(tenants), "tenants.ini", 0, 0, NULL,
+		"File of the tenants' weights and limits; where it does not exist all are equal and unlimited."},
 	{"scheduler", "intake_max_jobs", OG_CONFIG_INT, AT(limits.intake_max_jobs), "10000", 1, 100000000, NULL,
 		"In the intake queue."},
 	{"scheduler", "intake_max_bytes", OG_CONFIG_BYTES, AT(limits.intake_max_bytes), "256MiB", MIB, TIB, NULL,
@@ -86,7 +96,10 @@ const struct og_config_row og_settings_rows[] = {
 	{"scheduler", "reply_max_bytes", OG_CONFIG_BYTES, AT(limits.reply_max_bytes), "64MiB", MIB, TIB, NULL,
 		"In a producer's reply queue; the oldest go first, and what is missed comes with the end."},
 	{"scheduler", "dead_max_jobs", OG_CONFIG_INT, AT(limits.dead_max_jobs), "10000", 1, 100000000, NULL,
-		"In the queue of dead letters; the oldest go first."},
+		"In the queue of dead letters; what is more waits in og.dead.intake until some are dropped or "
+                "requeued."},
+	{"scheduler", "dead_max_bytes", OG_CONFIG_BYTES, AT(limits.dead_max_bytes), "256MiB", MIB, TIB, NULL,
+		"In the queue of dead letters."},
 
 	{"worker", "tier", OG_CONFIG_STRING, AT(tier), "auto", 0, OG_NAME_MAX - 1, NULL,
 		"The tier to serve. `auto`: the best that this machine is eligible for and the engine has."},
@@ -191,8 +204,8 @@ static void make_absolute(const char *root, char **path)
 
 static void make_paths_absolute(struct og_settings *s)
 {
-	char **const paths[] = {
-		&s->catalogue, &s->broker_ca, &s->broker_cert, &s->broker_key, &s->secrets, &s->engine_key_file};
+	char **const paths[] = {&s->catalogue, &s->tenants, &s->broker_ca, &s->broker_cert, &s->broker_key, &s->secrets,
+		&s->engine_key_file};
 
 	for (size_t i = 0; i < OG_COUNT(paths); i++)
 		make_absolute(s->root, paths[i]);

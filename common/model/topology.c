@@ -3,8 +3,11 @@
  * Every quorum queue has an explicit delivery limit: without one RabbitMQ 4 takes 20, and a queue that is charged a
  * delivery at each restart of its reader would lose innocents. It is a backstop against a message that kills its
  * reader for ever, and not a way to count attempts, so it is high; and what passes it goes to og.dead, because the
- * broker drops it otherwise. og.dead itself has nowhere to go on to, and people read it by get-and-requeue, so its
- * limit is out of reach.
+ * broker drops it otherwise. og.dead itself has nowhere to go on to, and each look into it is a delivery, so its limit
+ * is out of reach. It refuses what is too much: that stays in og.dead.intake, where people see it, and nothing is lost.
+ *
+ * The delays are queues with a TTL that end in og.retry, which has no bound: a bounded one would make the broker try
+ * again minutes later.
  *
  * Permissions. The broker checks four things: `configure` (declare, delete), `write` (publish to an exchange; bind a
  * queue), `read` (consume, get, purge; bind to an exchange), and for topic exchanges the routing key of a publish
@@ -28,7 +31,7 @@
 #define RANDOM_HEX          "[0-9a-f]{32}"
 #define KEY_FORMED          "[a-z0-9_-]+"
 #define NOTHING             "^$"
-#define FIXED_QUEUES        5
+#define FIXED_QUEUES        (8 + OG_DELAYS)
 #define QUEUES_OF_A_TIER    (1 + OG_CLASSES * OG_LANES)
 
 static const struct og_exchange exchanges[] = {
@@ -39,6 +42,7 @@ static const struct og_exchange exchanges[] = {
 	{OG_X_CONTROL, OG_EXCHANGE_TOPIC},
 	{OG_X_PRESENCE, OG_EXCHANGE_FANOUT},
 	{OG_X_RPC, OG_EXCHANGE_DIRECT},
+	{OG_X_RETRY, OG_EXCHANGE_DIRECT},
 	{OG_X_LATER, OG_EXCHANGE_DIRECT},
 	{OG_X_DEAD, OG_EXCHANGE_DIRECT},
 };
@@ -58,12 +62,31 @@ static void add(struct og_topology *t, const char *name, const struct og_queue_a
 	snprintf(b->key, sizeof(b->key), "%s", key);
 }
 
+static void add_delay(struct og_topology *t, const struct og_delay *d)
+{
+	const struct og_queue_args args = {.quorum = true,
+		.delivery_limit = DELIVERY_LIMIT,
+		.reject_publish = true, /* without it the broker falls back to at-most-once, silently */
+		.dead_letter = OG_DEAD_TO_RETRY,
+		.message_ttl_ms = d->ms};
+	char name[OG_KEY_MAX], key[OG_KEY_MAX];
+
+	snprintf(name, sizeof(name), "og.delay.%s", d->name);
+	snprintf(key, sizeof(key), "delay.%s", d->name);
+	add(t, name, &args, OG_X_LATER, key);
+}
+
 static void add_fixed(struct og_topology *t, const struct og_topology_limits *limits)
 {
-	const struct og_queue_args unbounded = {.quorum = true, .delivery_limit = DELIVERY_LIMIT, .dead_letter = true};
+	const struct og_queue_args unbounded = {
+		.quorum = true, .delivery_limit = DELIVERY_LIMIT, .dead_letter = OG_DEAD_KEPT};
 	struct og_queue_args intake = unbounded;
-	const struct og_queue_args dead = {
-		.quorum = true, .delivery_limit = DELIVERY_LIMIT_DEAD, .max_length = limits->dead_max_jobs};
+	const struct og_queue_args dead = {.quorum = true,
+		.delivery_limit = DELIVERY_LIMIT_DEAD,
+		.max_length = limits->dead_max_jobs,
+		.max_length_bytes = limits->dead_max_bytes,
+		.reject_publish = true};
+	const struct og_queue_args dying = {.quorum = true, .delivery_limit = DELIVERY_LIMIT_DEAD};
 	const struct og_queue_args rpc = {.message_ttl_ms = RPC_TTL_MS, .max_length = RPC_MAX_LENGTH};
 
 	intake.max_length = limits->intake_max_jobs;
@@ -73,13 +96,19 @@ static void add_fixed(struct og_topology *t, const struct og_topology_limits *li
 	add(t, OG_Q_INTAKE, &intake, OG_X_JOBS, OG_K_INTAKE);
 	add(t, OG_Q_STATE, &unbounded, OG_X_REPLIES, "*.done");
 	add(t, OG_Q_STATE_LATER, &unbounded, OG_X_LATER, OG_K_LATER);
-	add(t, OG_Q_DEAD, &dead, OG_X_DEAD, OG_K_DEAD);
+	add(t, OG_Q_RETRY, &unbounded, OG_X_RETRY, OG_K_RETRY);
+	add(t, OG_Q_HOLD, &intake, OG_X_LATER, OG_K_HOLD);
+	for (size_t i = 0; i < OG_DELAYS; i++)
+		add_delay(t, &og_delays[i]);
+	add(t, OG_Q_DEAD_INTAKE, &dying, OG_X_DEAD, OG_K_DEAD);
+	add(t, OG_Q_DEAD, &dead, OG_X_DEAD, OG_K_KEPT);
 	add(t, OG_Q_RPC, &rpc, OG_X_RPC, OG_K_RPC);
 }
 
 static void add_tier(struct og_topology *t, const char *tier_key, const struct og_topology_limits *limits)
 {
-	const struct og_queue_args work = {.quorum = true, .delivery_limit = DELIVERY_LIMIT, .dead_letter = true};
+	const struct og_queue_args work = {
+		.quorum = true, .delivery_limit = DELIVERY_LIMIT, .dead_letter = OG_DEAD_KEPT};
 	struct og_queue_args lane = work;
 	char name[OG_KEY_MAX], key[OG_KEY_MAX];
 
@@ -141,6 +170,16 @@ void og_topology_presence_queue(const char *user, const char *id, struct og_queu
 	og_queue_presence(user, id, ret->name);
 }
 
+void og_topology_node_queue(const char *user, const char *worker_key, struct og_queue *ret, struct og_binding *binding)
+{
+	*ret = (struct og_queue){.durable = true,
+		.args = {.quorum = true, .delivery_limit = DELIVERY_LIMIT, .dead_letter = OG_DEAD_KEPT}};
+	*binding = (struct og_binding){.exchange = OG_X_WORK};
+	og_queue_node(user, worker_key, ret->name);
+	og_queue_node(user, worker_key, binding->queue);
+	og_key_node(user, worker_key, binding->key);
+}
+
 /* Not auto-delete: nobody consumes from it, and it goes with the connection that declared it. */
 void og_topology_leader_queue(struct og_queue *ret)
 {
@@ -152,6 +191,7 @@ static const char *const role_names[OG_ROLES] = {
 	[OG_ROLE_WORKER] = "worker",
 	[OG_ROLE_SCHEDULER] = "scheduler",
 	[OG_ROLE_GATEWAY] = "gateway",
+	[OG_ROLE_OPERATOR] = "operator",
 };
 
 const char *og_role_name(enum og_role r)
@@ -172,7 +212,7 @@ int og_role_of_user(const char *user)
 
 /* One row a role; %s is the user.
  *
- * producer, gateway: ask (og.jobs, og.rpc) and read the own answers, which come to reply keys that begin with the own
+ * producer, gateway, operator: ask (og.jobs, og.rpc) and read the own answers, which come to reply keys that begin with the own
  *   name. They may not write og.replies at all: with that right they could have their own queue dead-letter into it,
  *   with any routing key, and the broker does not check the topic of what it dead-letters.
  * worker: reads work, answers it, says that it lives, hears what is said to workers. It may bind no wildcard to
@@ -196,10 +236,11 @@ static const struct {
 } rights[OG_ROLES] = {
 	[OG_ROLE_PRODUCER] = CLIENT,
 	[OG_ROLE_GATEWAY] = CLIENT,
+	[OG_ROLE_OPERATOR] = CLIENT,
 	[OG_ROLE_WORKER] =
 		{
 			.configure = "^" CONTROL_QUEUE "$",
-			.write = "^(og\\.replies|og\\.presence|og\\.dead|" CONTROL_QUEUE ")$",
+			.write = "^(og\\.(replies|presence|retry|dead)|" CONTROL_QUEUE ")$",
 			.read = "^(og\\.control|" CONTROL_QUEUE "|og\\.tier\\." KEY_FORMED "|og\\.node\\.%s~" KEY_FORMED
 				")$",
 			.replies_write = "^[a-z0-9-]+~" RANDOM_HEX "\\.(started|chunk|done)$",
@@ -211,7 +252,8 @@ static const struct {
 		{
 			.configure = "^(og\\.leader|" PRESENCE_QUEUE "|" NODE_QUEUE ")$",
 			.write = "^(og\\.(wait|work|replies|control|later|dead)|" PRESENCE_QUEUE "|" NODE_QUEUE ")$",
-			.read = "^(og\\.(presence|work|jobs\\.intake|state|state\\.later|rpc)|og\\.wait\\.[a-z0-9_.-]+"
+			.read = "^(og\\.(presence|work|jobs\\.intake|state|state\\.later|rpc|retry|hold|dead|dead\\."
+                                "intake)|og\\.wait\\.[a-z0-9_.-]+"
 				"|og\\.tier\\." KEY_FORMED "|" PRESENCE_QUEUE "|" NODE_QUEUE ")$",
 			.replies_write = "^[a-z0-9-]+~" RANDOM_HEX "\\.(placed|ping|done|rpc|result)$",
 			.replies_read = NOTHING,

@@ -24,7 +24,9 @@ struct og_queue_args {
 	int64_t max_length, max_length_bytes;
 	bool reject_publish; /* overflow; else drop-head */
 	int64_t delivery_limit;
-	bool dead_letter; /* what the broker gives up on (delivery limit, reject) goes to og.dead; else it is dropped */
+	/* Where what the broker gives up on (delivery limit, reject, TTL) goes. TO_RETRY is of the delays: the broker
+	 * waits there for the confirm of where it goes (at-least-once). */
+	enum { OG_DEAD_DROPPED, OG_DEAD_KEPT, OG_DEAD_TO_RETRY } dead_letter;
 	int64_t message_ttl_ms, expires_ms;
 	bool single_active_consumer;
 };
@@ -52,7 +54,7 @@ struct og_topology_limits {
 	int64_t intake_max_jobs, intake_max_bytes; /* of og.jobs.intake */
 	int64_t lane_max_jobs, lane_max_bytes;     /* of each lane */
 	int64_t reply_max_bytes;                   /* of a producer's reply queue (drop-head) */
-	int64_t dead_max_jobs;
+	int64_t dead_max_jobs, dead_max_bytes;     /* of og.dead */
 };
 
 struct og_topology *og_topology_new(const struct og_catalogue *c, const struct og_topology_limits *limits);
@@ -64,11 +66,13 @@ void og_topology_reply_queue(const char *reply, const struct og_topology_limits 
 void og_topology_control_queue(const char *user, const char *id, struct og_queue *ret);
 void og_topology_presence_queue(const char *user, const char *id, struct og_queue *ret);
 void og_topology_leader_queue(struct og_queue *ret);
+/* A worker's own queue, durable: the scheduler makes it on first need, and deletes it when its worker is gone. */
+void og_topology_node_queue(const char *user, const char *worker_key, struct og_queue *ret, struct og_binding *binding);
 
 /* Roles and what each may do: regular expressions of the broker (anchored), and topic permissions. `user` is put in
  * literally (user names are [a-z0-9-]+, so it needs no escaping). */
-enum og_role { OG_ROLE_PRODUCER, OG_ROLE_WORKER, OG_ROLE_SCHEDULER, OG_ROLE_GATEWAY };
-#define OG_ROLES 4
+enum og_role { OG_ROLE_PRODUCER, OG_ROLE_WORKER, OG_ROLE_SCHEDULER, OG_ROLE_GATEWAY, OG_ROLE_OPERATOR };
+#define OG_ROLES 5
 const char *og_role_name(enum og_role r);
 /* A user is "<role>" or "<role>-<anything>"; -1 when its first part is no role. */
 int og_role_of_user(const char *user);

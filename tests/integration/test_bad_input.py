@@ -49,14 +49,14 @@ class Chain(Network):
         lanes = [f"og.wait.smollm2-135m.{c}.{k}" for c in ("high", "normal", "batch") for k in range(8)]
         connection = self.connect("admin")
         channel = connection.channel()
-        names = [*BUSY_QUEUES, *lanes, "og.dead"]
+        names = [*BUSY_QUEUES, *lanes, "og.dead.intake"]
         counts = {q: channel.queue_declare(q, passive=True).method.message_count for q in names}
         connection.close()
         return {q: n for q, n in counts.items() if n}
 
     def loses_nothing(self, job=None, state=None, dead=0):
         """No message is left anywhere but in the dead letters, and the job's record tells its end."""
-        wanted = {"og.dead": dead} if dead else {}
+        wanted = {"og.dead.intake": dead} if dead else {}
         wait_for(f"empty queues: {self.counts()}", lambda: self.counts() == wanted, 10)
         if job:
             record = self.json("job", job)["job"]
@@ -200,7 +200,7 @@ def test_what_cannot_be_read_is_put_aside_and_told(chain):
     connection.close()
     chain.loses_nothing(dead=1)
     admin = chain.connect("admin")
-    _, letter, body = admin.channel().basic_get("og.dead", auto_ack=True)
+    _, letter, body = admin.channel().basic_get("og.dead.intake", auto_ack=True)
     assert body == b'{"prompt":"hello"}' and letter.headers["og-error"] == "unknown_version"
     admin.close()
     answers(chain)

@@ -24,7 +24,7 @@ from cluster import Cluster, logs_in  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from services import RABBIT_BIN, Rabbit, Redis, free_port, wait_for  # noqa: E402
 
-ROLES = ("scheduler", "gateway", "worker", "producer")
+ROLES = ("scheduler", "gateway", "worker", "producer", "operator")
 
 
 def api(method, path, body=None):
@@ -63,7 +63,7 @@ def test_apply_makes_what_check_wants(cluster):
     out, _ = cluster.run("check", expect=1)
     assert out == f"missing    vhost {cluster.name}\n"
     out, err = cluster.run("apply")
-    assert "9 exchanges" in out and "30 queues" in out and err == ""
+    assert "10 exchanges" in out and "36 queues" in out and err == ""
     assert cluster.run("check") == ("", "")
     assert cluster.run("apply") == ("nothing to do\n", "")
 
@@ -71,7 +71,7 @@ def test_apply_makes_what_check_wants(cluster):
 def test_the_built_in_catalogue(cluster):
     (cluster.root / "catalogue.ini").unlink()
     out, _ = cluster.run("apply")
-    assert "280 queues" in out
+    assert "286 queues" in out
     assert cluster.run("check") == ("", "")
 
 
@@ -101,7 +101,7 @@ def test_secrets_are_files_of_their_owner_and_stay(cluster):
     assert all(mode(f) == 0o600 for f in secrets.iterdir())
     assert len(bytes.fromhex(first["lease.key"])) == 32
     passwords = [cluster.credentials(r)[1] for r in ROLES]
-    assert len(set(passwords)) == 4 and all(len(p) == 32 for p in passwords)
+    assert len(set(passwords)) == 5 and all(len(p) == 32 for p in passwords)
     assert not any(p in out + err for p in passwords)
     for role in ROLES:
         assert logs_in(cluster, *cluster.credentials(role)), role
@@ -113,7 +113,7 @@ def test_users_have_no_tags_and_there_is_no_guest(cluster):
     cluster.run("apply")
     users = {u["name"]: u for u in api("GET", "/api/definitions")["users"]}
     assert "guest" not in users
-    for name in ("scheduler", "gateway", "worker-local", "producer-local"):
+    for name in ("scheduler", "gateway", "worker-local", "producer-local", "operator"):
         assert users[name]["tags"] == []
 
 

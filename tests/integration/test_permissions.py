@@ -25,6 +25,10 @@ FIXED_QUEUES = [
     "og.jobs.intake",
     "og.state",
     "og.state.later",
+    "og.retry",
+    "og.hold",
+    "og.delay.1s",
+    "og.dead.intake",
     "og.dead",
     "og.rpc",
     f"og.tier.{TIER}",
@@ -38,6 +42,7 @@ EXCHANGES = [
     "og.control",
     "og.presence",
     "og.rpc",
+    "og.retry",
     "og.later",
     "og.dead",
 ]
@@ -105,6 +110,11 @@ def producer(cluster):
 
 
 @pytest.fixture
+def operator(cluster):
+    yield from party(cluster, "operator")
+
+
+@pytest.fixture
 def gateway(cluster):
     yield from party(cluster, "gateway")
 
@@ -166,7 +176,7 @@ def refuse_changing_the_table(p):
     )
     refuse_each(["", "amq.topic", "amq.direct", "amq.fanout"], lambda x: p.publish(x, "og.jobs.intake"))
     with refused(406):
-        p.publish("og.jobs" if "producer" in p.user or "gateway" in p.user else "og.dead", "dead", user_id="admin")
+        p.publish("og.dead" if "worker" in p.user or "scheduler" in p.user else "og.jobs", "dead", user_id="admin")
 
 
 def foreign_reply(user):
@@ -176,7 +186,7 @@ def foreign_reply(user):
 # ---- producer and gateway ----
 
 
-@pytest.mark.parametrize("role", ["producer", "gateway"])
+@pytest.mark.parametrize("role", ["producer", "gateway", "operator"])
 def test_a_client_asks_and_reads_its_answers(request, role, worker, scheduler):
     client = request.getfixturevalue(role)
     queue = client.make_reply_queue()
@@ -192,7 +202,7 @@ def test_a_client_asks_and_reads_its_answers(request, role, worker, scheduler):
     client.channel().queue_delete(queue)
 
 
-@pytest.mark.parametrize("role", ["producer", "gateway"])
+@pytest.mark.parametrize("role", ["producer", "gateway", "operator"])
 def test_a_client_may_nothing_else(request, role):
     client = request.getfixturevalue(role)
     queue = client.make_reply_queue()
@@ -361,7 +371,7 @@ def test_a_scheduler_may_nothing_else(scheduler):
         [f"{foreign}.{what}" for what in ("started", "chunk", "x")], lambda key: scheduler.publish("og.replies", key)
     )
     refuse_each(["#", "*", "tier.a.b", "tier"], lambda key: scheduler.publish("og.control", key))
-    refuse_reading(scheduler, ["og.dead", f"og.reply.{foreign}", "og.control.worker-local~x"])
+    refuse_reading(scheduler, ["og.delay.1s", f"og.reply.{foreign}", "og.control.worker-local~x"])
     refuse_each(
         [f"og.reply.{foreign}", "og.control.worker-local~x", f"og.tier.{TIER}2", "og.presence.scheduler-2~x"],
         scheduler.make_queue,
@@ -372,7 +382,7 @@ def test_a_scheduler_may_nothing_else(scheduler):
 # ---- everybody ----
 
 
-@pytest.mark.parametrize("role", ["producer", "gateway", "worker", "scheduler"])
+@pytest.mark.parametrize("role", ["producer", "gateway", "operator", "worker", "scheduler"])
 def test_nobody_reaches_another_vhost_or_the_management(cluster, role):
     user, password = cluster.credentials(role)
     host, port = cluster.amqp.rsplit(":", 1)

@@ -324,7 +324,7 @@ def test_what_cannot_be_routed_is_refused(fleet):
     producer = fleet.producer()
     many = producer.submit(tier="small", **{f"foreign_{n}": 1 for n in range(45)})
     done = producer.wait(many)
-    assert done.state == "failed" and "more than 40 headers" in done.json["error"]["message"]
+    assert done.state == "failed" and "more than 48 headers" in done.json["error"]["message"]
     upper = producer.submit(job=str(uuid.uuid4()).upper(), tier="small")
     letters = []
     wait_for("both as dead letters", lambda: letters.extend(dead_letters(fleet)) or len(letters) == 2)
@@ -405,7 +405,7 @@ def dead_letters(fleet):
     letters = []
     connection = fleet.cluster.connect(*fleet.cluster.credentials("admin"))
     while True:
-        method, properties, body = connection.channel().basic_get("og.dead", auto_ack=True)
+        method, properties, body = connection.channel().basic_get("og.dead.intake", auto_ack=True)
         if not method:
             connection.close()
             return letters
@@ -424,7 +424,7 @@ def test_malformed_submits_are_dead_letters(fleet):
     untold.append(producer.submit(tier="small", reply="nobody"))
     assert [producer.wait(j).headers["og-error"] for j in told] == ["unknown_version"] + ["invalid_request"] * 2
     admin = fleet.cluster.connect(*fleet.cluster.credentials("admin")).channel()
-    wait_for("five dead letters", lambda: admin.queue_declare("og.dead", passive=True).method.message_count == 5)
+    wait_for("five dead letters", lambda: admin.queue_declare("og.dead.intake", passive=True).method.message_count == 5)
     admin.connection.close()
     letters = {p.message_id: (p, body) for p, body in dead_letters(fleet)}
     assert set(letters) == set(told + untold)

@@ -215,11 +215,11 @@ def test_bad_requests_are_told_and_not_run(grid, workers, stub, body, error, wor
 
 def test_an_unknown_version_is_dead_lettered_and_told(grid, workers, stub):
     workers()
-    dead = grid.count("og.dead")
+    dead = grid.count("og.dead.intake")
     done = grid.done(grid.ask("hi", version="9.1"))
     assert done.headers["og-error"] == "unknown_version"
     assert done.headers["og-lease"] == LEASE
-    wait_for("the dead letter", lambda: grid.count("og.dead") == dead + 1)
+    wait_for("the dead letter", lambda: grid.count("og.dead.intake") == dead + 1)
     assert not stub.requests()
 
 

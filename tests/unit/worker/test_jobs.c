@@ -304,7 +304,7 @@ Test(jobs, an_unknown_version_is_dead_lettered_and_told)
 	}
 	cr_assert_eq(og_amqp_publish(t.scheduler, &m, 0, NULL, NULL, NULL), 0);
 	turn();
-	cr_assert_eq(og_memory_broker_ready(t.broker, OG_Q_DEAD), 1);
+	cr_assert_eq(og_memory_broker_ready(t.broker, OG_Q_DEAD_INTAKE), 1);
 	expect_failed("failed", "unknown_version", "version");
 }
 
@@ -315,7 +315,7 @@ Test(jobs, what_has_nobody_to_tell_goes_to_the_dead)
 
 	cr_assert_eq(og_amqp_publish(t.scheduler, &m, 0, NULL, NULL, NULL), 0);
 	turn();
-	cr_assert_eq(og_memory_broker_ready(t.broker, OG_Q_DEAD), 1);
+	cr_assert_eq(og_memory_broker_ready(t.broker, OG_Q_DEAD_INTAKE), 1);
 	expect_rest(0);
 }
 

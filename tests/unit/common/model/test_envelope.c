@@ -80,6 +80,13 @@ static const struct og_envelope full = {
 	.ahead = 10,
 	.max_tokens = 11,
 	.verb = "jobs",
+	.session = "chat 7",
+	.avoid = ID,
+	.tried = ID "," ID,
+	.reason = "the engine answered 500:\nout of memory",
+	.suspect = 1,
+	.deaths = 2,
+	.not_before_ms = 1795242690000,
 };
 
 Test(envelope, what_is_encoded_decodes_to_the_same)
@@ -91,9 +98,9 @@ Test(envelope, what_is_encoded_decodes_to_the_same)
 	cr_expect_str_eq(m.user_id, "cli");
 	cr_expect_eq(m.body_len, 1);
 	cr_expect_str_eq(m.correlation_id, ID);
-	cr_expect_eq(m.n_headers, 31);
+	cr_expect_eq(m.n_headers, 38);
 	accepted(&m, &e);
-	cr_expect_str_eq(e.version, "1.0");
+	cr_expect_str_eq(e.version, "1.1");
 	want.version = e.version;
 	want.user_id = m.user_id;
 	/* Every string of it is borrowed, so the structs are equal byte by byte. */
@@ -108,7 +115,7 @@ Test(envelope, what_is_absent_is_left_out)
 	og_envelope_encode(&e, &m);
 	cr_expect_eq(m.n_headers, 1);
 	cr_expect_str_eq(m.headers[0].name, "og-version");
-	cr_expect_str_eq(m.headers[0].text, "1.0");
+	cr_expect_str_eq(m.headers[0].text, "1.1");
 	accepted(&m, &back);
 	cr_expect_null(back.region);
 	cr_expect_null(back.reply_to);
@@ -145,7 +152,7 @@ Test(envelope, ours_go_first_where_not_all_fit)
 	og_envelope_encode(&full, &m);
 	cr_expect_eq(m.n_headers, OG_MESSAGE_HEADERS_MAX);
 	cr_expect_str_eq(m.headers[30].name, "og-verb");
-	cr_expect_str_eq(m.headers[31].name, "foreign");
+	cr_expect_str_eq(m.headers[38].name, "foreign");
 }
 
 Test(envelope, versions)
@@ -153,9 +160,9 @@ Test(envelope, versions)
 	static const struct {
 		const char *version, *message; /* NULL: accepted */
 	} rows[] = {{"1.0", NULL}, {"1.7", NULL}, {"1.123", NULL},
-		{"2.0", "unknown version 2.0: this program speaks 1.0"},
-		{"0.9", "unknown version 0.9: this program speaks 1.0"},
-		{"4294967297.0", "unknown version 4294967297.0: this program speaks 1.0"},
+		{"2.0", "unknown version 2.0: this program speaks 1.1"},
+		{"0.9", "unknown version 0.9: this program speaks 1.1"},
+		{"4294967297.0", "unknown version 4294967297.0: this program speaks 1.1"},
 		{"", "unknown version '': not major.minor"}, {"1", "unknown version '1': not major.minor"},
 		{"1.", "unknown version '1.': not major.minor"}, {".1", "unknown version '.1': not major.minor"},
 		{" 1.0", "unknown version ' 1.0': not major.minor"},

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
+
 TestSuite(topology, .timeout = 60);
 TestSuite(permissions, .timeout = 60);
 
@@ -18,6 +20,7 @@ static const struct og_topology_limits limits = {
 	.lane_max_bytes = 400,
 	.reply_max_bytes = 500,
 	.dead_max_jobs = 600,
+	.dead_max_bytes = 700,
 };
 
 static struct og_topology *table_of(size_t tiers)
@@ -58,8 +61,8 @@ Test(topology, has_the_fixed_queues_and_25_a_tier)
 {
 	struct og_topology *t = table_of(3);
 
-	cr_assert_eq(t->n_exchanges, 9);
-	cr_assert_eq(t->n_queues, 5 + 3 * (1 + 3 * OG_LANES));
+	cr_assert_eq(t->n_exchanges, 10);
+	cr_assert_eq(t->n_queues, 8 + OG_DELAYS + 3 * (1 + 3 * OG_LANES));
 	cr_assert_eq(t->n_bindings, t->n_queues);
 	for (size_t i = 0; i < t->n_queues; i++) {
 		cr_assert(t->queues[i].durable && !t->queues[i].exclusive && !t->queues[i].auto_delete);
@@ -74,13 +77,13 @@ Test(topology, bounds_what_waits_and_nothing_that_was_placed)
 	struct og_topology *t = table_of(1);
 	const struct og_queue_args *intake = &queue(t, "og.jobs.intake")->args;
 	const struct og_queue_args *lane = &queue(t, "og.wait.tier-0.batch.7")->args;
-	const char *const unbounded[] = {"og.tier.tier-0", "og.state", "og.state.later"};
+	const char *const unbounded[] = {"og.tier.tier-0", "og.state", "og.state.later", "og.retry", "og.dead.intake"};
 
 	cr_assert(intake->quorum && intake->reject_publish);
 	cr_assert(intake->max_length == 1000 && intake->max_length_bytes == 2000);
 	cr_assert(lane->quorum && lane->reject_publish);
 	cr_assert(lane->max_length == 300 && lane->max_length_bytes == 400);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < OG_COUNT(unbounded); i++) {
 		const struct og_queue_args *a = &queue(t, unbounded[i])->args;
 
 		cr_assert(a->quorum && !a->max_length && !a->max_length_bytes && !a->message_ttl_ms && !a->expires_ms);
@@ -98,7 +101,12 @@ Test(topology, loses_nothing_at_the_delivery_limit)
 		if (!q->args.quorum)
 			continue;
 		cr_assert_geq(q->args.delivery_limit, 100, "%s", q->name);
-		cr_assert_neq(q->args.dead_letter, strcmp(q->name, "og.dead") == 0, "%s", q->name);
+		if (strncmp(q->name, "og.dead", 7) == 0)
+			cr_assert_eq(q->args.dead_letter, OG_DEAD_DROPPED, "%s", q->name);
+		else if (strncmp(q->name, "og.delay.", 9) == 0)
+			cr_assert_eq(q->args.dead_letter, OG_DEAD_TO_RETRY, "%s", q->name);
+		else
+			cr_assert_eq(q->args.dead_letter, OG_DEAD_KEPT, "%s", q->name);
 	}
 	og_topology_free(t);
 }
@@ -112,9 +120,36 @@ Test(topology, binds_each_queue_where_the_protocol_says)
 	cr_assert(bound(t, "og.work", "tier-0", "og.tier.tier-0"));
 	cr_assert(bound(t, "og.replies", "*.done", "og.state"));
 	cr_assert(bound(t, "og.later", "later", "og.state.later"));
-	cr_assert(bound(t, "og.dead", "dead", "og.dead"));
+	cr_assert(bound(t, "og.dead", "dead", "og.dead.intake"));
+	cr_assert(bound(t, "og.dead", "kept", "og.dead"));
+	cr_assert(bound(t, "og.retry", "retry", "og.retry"));
+	cr_assert(bound(t, "og.later", "hold", "og.hold"));
+	cr_assert(bound(t, "og.later", "delay.1s", "og.delay.1s"));
 	cr_assert(bound(t, "og.rpc", "rpc", "og.rpc"));
 	og_topology_free(t);
+}
+
+Test(topology, delays_end_in_an_unbounded_queue)
+{
+	struct og_topology *t = table_of(1);
+	const struct og_queue_args *delay = &queue(t, "og.delay.30s")->args;
+
+	cr_assert(delay->quorum && delay->reject_publish && delay->dead_letter == OG_DEAD_TO_RETRY);
+	cr_assert_eq(delay->message_ttl_ms, 30000);
+	og_topology_free(t);
+}
+
+Test(topology, a_node_queue_is_durable_and_carries_its_workers_user)
+{
+	struct og_queue q;
+	struct og_binding b;
+
+	og_topology_node_queue("worker-a", "nodea_t_0", &q, &b);
+	cr_assert_str_eq(q.name, "og.node.worker-a~nodea_t_0");
+	cr_assert(q.durable && q.args.quorum && !q.exclusive && !q.auto_delete);
+	cr_assert_str_eq(b.exchange, "og.work");
+	cr_assert_str_eq(b.key, "node.worker-a~nodea_t_0");
+	cr_assert_str_eq(b.queue, q.name);
 }
 
 Test(topology, makes_exclusive_queues_that_never_reject)
