@@ -252,8 +252,8 @@ static const struct {
 		{
 			.configure = "^(og\\.leader|" PRESENCE_QUEUE "|" NODE_QUEUE ")$",
 			.write = "^(og\\.(wait|work|replies|control|later|dead)|" PRESENCE_QUEUE "|" NODE_QUEUE ")$",
-			.read = "^(og\\.(presence|work|jobs\\.intake|state|state\\.later|rpc|retry|hold|dead|dead\\."
-                                "intake)|og\\.wait\\.[a-z0-9_.-]+"
+			.read = "^(og\\.(presence|work|jobs\\.intake|state|state\\.later|rpc|retry|hold)"
+				"|og\\.dead|og\\.dead\\.intake|og\\.wait\\.[a-z0-9_.-]+"
 				"|og\\.tier\\." KEY_FORMED "|" PRESENCE_QUEUE "|" NODE_QUEUE ")$",
 			.replies_write = "^[a-z0-9-]+~" RANDOM_HEX "\\.(placed|ping|done|rpc|result)$",
 			.replies_read = NOTHING,
