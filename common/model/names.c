@@ -5,6 +5,7 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "base/alloc.h"
 #include "base/backoff.h"
 
 #define USER_MAX   64
@@ -141,4 +142,15 @@ void og_uuid_new(char ret[static OG_ID_LEN + 1])
 
 	uuid_generate_random(uuid);
 	uuid_unparse_lower(uuid, ret);
+}
+
+void og_uuid_of_key(const char *tenant, const char *key, char ret[static OG_ID_LEN + 1])
+{
+	static const char space_name[] = "opengateway";
+	og_autofree char *name = og_printf("%s:%s", tenant, key);
+	uuid_t space, id;
+
+	uuid_generate_sha1(space, *uuid_get_template("dns"), space_name, sizeof(space_name) - 1);
+	uuid_generate_sha1(id, space, name, strlen(name));
+	uuid_unparse_lower(id, ret);
 }

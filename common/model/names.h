@@ -103,4 +103,8 @@ void og_key_reply(const char *reply, const char *what, char ret[static OG_KEY_MA
 
 void og_uuid_new(char ret[static OG_ID_LEN + 1]);
 
+/* The request id of an idempotency key: the same for the same tenant and key, everywhere (docs/PROTOCOL.md). */
+#define OG_IDEMPOTENCY_KEY_MAX 255 /* bytes, at least 1 */
+void og_uuid_of_key(const char *tenant, const char *key, char ret[static OG_ID_LEN + 1]);
+
 #endif

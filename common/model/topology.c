@@ -210,6 +210,16 @@ int og_role_of_user(const char *user)
 	return -1;
 }
 
+const char *og_tenant_of_user(const char *user)
+{
+	int role = og_role_of_user(user);
+	const char *rest = role >= 0 ? user + strlen(og_role_name((enum og_role)role)) : user;
+
+	if (role < 0)
+		return user;
+	return *rest == '-' ? rest + 1 : "default";
+}
+
 /* One row a role; %s is the user.
  *
  * producer, gateway, operator: ask (og.jobs, og.rpc) and read the own answers, which come to reply keys that begin with the own

@@ -76,6 +76,8 @@ enum og_role { OG_ROLE_PRODUCER, OG_ROLE_WORKER, OG_ROLE_SCHEDULER, OG_ROLE_GATE
 const char *og_role_name(enum og_role r);
 /* A user is "<role>" or "<role>-<anything>"; -1 when its first part is no role. */
 int og_role_of_user(const char *user);
+/* The tenant of a user: what comes after its role, "default" where nothing does. Borrowed from it. */
+const char *og_tenant_of_user(const char *user);
 
 struct og_topic_permission {
 	const char *exchange;

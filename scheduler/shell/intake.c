@@ -140,16 +140,6 @@ void og_intake_lost(struct og_scheduler *s, struct og_connection *c)
 
 /* --- judging --- */
 
-const char *og_tenant_of_user(const char *user)
-{
-	int role = og_role_of_user(user);
-	const char *rest = role >= 0 ? user + strlen(og_role_name((enum og_role)role)) : user;
-
-	if (role < 0)
-		return user;
-	return *rest == '-' ? rest + 1 : "default";
-}
-
 static bool is_own_reply(const char *reply, const char *user)
 {
 	return reply && user && og_reply_valid(reply) && og_reply_belongs_to(reply, user);

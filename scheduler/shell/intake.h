@@ -22,9 +22,6 @@ void og_intake_retry(struct og_scheduler *s);                         /* deferre
 void og_intake_lost(struct og_scheduler *s, struct og_connection *c); /* what was held is the broker's again */
 void og_intake_drop(struct og_scheduler *s);                          /* the term ends */
 
-/* The tenant of a user: what comes after its role, "default" where nothing does. */
-const char *og_tenant_of_user(const char *user);
-
 /* --- between intake.c and again.c --- */
 
 /* A submit that is kept. */

@@ -143,3 +143,23 @@ Test(names, a_new_uuid_is_a_uuid_of_its_own)
 	for (char *p = a; *p; p++)
 		cr_expect_not(isupper((unsigned char)*p));
 }
+
+/* By Python: uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_DNS, "opengateway"), tenant + ":" + key). */
+Test(names, the_id_of_an_idempotency_key)
+{
+	static const char *const rows[][3] = {
+		{"default", "order-7", "4d54872f-52a0-5c5e-84c2-b279ca10c625"},
+		{"nodea", "a", "ecf4d408-a532-5ec9-b77e-60a440191f70"},
+		{"lab", "grüße 你好", "dbc0b7e8-2fa8-56e3-bf6f-970d2380072a"},
+	};
+	char id[OG_ID_LEN + 1], longest[OG_IDEMPOTENCY_KEY_MAX + 1];
+
+	for (size_t i = 0; i < OG_COUNT(rows); i++) {
+		og_uuid_of_key(rows[i][0], rows[i][1], id);
+		cr_expect_str_eq(id, rows[i][2]);
+	}
+	memset(longest, 'k', OG_IDEMPOTENCY_KEY_MAX);
+	longest[OG_IDEMPOTENCY_KEY_MAX] = '\0';
+	og_uuid_of_key("default", longest, id);
+	cr_expect_str_eq(id, "f275a9ce-19bc-5d41-bb57-aed666bc5305");
+}

@@ -183,6 +183,14 @@ Test(topology, reads_a_role_from_a_user_name)
 	cr_assert_eq(og_role_of_user(""), -1);
 }
 
+Test(topology, tenants_of_users)
+{
+	cr_assert_str_eq(og_tenant_of_user("producer"), "default");
+	cr_assert_str_eq(og_tenant_of_user("producer-nodea"), "nodea");
+	cr_assert_str_eq(og_tenant_of_user("operator"), "default");
+	cr_assert_str_eq(og_tenant_of_user("somebody"), "somebody");
+}
+
 /* The expressions themselves; that the broker holds them is tests/integration/test_permissions.py. */
 static bool matches(const char *pattern, const char *s)
 {
