@@ -31,6 +31,11 @@ void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state 
 int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, const struct og_message *m, bool own,
 	og_redis_cb *cb, void *ctx);
 
+/* One event more of its story (history.h), beside those that the record and the end of it bring themselves; each text
+ * may be NULL. Nothing where it has no record. */
+void og_records_history(struct og_scheduler *s, const char *id, const char *what, int64_t attempt,
+	const char *node_name, const char *worker, const char *error, const char *words);
+
 /* The fields of enum og_record_field, as an array. */
 int og_records_look(struct og_scheduler *s, const char *id, og_redis_cb *cb, void *ctx);
 /* Every field and its value, flat. */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "model/json.h"
 #include "shell/answer.h"
+#include "shell/history.h"
 #include "shell/records.h"
 #include "shell/rpc.h"
 #include "shell/watch.h"
@@ -146,9 +147,39 @@ static void add_fields(json_t *job, const struct og_redis_reply *record)
 
 		if (is_number(field))
 			json_object_set_new(job, field, json_integer(strtoll(value, NULL, 10)));
+		else if (!strcmp(field, "history"))
+			json_object_set_new(job, field, og_history_read(value));
 		else
 			set_text(job, field, value);
 	}
+}
+
+/* That it runs stands in no record before its end. */
+static void add_start(json_t *history, const struct og_entry *e)
+{
+	const struct og_presence *said = e->worker ? &e->worker->said : NULL;
+
+	for (size_t i = 0; said && i < said->n_running; i++)
+		if (!strcmp(said->running[i].id, e->id))
+			json_array_append_new(
+				history, og_event_object(&(struct og_event){.at_ms = said->running[i].started_ms,
+						 .what = "started",
+						 .attempt = said->running[i].attempt,
+						 .node_name = said->node_name,
+						 .worker = said->worker}));
+}
+
+/* Its story, and what only the index knows of it. */
+static void complete_history(json_t *job, const struct og_entry *e)
+{
+	json_t *history = json_object_get(job, "history");
+
+	if (!history && e)
+		json_object_set_new(job, "history",
+			history = json_pack("[o]",
+				og_event_object(&(struct og_event){.at_ms = e->accepted_ms, .what = "accepted"})));
+	if (e)
+		add_start(history, e);
 }
 
 static void on_job(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
@@ -165,6 +196,7 @@ static void on_job(void *ctx, const struct og_redis_reply *reply, const struct o
 	if (reply)
 		add_fields(job, reply);
 	overlay(q->s, job, q->job);
+	complete_history(job, e);
 	if (may_see(q, json_string_value(json_object_get(job, "tenant"))) && json_object_get(job, "state")) {
 		og_rpc_answer(q, json_pack("{s:o}", "job", job));
 		return;

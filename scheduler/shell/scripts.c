@@ -23,6 +23,16 @@
 #define EVENT \
 	"redis.call('XADD', p..'events', 'MAXLEN', '~', 10000, '*', 'id', ARGV[2], 'state', ARGV[3])\n"
 
+/* The job's story, a line more: its oldest lines go where there are too many. The least line has 30 bytes. */
+#define HISTORY \
+	"local function append(story, line)\n" \
+	"  story = story and story..'\\t'..line or line\n" \
+	"  if #story < 1900 then return story end\n" \
+	"  local _, ends = string.gsub(story, '\\t', '')\n" \
+	"  for i = 64, ends do story = string.sub(story, string.find(story, '\\t', 1, true) + 1) end\n" \
+	"  return story\n" \
+	"end\n"
+
 struct og_redis_script og_script_claim = {.name = "claim", .text =
 	"local p = KEYS[1]\n"
 	"local seen = tonumber(redis.call('GET', p..'epoch') or '0')\n"
@@ -47,14 +57,18 @@ struct og_redis_script og_script_accept = {.name = "accept", .text =
 	"return {'new'}\n"};
 
 struct og_redis_script og_script_record = {.name = "record", .text =
-	FENCE TERMINAL
+	FENCE TERMINAL HISTORY
 	"local id, job = ARGV[2], p..'job:'..ARGV[2]\n"
-	"local seen = redis.call('HMGET', job, 'state', 'refused', 'accepted_ms')\n"
-	"local was = seen[1]\n"
-	"if was and seen[2] and tonumber(seen[3] or '0') < tonumber(ARGV[4]) then\n" FORGET "  was = false\n" "end\n"
+	"local seen = redis.call('HMGET', job, 'state', 'refused', 'accepted_ms', 'history')\n"
+	"local was, story = seen[1], seen[4]\n"
+	"if was and seen[2] and tonumber(seen[3] or '0') < tonumber(ARGV[4]) then\n" FORGET
+	"  was, story = false, false\n"
+	"end\n"
 	"if was and terminal[was] then return 0 end\n"
-	"redis.call('HSET', job, 'state', ARGV[3], unpack(ARGV, 6))\n"
-	"if not was or was == 'accepted' then\n"
+	"local new = not was or was == 'accepted'\n"
+	"if new then story = '{\"at_ms\":'..ARGV[4]..',\"what\":\"accepted\"}' end\n"
+	"redis.call('HSET', job, 'state', ARGV[3], 'history', append(story, ARGV[6]), unpack(ARGV, 7))\n"
+	"if new then\n"
 	"  local recent = p..'tenant:'..ARGV[5]\n"
 	"  redis.call('PERSIST', job)\n"
 	"  redis.call('ZADD', p..'open', ARGV[4], id)\n"
@@ -70,10 +84,10 @@ struct og_redis_script og_script_record = {.name = "record", .text =
  * so that what expired by itself can be taken off the sum too. Of a result that had to go the record stays for a
  * while, to say so: `gone`, bounded. */
 struct og_redis_script og_script_finish = {.name = "finish", .text =
-	FENCE TERMINAL
+	FENCE TERMINAL HISTORY
 	"local id, job, now, ttl, body = ARGV[2], p..'job:'..ARGV[2], ARGV[4], ARGV[5], ARGV[8]\n"
-	"local seen = redis.call('HMGET', job, 'state', 'asked_ms', 'accepted_ms')\n"
-	"local was, own = seen[1], ARGV[7] == 'own'\n"
+	"local seen = redis.call('HMGET', job, 'state', 'asked_ms', 'accepted_ms', 'history')\n"
+	"local was, story, own = seen[1], seen[4], ARGV[7] == 'own'\n"
 	"if was and terminal[was] then\n"
 	"  redis.call('HINCRBY', p..'counters', 'duplicates', 1)\n"
 	"  return 0\n"
@@ -85,7 +99,9 @@ struct og_redis_script og_script_finish = {.name = "finish", .text =
 	"  local about = tonumber(since or '0') - tonumber(ARGV[9])\n"
 	"  if about > 0 or (was ~= 'accepted' and about < 0) then return 0 end\n"
 	"end\n"
-	"redis.call('HSET', job, 'state', ARGV[3], 'ended_ms', now, unpack(ARGV, 11))\n"
+	"if ARGV[11] ~= '' then story = append(story, ARGV[11]) end\n"
+	"story = append(story, ARGV[12])\n"
+	"redis.call('HSET', job, 'state', ARGV[3], 'ended_ms', now, 'history', story, unpack(ARGV, 13))\n"
 	"if ARGV[10] ~= '' then redis.call('HSETNX', job, 'tenant', ARGV[10]) end\n"
 	"if own and (not was or was == 'accepted') then redis.call('HSET', job, 'refused', 1) end\n"
 	"redis.call('EXPIRE', job, ttl)\n"
@@ -109,6 +125,14 @@ struct og_redis_script og_script_finish = {.name = "finish", .text =
 	"end\n"
 	"redis.call('HINCRBY', p..'counters', ARGV[3], 1)\n"
 	EVENT
+	"return 1\n"};
+
+struct og_redis_script og_script_history = {.name = "history", .text =
+	FENCE HISTORY
+	"local job = p..'job:'..ARGV[2]\n"
+	"local seen = redis.call('HMGET', job, 'state', 'history')\n"
+	"if not seen[1] then return 0 end\n"
+	"redis.call('HSET', job, 'history', append(seen[2], ARGV[3]))\n"
 	"return 1\n"};
 
 struct og_redis_script og_script_page = {.name = "page", .text =

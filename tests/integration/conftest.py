@@ -1,16 +1,30 @@
 """A RabbitMQ and a Redis for this run; with `pytest -n`, for each of its processes, since users and alarms are a whole broker's. Where
 OG_TEST_AMQP is set already (tests/support/services.py -- pytest …), those are used."""
 
+import itertools
 import os
 import signal
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
 from services import Services  # noqa: E402
 
 running = None
+names = itertools.count()
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    """A cluster of the test's own, no scheduler yet (fleet.py)."""
+    from fleet import Fleet
+
+    f = Fleet(tmp_path, f"fleet-{next(names)}")
+    yield f
+    f.close()
 
 
 def pytest_sessionstart(session):
