@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <utlist.h>
 
+#include "base/alloc.h"
 #include "model/envelope.h"
 
 #define RETRY_MAX_S 3600
@@ -26,6 +27,7 @@ void og_plan_resign(struct og_plan *p, void (*release)(struct og_entry *e))
 {
 	og_index_free(p->index, release);
 	og_recent_free(p->recent);
+	og_sessions_free(OG_TAKE(p->sessions));
 	p->index = NULL;
 	p->recent = NULL;
 }
@@ -159,25 +161,40 @@ unsigned og_plan_room(const struct og_plan *p, unsigned tier)
 	return limit > placed ? (unsigned)(limit - placed) : 0;
 }
 
-/* The first of the bodies that we hold of a lane, where it may go. */
-static struct og_entry *head_of(const struct og_lane *l)
+static bool may_go(const struct og_entry *e, int64_t now)
 {
-	struct og_entry *e = l->n_heads ? l->heads[0] : NULL;
-
-	return e && e->where == OG_WHERE_LANE && !e->unsure ? e : NULL;
+	return !e->unsure && e->hold_until <= now;
 }
 
-struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier)
+static struct og_entry *first_at_door(const struct og_tier_index *t, int class, int64_t now)
+{
+	struct og_entry *e = t->door[class];
+
+	while (e && !may_go(e, now))
+		e = e->next;
+	return e;
+}
+
+/* The first of the bodies that we hold of a lane that may go. */
+static struct og_entry *head_of(const struct og_lane *l, int64_t now)
+{
+	for (unsigned i = 0; i < l->n_heads; i++)
+		if (l->heads[i]->where == OG_WHERE_LANE && may_go(l->heads[i], now))
+			return l->heads[i];
+	return NULL;
+}
+
+struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier, int64_t now)
 {
 	const struct og_tier_index *t = &p->index->tiers[tier];
 
 	if (!waiting_all(t) || !og_plan_room(p, tier))
 		return NULL;
 	for (int c = 0; c < OG_CLASSES; c++) {
-		struct og_entry *best = t->door[c];
+		struct og_entry *best = first_at_door(t, c, now);
 
 		for (int k = 0; t->waiting[c] && k < OG_LANES; k++) {
-			struct og_entry *e = head_of(&t->lanes[c][k]);
+			struct og_entry *e = head_of(&t->lanes[c][k], now);
 
 			if (e && (!best || e->seq < best->seq))
 				best = e;

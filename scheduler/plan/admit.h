@@ -8,6 +8,7 @@
 #define OG_SCHEDULER_ADMIT_H
 
 #include "base/error.h"
+#include "plan/choose.h"
 #include "plan/index.h"
 #include "plan/nodes.h"
 #include "plan/recent.h"
@@ -33,11 +34,12 @@ struct og_plan {
 	const struct og_catalogue *catalogue;
 	struct og_nodes nodes;
 	/* [scheduler] of the settings */
-	int64_t lookahead_percent, no_capacity_after_ms, waiting_max_bytes;
+	int64_t lookahead_percent, no_capacity_after_ms, waiting_max_bytes, ageing_ms, affinity_wait_ms, max_attempts;
 
 	/* of one leadership; NULL while standing by */
 	struct og_index *index;
 	struct og_recent *recent;
+	struct og_sessions *sessions;
 	int64_t leading_since, leading_since_wall;
 	struct og_rate rates[OG_TIERS_MAX];
 };
@@ -77,8 +79,9 @@ enum og_verdict og_plan_admit(
 /* --- what waits --- */
 
 unsigned og_plan_room(const struct og_plan *p, unsigned tier); /* how many more may be placed now */
-/* The next to be placed, among those whose bodies we hold; NULL: none, or no room. */
-struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier);
+/* The next to be placed, among those whose bodies we hold; NULL: none, or no room. One that og_plan_choose put off is
+ * passed over until then. */
+struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier, int64_t now);
 /* Jobs before it in its tier: exact for one that has just come, later an estimate (those cancelled in between still
  * count). */
 unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e);
@@ -111,6 +114,8 @@ enum og_late og_plan_late(struct og_plan *p, struct og_entry *e, int64_t wall);
  * break for OG_FREE_MS: then the tier's queue is empty, because the broker pushes to a free slot. It keeps its entry,
  * so that its `done`, a heartbeat or its deadline still find it. */
 unsigned og_plan_reconcile(struct og_plan *p, unsigned tier, int64_t now);
+/* One that was placed at the queue of a worker that is gone, told once: to be placed again; NULL: none (any more). */
+struct og_entry *og_plan_stranded(struct og_plan *p);
 /* A job known from heartbeats alone that none has listed for OG_ASTRAY_MS, for the caller to remove; NULL: none. */
 struct og_entry *og_plan_stranger(const struct og_plan *p, unsigned tier, int64_t now);
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "plan/heap.h"
+#include "plan/nodes.h"
 
 struct og_index *og_index_new(size_t n_tiers)
 {
@@ -64,6 +65,10 @@ static void count(struct og_index *ix, const struct og_entry *e, int sign)
 	if (og_entry_placed(e)) {
 		t->placed += one;
 		ix->placed += (size_t)sign;
+		if (e->where == OG_WHERE_RUN && e->worker)
+			e->worker->running += one;
+		else if (e->meant)
+			e->meant->reserved += one;
 		return;
 	}
 	if (e->where == OG_WHERE_ENDED)
@@ -118,6 +123,8 @@ static void leave(struct og_index *ix, struct og_entry *e)
 	if (list)
 		DL_DELETE(*list, e);
 	e->astray = false;
+	ix->stranded -= e->stranded;
+	e->stranded = false;
 	og_heap_take(ix, e);
 }
 
@@ -178,6 +185,15 @@ void og_index_fill(struct og_index *ix, struct og_entry *e, const struct og_fact
 	enter(ix, e);
 }
 
+/* What it was held for is over where it is placed, and whom it was meant for where it is not. */
+static void settle(struct og_entry *e)
+{
+	if (og_entry_placed(e))
+		e->hold_from = e->hold_until = 0;
+	else
+		e->meant = NULL;
+}
+
 void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where)
 {
 	bool waited = og_entry_waits(e);
@@ -185,11 +201,14 @@ void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where)
 
 	/* Within one list an entry keeps its place: TO_LANE → LANE, TIER ↔ RUN. */
 	if (list_of(ix, e) && list_of(ix, e) == list_of(ix, &to)) {
+		count(ix, e, -1);
 		e->where = (uint8_t)where;
+		count(ix, e, 1);
 		return;
 	}
 	leave(ix, e);
 	e->where = (uint8_t)where;
+	settle(e);
 	if (og_entry_waits(e) && !waited)
 		e->seq = ix->tiers[e->tier].next_seq[e->class]++;
 	enter(ix, e);
@@ -201,6 +220,7 @@ void og_index_put_back(struct og_index *ix, struct og_entry *e)
 
 	leave(ix, e);
 	e->where = OG_WHERE_LANE;
+	settle(e);
 	list = list_of(ix, e);
 	DL_FOREACH(*list, later)
 	{
@@ -215,6 +235,20 @@ void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray)
 {
 	count(ix, e, -1);
 	e->astray = astray && (og_entry_waits(e) || og_entry_placed(e));
+	count(ix, e, 1);
+}
+
+void og_index_set_worker(struct og_index *ix, struct og_entry *e, struct og_worker *w)
+{
+	count(ix, e, -1);
+	e->worker = w;
+	count(ix, e, 1);
+}
+
+void og_index_set_meant(struct og_index *ix, struct og_entry *e, struct og_worker *w)
+{
+	count(ix, e, -1);
+	e->meant = w;
 	count(ix, e, 1);
 }
 

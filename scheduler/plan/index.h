@@ -56,14 +56,16 @@ struct og_entry {
 	UT_hash_handle hh; /* by id */
 	struct og_entry *prev, *next;
 	const struct og_name *tenant, *submitter; /* NULL while only a heartbeat is known of it */
-	const struct og_worker *worker;           /* that runs it; NULL: none is known to */
+	struct og_worker *worker;                 /* that runs it; NULL: none is known to */
+	struct og_worker *meant;                  /* at whose own queue it was placed; NULL: at its tier's */
 	struct og_held *held;                     /* its body, at the door or come up at the head of its lane */
 	struct og_move *move;                     /* its publish in flight */
 	struct og_watcher *watchers;              /* who else wants the answer */
 	int64_t accepted_ms, deadline_ms;         /* wall clock */
 	int64_t due_ms;                           /* when the deadline is looked at next, wall clock */
 	int64_t placed_at;                        /* monotonic, of its coming to the door, then of its placement */
-	uint64_t seq;                             /* order of arrival among those that wait in its tier and class */
+	int64_t hold_from, hold_until; /* monotonic: choose.h has looked at it since, and does not until; 0: never */
+	uint64_t seq;                  /* order of arrival among those that wait in its tier and class */
 	uint32_t bytes;
 	uint32_t heap_at; /* place in the heap, from 1; 0: not in it */
 	uint32_t attempt;
@@ -77,6 +79,7 @@ struct og_entry {
 	bool progress : 1;   /* it wants placed and started messages */
 	bool cancelling : 1; /* whoever runs it is told to stop */
 	bool astray : 1;     /* evidently not where it should be */
+	bool stranded : 1;   /* placed at the queue of a worker that is gone: og_plan_stranded */
 	char id[OG_ID_LEN + 1];
 	char reply[OG_REPLY_RANDOM + 1]; /* the random part of the reply key; the rest is the submitter */
 };
@@ -109,6 +112,7 @@ struct og_index {
 	size_t waiting, at_door, placed; /* of all tiers */
 	uint64_t waiting_bytes;          /* and of the ENDED ones, whose bodies are still where they waited */
 	uint64_t door_bytes;
+	size_t stranded;
 };
 
 /* What is known of a job as it enters. Strings are copied; tenant and reply may be NULL together. */
@@ -136,6 +140,11 @@ void og_index_put_back(struct og_index *ix, struct og_entry *e);
 void og_index_remove(struct og_index *ix, struct og_entry *e); /* frees it */
 /* It counts no more (or does again). */
 void og_index_set_astray(struct og_index *ix, struct og_entry *e, bool astray);
+/* Who runs it, and at whose own queue it is placed or is to be; both may be NULL. While it is placed it takes a slot of
+ * theirs: the worker's `running`, or else the meant one's `reserved`. What waits is meant for nobody: say it just before
+ * og_index_move to TO_TIER. */
+void og_index_set_worker(struct og_index *ix, struct og_entry *e, struct og_worker *w);
+void og_index_set_meant(struct og_index *ix, struct og_entry *e, struct og_worker *w);
 
 /* Its body has come up at the head of its lane: it is not astray. -1: so many are held already (which a reader with our
  * prefetch never sees). */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/alloc.h"
 
@@ -19,7 +20,19 @@ void og_nodes_done(struct og_nodes *n)
 	og_nodes_remove(n, w);
 }
 
-/* What a worker adds to its tier. One that drains finishes what it has and takes nothing more. */
+static bool takes_work(const struct og_worker *w)
+{
+	return w->tier >= 0 && !w->said.draining && !w->said.paused;
+}
+
+unsigned og_worker_free_slots(const struct og_worker *w)
+{
+	unsigned taken = w->running + w->reserved;
+
+	return takes_work(w) && (int64_t)taken < w->said.slots ? (unsigned)w->said.slots - taken : 0;
+}
+
+/* What a worker adds to its tier. One that drains or is paused finishes what it has and takes nothing more. */
 static void count(struct og_nodes *n, const struct og_worker *w, int sign)
 {
 	struct og_capacity *c;
@@ -29,7 +42,7 @@ static void count(struct og_nodes *n, const struct og_worker *w, int sign)
 		return;
 	c = &n->tiers[w->tier];
 	c->workers += (unsigned)sign;
-	c->slots += (unsigned)sign * (w->said.draining ? busy : (unsigned)w->said.slots);
+	c->slots += (unsigned)sign * (takes_work(w) ? (unsigned)w->said.slots : busy);
 	c->busy += (unsigned)sign * busy;
 }
 
@@ -98,7 +111,7 @@ struct og_worker *og_nodes_find(const struct og_nodes *n, const char *instance)
 
 static bool has_free_slot(const struct og_worker *w)
 {
-	return w->tier >= 0 && !w->said.draining && (int64_t)w->said.n_running < w->said.slots;
+	return takes_work(w) && (int64_t)w->said.n_running < w->said.slots;
 }
 
 /* True where the heartbeat says nothing new about node, name, tier or service: nearly always. */
@@ -109,11 +122,19 @@ static bool same_place(const struct og_worker *w, const struct og_presence *p)
 	       !strcmp(w->said.tier, p->tier) && !strcmp(w->said.worker, p->worker);
 }
 
+static void leave_tier(struct og_nodes *n, struct og_worker *w)
+{
+	if (w->tier >= 0)
+		DL_DELETE(n->of_tier[w->tier], w);
+}
+
 static void settle_in(struct og_nodes *n, struct og_worker *w, const char *user)
 {
 	w->tier = tier_of(n, &w->said);
 	if (og_name_key(w->said.worker, w->key, sizeof(w->key), NULL))
 		w->key[0] = '\0';
+	if (w->tier >= 0)
+		DL_APPEND(n->of_tier[w->tier], w);
 	join_node(n, w, user);
 }
 
@@ -143,8 +164,10 @@ struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, const
 		HASH_ADD_STR(n->workers, said.instance, w);
 	} else {
 		count(n, w, -1);
-		if (!same)
+		if (!same) {
+			leave_tier(n, w);
 			leave_node(n, w);
+		}
 	}
 	*ret_before = w->said.running;
 	*ret_n_before = w->said.n_running;
@@ -172,6 +195,7 @@ struct og_worker *og_nodes_lost(const struct og_nodes *n, int64_t now)
 void og_nodes_remove(struct og_nodes *n, struct og_worker *w)
 {
 	count(n, w, -1);
+	leave_tier(n, w);
 	leave_node(n, w);
 	HASH_DEL(n->workers, w);
 	og_presence_done(&w->said);
@@ -194,8 +218,8 @@ int64_t og_nodes_free_from(const struct og_nodes *n, int tier)
 {
 	int64_t from = 0;
 
-	for (const struct og_worker *w = n->workers; w; w = w->hh.next)
-		if (w->tier == tier && w->free_from && (!from || w->free_from < from))
+	for (const struct og_worker *w = tier >= 0 ? n->of_tier[tier] : NULL; w; w = w->next)
+		if (w->free_from && (!from || w->free_from < from))
 			from = w->free_from;
 	return from;
 }

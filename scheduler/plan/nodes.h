@@ -31,6 +31,10 @@ struct og_worker {
 	int64_t seen;      /* when we heard it last */
 	uint32_t beats;    /* heartbeats of it, counted */
 	int64_t free_from; /* since when every heartbeat of it showed a free slot; 0: the latest showed none */
+	struct og_worker *prev, *next; /* of its tier */
+	/* Of the index, which counts them: jobs that heartbeats show it to run, and jobs that were placed at its own queue
+	 * and that it does not run yet. */
+	unsigned running, reserved;
 };
 
 struct og_capacity {
@@ -45,6 +49,7 @@ struct og_nodes {
 	struct og_worker *workers;
 	struct og_node *nodes;
 	struct og_capacity tiers[OG_TIERS_MAX];
+	struct og_worker *of_tier[OG_TIERS_MAX]; /* the live workers of each */
 	unsigned changes; /* of who is a member, and of its name and whether it serves: counts up */
 };
 
@@ -61,6 +66,8 @@ struct og_worker *og_nodes_find(const struct og_nodes *n, const char *instance);
 /* A worker unheard for OG_PRESENCE_LOST_MS; NULL: none. */
 struct og_worker *og_nodes_lost(const struct og_nodes *n, int64_t now);
 void og_nodes_remove(struct og_nodes *n, struct og_worker *w);
+/* How many more jobs it has a slot for, as far as we know: none while it takes no work. */
+unsigned og_worker_free_slots(const struct og_worker *w);
 
 /* At most `max` members into out; returns how many there are. */
 size_t og_nodes_members(const struct og_nodes *n, struct og_member *out, size_t max);

@@ -31,7 +31,7 @@ static struct og_entry *adopt(
 	return e;
 }
 
-static void take_run(struct og_plan *p, const struct og_worker *w, const struct og_presence_run *run, int64_t now,
+static void take_run(struct og_plan *p, struct og_worker *w, const struct og_presence_run *run, int64_t now,
 	int64_t wall, struct og_heard *heard)
 {
 	struct og_entry *e = og_index_find(p->index, run->id);
@@ -55,7 +55,7 @@ static void take_run(struct og_plan *p, const struct og_worker *w, const struct 
 	if (!og_entry_placed(e))
 		return;
 	og_index_set_astray(p->index, e, false);
-	e->worker = w;
+	og_index_set_worker(p->index, e, w);
 	e->beat = w->beats;
 }
 
@@ -66,30 +66,50 @@ static void drop_run(struct og_plan *p, const struct og_worker *w, const char *i
 
 	if (!e || e->worker != w)
 		return;
-	e->worker = NULL;
+	og_index_set_worker(p->index, e, NULL);
 	e->placed_at = now;
 	if (e->where == OG_WHERE_RUN)
 		og_index_move(p->index, e, OG_WHERE_TIER);
 }
 
-static void forget_worker(struct og_plan *p, struct og_worker *w, int64_t now)
+/* What was placed at the queue of `w` is at that of `heir` now (the same queue, where a process took another's place);
+ * NULL: nobody reads it any more. */
+static void pass_on(struct og_plan *p, const struct og_worker *w, struct og_worker *heir)
+{
+	struct og_entry *e;
+
+	for (size_t i = 0; i < p->index->n_tiers && w->reserved; i++) {
+		DL_FOREACH(p->index->tiers[i].placed_list, e)
+		{
+			if (e->meant != w)
+				continue;
+			og_index_set_meant(p->index, e, heir);
+			p->index->stranded += !heir && !e->stranded;
+			e->stranded = !heir;
+		}
+	}
+}
+
+static void forget_worker(struct og_plan *p, struct og_worker *w, struct og_worker *heir, int64_t now)
 {
 	for (size_t i = 0; p->index && i < w->said.n_running; i++)
 		drop_run(p, w, w->said.running[i].id, now);
+	if (p->index)
+		pass_on(p, w, heir);
 	og_nodes_remove(&p->nodes, w);
 }
 
 /* A process that appears under the name of another one of its node took its place: a worker's name is locked on the
  * broker. */
-static void replace(struct og_plan *p, const struct og_worker *w, int64_t now)
+static void replace(struct og_plan *p, struct og_worker *w, int64_t now)
 {
 	struct og_worker *other = og_nodes_namesake(&p->nodes, w);
 
 	if (other && other->node == w->node)
-		forget_worker(p, other, now);
+		forget_worker(p, other, w, now);
 }
 
-static void take_runs(struct og_plan *p, const struct og_worker *w, int64_t now, int64_t wall, struct og_heard *heard)
+static void take_runs(struct og_plan *p, struct og_worker *w, int64_t now, int64_t wall, struct og_heard *heard)
 {
 	for (size_t i = 0; w->tier >= 0 && i < w->said.n_running; i++)
 		take_run(p, w, &w->said.running[i], now, wall, heard);
@@ -110,7 +130,7 @@ void og_plan_hear(
 	*ret = (struct og_heard){.tier = w ? w->tier : -1, .appeared = !w && !said->leaving};
 	if (said->leaving) {
 		if (w)
-			forget_worker(p, w, now);
+			forget_worker(p, w, NULL, now);
 		og_presence_done(said);
 		return;
 	}
@@ -140,7 +160,7 @@ bool og_plan_sweep(struct og_plan *p, int64_t now, char ret_worker[static 3 * OG
 		return false;
 	strcpy(ret_worker, w->said.worker[0] ? w->said.worker : w->said.node_name);
 	*ret_tier = w->tier;
-	forget_worker(p, w, now);
+	forget_worker(p, w, NULL, now);
 	return true;
 }
 
@@ -150,6 +170,7 @@ void og_plan_lead(struct og_plan *p, int64_t now, int64_t wall)
 
 	p->index = og_index_new(p->catalogue->n);
 	p->recent = og_recent_new(OG_RECENT_MAX);
+	p->sessions = og_sessions_new(OG_SESSIONS_MAX);
 	p->leading_since = now;
 	p->leading_since_wall = wall;
 	memset(p->rates, 0, sizeof(p->rates));
@@ -185,6 +206,23 @@ unsigned og_plan_reconcile(struct og_plan *p, unsigned tier, int64_t now)
 		}
 	}
 	return n;
+}
+
+struct og_entry *og_plan_stranded(struct og_plan *p)
+{
+	struct og_entry *e;
+
+	for (size_t i = 0; i < p->index->n_tiers && p->index->stranded; i++) {
+		DL_FOREACH(p->index->tiers[i].placed_list, e)
+		{
+			if (!e->stranded)
+				continue;
+			e->stranded = false;
+			p->index->stranded--;
+			return e;
+		}
+	}
+	return NULL;
 }
 
 struct og_entry *og_plan_stranger(const struct og_plan *p, unsigned tier, int64_t now)

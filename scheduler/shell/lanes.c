@@ -76,12 +76,12 @@ void og_lanes_clear_doors(struct og_scheduler *s, int64_t now)
 
 void og_lanes_pump(struct og_scheduler *s, unsigned tier)
 {
-	int64_t wall = og_clock_wall_ms();
+	int64_t wall = og_clock_wall_ms(), now = og_clock_mono_ms();
 	struct og_entry *e;
 
 	if (s->draining || og_moves_blocked(s))
 		return;
-	while ((e = og_plan_next(&s->plan, tier))) {
+	while ((e = og_plan_next(&s->plan, tier, now))) {
 		if (e->deadline_ms && e->deadline_ms <= wall)
 			og_answer_end(s, e, OG_STATE_EXPIRED, "expired", "its deadline passed while it waited");
 		else if (!place(s, e))

@@ -262,6 +262,9 @@ int og_scheduler_start(
 	s->plan.lookahead_percent = s->settings->lookahead_percent;
 	s->plan.no_capacity_after_ms = s->settings->no_capacity_after_ms;
 	s->plan.waiting_max_bytes = s->settings->waiting_max_bytes;
+	s->plan.ageing_ms = s->settings->ageing_ms;
+	s->plan.affinity_wait_ms = s->settings->affinity_wait_ms;
+	s->plan.max_attempts = s->settings->max_attempts;
 	if (open_all(s, err) != 0) {
 		og_scheduler_free(s);
 		return -1;

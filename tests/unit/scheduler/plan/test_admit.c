@@ -133,19 +133,19 @@ Test(admit, the_door_is_served_in_turn_and_left_in_time)
 	second = add(2, SMALL, OG_WHERE_DOOR);
 	high = add_as(3, SMALL, OG_CLASS_HIGH, "a", OG_WHERE_DOOR);
 	hear(1, SMALL, 1, 0, 0);
-	cr_expect_eq(og_plan_next(&plan, SMALL), high);
+	cr_expect_eq(og_plan_next(&plan, SMALL, now), high);
 	og_index_move(plan.index, high, OG_WHERE_TO_TIER);
-	cr_expect_eq(og_plan_next(&plan, SMALL), first);
+	cr_expect_eq(og_plan_next(&plan, SMALL, now), first);
 	cr_expect_null(og_plan_tired(&plan, SMALL, 1 + OG_DOOR_MS - 1));
 	cr_expect_eq(og_plan_tired(&plan, SMALL, 1 + OG_DOOR_MS), first);
 	og_index_move(plan.index, first, OG_WHERE_TO_LANE);
 	cr_expect_eq(plan.index->at_door, 1);
 	cr_expect_eq(plan.index->door_bytes, 100);
 	cr_expect_eq(plan.index->waiting, 2);
-	cr_expect_eq(og_plan_next(&plan, SMALL), second, "the first is on its way to its lane");
+	cr_expect_eq(og_plan_next(&plan, SMALL, now), second, "the first is on its way to its lane");
 	og_index_move(plan.index, first, OG_WHERE_LANE);
 	og_index_hold(plan.index, first, (struct og_held *)first);
-	cr_expect_eq(og_plan_next(&plan, SMALL), first, "it kept its turn");
+	cr_expect_eq(og_plan_next(&plan, SMALL, now), first, "it kept its turn");
 	cr_expect_eq(og_plan_ahead(&plan, second), 1);
 }
 
@@ -158,16 +158,16 @@ Test(admit, the_next_is_of_the_best_class_and_within_it_the_oldest)
 	struct og_entry *expected[] = {high, first, second, batch};
 
 	cr_assert_neq(og_lane_of("a"), og_lane_of("b"));
-	cr_expect_null(og_plan_next(&plan, SMALL), "no room");
+	cr_expect_null(og_plan_next(&plan, SMALL, now), "no room");
 	hear(1, SMALL, 4, 0, 0);
 	for (size_t i = 0; i < OG_COUNT(expected); i++) {
-		struct og_entry *e = og_plan_next(&plan, SMALL);
+		struct og_entry *e = og_plan_next(&plan, SMALL, now);
 
 		cr_assert_eq(e, expected[i], "place %zu", i);
 		og_index_unhold(plan.index, e);
 		og_index_move(plan.index, e, OG_WHERE_TO_TIER);
 	}
-	cr_expect_null(og_plan_next(&plan, SMALL));
+	cr_expect_null(og_plan_next(&plan, SMALL, now));
 	cr_expect_eq(plan.index->tiers[SMALL].placed, 4);
 }
 
@@ -178,11 +178,11 @@ Test(admit, the_next_has_its_body_here_and_its_record_known)
 
 	hear(1, SMALL, 4, 0, 0);
 	unsure->unsure = true;
-	cr_expect_null(og_plan_next(&plan, SMALL));
+	cr_expect_null(og_plan_next(&plan, SMALL, now));
 	unsure->unsure = false;
-	cr_expect_eq(og_plan_next(&plan, SMALL), unsure);
+	cr_expect_eq(og_plan_next(&plan, SMALL, now), unsure);
 	og_index_hold(plan.index, e, (struct og_held *)e);
-	cr_expect_eq(og_plan_next(&plan, SMALL), e);
+	cr_expect_eq(og_plan_next(&plan, SMALL, now), e);
 }
 
 Test(admit, ahead_counts_better_classes_and_the_older_of_its_own)
@@ -269,7 +269,7 @@ Test(admit, serves_a_backlog_to_its_end)
 					og_index_hold(plan.index, l->list, (struct og_held *)l);
 			}
 		}
-		e = og_plan_next(&plan, SMALL);
+		e = og_plan_next(&plan, SMALL, now);
 		if (!e)
 			break;
 		served++;
@@ -291,7 +291,7 @@ Test(admit, what_should_wait_in_a_lane_that_shows_nothing_counts_for_nobody)
 	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_PLACE);
 	cr_expect_eq(og_index_due(plan.index, INT64_MAX), ghost, "its deadline is kept");
 	real = add_head(2, SMALL, OG_CLASS_NORMAL, "a");
-	cr_expect_eq(og_plan_next(&plan, SMALL), real);
+	cr_expect_eq(og_plan_next(&plan, SMALL, now), real);
 	cr_expect_eq(og_plan_ahead(&plan, real), 0);
 	og_index_hold(plan.index, ghost, (struct og_held *)ghost);
 	cr_expect_not(ghost->astray, "its body came after all");

@@ -93,7 +93,7 @@ Test(index, what_was_refused_is_where_it_was)
 	}
 	cr_expect_eq(lane->list, e[0]);
 	cr_expect_eq(lane->list->next, e[1]);
-	cr_expect_eq(og_plan_next(&plan, SMALL), e[0]);
+	cr_expect_eq(og_plan_next(&plan, SMALL, now), e[0]);
 }
 
 Test(index, a_body_counts_for_as_long_as_it_lies_there)
