@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
+
 static const char *text_of(const json_t *object, const char *key, const char *otherwise)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -11,12 +13,23 @@ static const char *text_of(const json_t *object, const char *key, const char *ot
 
 enum og_exit og_answer_exit(const char *error_type, enum og_exit otherwise)
 {
-	static const char *const missing[] = {"not_found", "unknown_model", "result_gone"};
+	static const struct {
+		const char *type;
+		enum og_exit exit;
+	} rows[] = {
+		{"not_found", OG_EXIT_NOT_FOUND},
+		{"unknown_model", OG_EXIT_NOT_FOUND},
+		{"result_gone", OG_EXIT_NOT_FOUND},
+		{"busy", OG_EXIT_BUSY},
+		{"limited", OG_EXIT_BUSY},
+		{"invalid_request", OG_EXIT_USAGE},
+		{"not_allowed", OG_EXIT_NOT_ALLOWED},
+	};
 
-	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
-		if (!strcmp(error_type, missing[i]))
-			return OG_EXIT_NOT_FOUND;
-	return strcmp(error_type, "busy") ? otherwise : OG_EXIT_BUSY;
+	for (size_t i = 0; i < OG_COUNT(rows); i++)
+		if (!strcmp(error_type, rows[i].type))
+			return rows[i].exit;
+	return otherwise;
 }
 
 bool og_answer_refused(const json_t *answer, const char **ret_type, const char **ret_message)

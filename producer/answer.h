@@ -9,7 +9,8 @@
 #include "screen.h"
 
 /* The exit status for an error type of docs/PROTOCOL.md: OG_EXIT_NOT_FOUND for what does not exist, OG_EXIT_BUSY for
- * what may work again soon, and `otherwise` for the rest. */
+ * what may work again soon, OG_EXIT_USAGE and OG_EXIT_NOT_ALLOWED for what should not have been asked, and
+ * `otherwise` for the rest. */
 enum og_exit og_answer_exit(const char *error_type, enum og_exit otherwise);
 
 /* Whether an RPC's answer is an error; then its type and message, borrowed from it. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "base/alloc.h"
 #include "loop.h"
 #include "model/json.h"
 #include "model/names.h"
@@ -79,7 +80,10 @@ static void on_message(void *ctx, const struct og_envelope *e, const struct og_m
 		return;
 	}
 	if (og_answer_refused(answer, &type, &message)) {
-		og_fail(&a->why, OG_INVALID, "%s: %s", type, message);
+		og_fail(&a->why, OG_INVALID, "%s: %s%s", type, message,
+			strcmp(type, "not_allowed")
+				? ""
+				: "; the host that set up the broker has the operator's credentials: run it there");
 		finish(a, og_answer_exit(type, OG_EXIT_FAILED));
 		json_decref(answer);
 		return;
@@ -145,12 +149,22 @@ enum og_exit og_reach(const struct og_cli *c, const char *cluster, struct og_err
 	return converse(c, cluster, &a, err);
 }
 
-enum og_exit og_ask_or_tell(struct og_cli *c, const char *verb, json_t *body, json_t **ret)
+static enum og_exit ask_or_tell(struct og_cli *c, const char *verb, json_t *body, int64_t within_ms, json_t **ret)
 {
 	struct og_error err;
-	enum og_exit exit = og_ask(c, NULL, verb, body, OG_ASK_MS, ret, &err);
+	enum og_exit exit = og_ask(c, NULL, verb, body, within_ms, ret, &err);
 
 	return exit == OG_EXIT_ANSWERED ? exit : og_cli_fail(c, exit, &err);
+}
+
+enum og_exit og_ask_or_tell(struct og_cli *c, const char *verb, json_t *body, json_t **ret)
+{
+	return ask_or_tell(c, verb, body, OG_ASK_MS, ret);
+}
+
+enum og_exit og_ask_long_or_tell(struct og_cli *c, const char *verb, json_t *body, json_t **ret)
+{
+	return ask_or_tell(c, verb, body, OG_ASK_LONG_MS, ret);
 }
 
 enum og_exit og_ask_table(struct og_cli *c, const char *cluster, const char *verb, json_t *body,
@@ -170,4 +184,20 @@ enum og_exit og_ask_table(struct og_cli *c, const char *cluster, const char *ver
 	fill(table, answer);
 	json_decref(answer);
 	return og_cli_table(c, table);
+}
+
+enum og_exit og_ask_say(struct og_cli *c, const char *verb, json_t *body, char *(*words)(const json_t *answer))
+{
+	og_autofree char *text = NULL, *line = NULL;
+	json_t *answer;
+	enum og_exit exit = og_ask_or_tell(c, verb, body, &answer);
+
+	if (exit != OG_EXIT_ANSWERED)
+		return exit;
+	if (c->common.json)
+		return og_cli_json(c, answer);
+	text = words(answer);
+	line = og_printf("%s\n", text);
+	json_decref(answer);
+	return og_screen_answer(&c->screen, line, strlen(line)) < 0 ? OG_EXIT_INTERNAL : OG_EXIT_ANSWERED;
 }

@@ -12,7 +12,7 @@
 #include "base/parse.h"
 #include "loop.h"
 
-#define ROLE "producer"
+static const char producer[] = "producer", operator[] = "operator";
 
 const struct og_option og_common_options[] = {
 	{"config", 0, "FILE", OG_OPTION_TEXT, offsetof(struct og_common, config), 0, 0,
@@ -63,16 +63,25 @@ enum og_exit og_cli_table(struct og_cli *c, struct og_table *table)
 	return rc < 0 ? OG_EXIT_INTERNAL : OG_EXIT_ANSWERED;
 }
 
+bool og_cli_may_operate(const struct og_cli *c)
+{
+	og_autofree char *path = og_printf("%s/%s.credentials", c->settings.secrets, operator);
+
+	return access(path, F_OK) == 0;
+}
+
 int og_cli_session(const struct og_cli *c, bool deaf, char user[static OG_NAME_MAX], struct og_session_config *ret,
 	struct og_error *err)
 {
+	const char *role = c->operates && og_cli_may_operate(c) ? operator: producer;
 	struct og_credentials credentials;
 
-	if (og_credentials_load(&c->settings, ROLE, &credentials, err) < 0)
+	if (og_credentials_load(&c->settings, role, &credentials, err) < 0)
 		return -1;
 	strcpy(user, credentials.user);
 	*ret = (struct og_session_config){
 		.settings = &c->settings,
+		.role = role,
 		.user = user,
 		.deaf = deaf,
 		.connect_ms = c->common.connect_timeout_ms,
@@ -146,6 +155,7 @@ enum og_exit og_cli_main(int argc, char **argv)
 	og_screen_init(&c.screen, false);
 	c.verb = og_verb_find(name);
 	if (c.verb) {
+		c.operates = c.verb->operates;
 		c.options = og_alloc(c.verb->options_size);
 		if (c.verb->options_size)
 			memcpy(c.options, c.verb->defaults, c.verb->options_size);

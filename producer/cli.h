@@ -35,7 +35,8 @@ struct og_verb {
 	size_t n_options;
 	const void *defaults; /* of the struct that the options fill, options_size bytes */
 	size_t options_size;
-	bool bare; /* works without settings */
+	bool bare;     /* works without settings */
+	bool operates; /* by the operator's credentials, where this machine has them */
 	enum og_exit (*run)(struct og_cli *c);
 };
 
@@ -50,6 +51,7 @@ struct og_cli {
 	struct og_common common;
 	struct og_settings settings; /* loaded, unless the verb is bare */
 	struct og_screen screen;
+	bool operates; /* as the verb's, which may change it by its options */
 	void *options; /* the verb's struct */
 	char *const *args;
 	int n_args;
@@ -65,6 +67,9 @@ enum og_exit og_cli_usage(struct og_cli *c, const char *fmt, ...) __attribute__(
 enum og_exit og_cli_json(struct og_cli *c, json_t *json);
 /* Prints `table`, which it takes over. */
 enum og_exit og_cli_table(struct og_cli *c, struct og_table *table);
+
+/* Whether this machine may operate: it has the credentials of the host that set up the broker. */
+bool og_cli_may_operate(const struct og_cli *c);
 
 /* The session that this invocation's options and settings ask for. `user` is filled and must outlive it. */
 int og_cli_session(const struct og_cli *c, bool deaf, char user[static OG_NAME_MAX], struct og_session_config *ret,

@@ -9,7 +9,10 @@ static const struct {
 } exits[] = {
 	{OG_EXIT_ANSWERED, "answered", "the answer was printed; the verb did what it says"},
 	{OG_EXIT_INTERNAL, "internal", "og itself failed, or stdout was closed"},
-	{OG_EXIT_USAGE, "usage", "wrong options, arguments or settings; an empty or broken prompt, one above 8 MiB"},
+	{OG_EXIT_USAGE, "usage",
+		"wrong options, arguments or settings; an empty or broken prompt, one above 8 MiB; an id that is in "
+		"use "
+		"for another request"},
 	{OG_EXIT_FAILED, "failed", "the job failed, or was given up as dead; the reason is on stderr"},
 	{OG_EXIT_EXPIRED, "expired", "its deadline passed, or --timeout of `og prompt`"},
 	{OG_EXIT_CANCELLED, "cancelled", "by Ctrl-C, or by `og cancel`"},
@@ -18,6 +21,7 @@ static const struct {
 	{OG_EXIT_NOT_CONNECTED, "not connected", "the broker, a scheduler or this node's services are not there"},
 	{OG_EXIT_NOT_FOUND, "not found", "no such job, cluster, tier or model; the result is gone"},
 	{OG_EXIT_PENDING, "pending", "the job has not ended yet (`og result`, `og wait --timeout`)"},
+	{OG_EXIT_NOT_ALLOWED, "not allowed", "it is for operators: run it on the host that set up the broker"},
 	{OG_EXIT_INTERRUPTED, "interrupted", "left by Ctrl-C before the cluster had answered"},
 };
 

@@ -7,7 +7,7 @@
 #include "model/names.h"
 #include "service/service.h"
 
-#define ROLE           "producer"
+#define ROLE           "producer" /* where none is named */
 #define REPLY_PREFETCH 1000
 
 struct og_session {
@@ -36,7 +36,7 @@ struct og_amqp *og_session_dial(void *ctx, uv_loop_t *loop, const struct og_sess
 	struct og_amqp *c;
 
 	(void)ctx;
-	return og_service_amqp(loop, config->settings, ROLE, "og", false, events, &c, err) < 0 ? NULL : c;
+	return og_service_amqp(loop, config->settings, config->role, "og", false, events, &c, err) < 0 ? NULL : c;
 }
 
 const char *og_session_reply(const struct og_session *s)
@@ -68,7 +68,7 @@ static void give_up(struct og_session *s)
 	}
 	if (s->why.kind == OG_FATAL)
 		og_fail(&why, OG_FATAL, "%s: check the cluster's name ('%s') and %s/%s.credentials", what,
-			settings->cluster, settings->secrets, ROLE);
+			settings->cluster, settings->secrets, s->config.role);
 	else if (strstr(what, "NOT_FOUND")) /* the broker's own word for a missing exchange */
 		og_fail(&why, OG_RETRY, "%s: `og-broker-config apply` sets the cluster up", what);
 	else
@@ -171,6 +171,8 @@ struct og_session *og_session_open(uv_loop_t *loop, const struct og_session_conf
 	struct og_amqp_events events = {.on_up = on_up, .on_down = on_down, .on_blocked = on_blocked, .ctx = s};
 
 	s->config = *config;
+	if (!s->config.role)
+		s->config.role = ROLE;
 	s->handler = *handler;
 	s->amqp = config->dial(config->dial_ctx, loop, &s->config, &events, err);
 	if (!s->amqp) {

@@ -31,6 +31,7 @@ struct og_session_handler { /* each may be NULL */
 
 struct og_session_config {
 	const struct og_settings *settings;
+	const char *role;   /* whose credentials: the name of their file; NULL: producer */
 	const char *user;   /* whose reply key it is */
 	bool deaf;          /* no reply queue: for who only submits */
 	int64_t connect_ms; /* the bound on the first connection */

@@ -55,6 +55,7 @@ enum og_exit {
 	OG_EXIT_NOT_CONNECTED = 8, /* broker or scheduler not reached, or refused */
 	OG_EXIT_NOT_FOUND = 9,     /* no such job, cluster, tier; result_gone */
 	OG_EXIT_PENDING = 10,      /* it has not ended yet */
+	OG_EXIT_NOT_ALLOWED = 11,  /* an operator's, and we are none */
 	OG_EXIT_INTERRUPTED = 130, /* a second Ctrl-C, before the cancel was answered */
 };
 enum og_exit og_state_exit(enum og_state s); /* of a terminal state */
