@@ -1,4 +1,4 @@
-/* apply and check. Both compare the broker as it should be with what it says of itself (one request). apply posts what
+/* apply, upgrade and check. All compare the broker as it should be with what it says of itself (one request). apply posts what
  * differs (one request more; it makes all the queues of the table in about a second), and looks again: what it calls
  * done was seen. */
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "definitions.h"
 #include "drift.h"
 #include "secrets.h"
+#include "upgrade.h"
 #include "verbs.h"
 
 struct view {
@@ -91,7 +92,7 @@ static enum og_status mend(const struct og_management *m, struct og_call *c, con
 	return print_left(&after.drifts);
 }
 
-enum og_status og_verb_apply(struct og_call *c)
+static enum og_status apply(struct og_call *c, bool upgrade)
 {
 	OG_CLEANUP(view_done) struct view before = {0};
 	struct og_management m;
@@ -104,6 +105,14 @@ enum og_status og_verb_apply(struct og_call *c)
 	if (og_management_open(c->settings, &m, &c->err) != 0 || og_secrets_lease_key(c->settings, &c->err) != 0 ||
 		view_take(&m, c->settings, true, &before, &c->err) != 0)
 		return OG_STATUS_FAILED;
+	if (upgrade && before.drifts.n) {
+		if (og_upgrade_remove(&m, c->settings->cluster, before.desired, &before.drifts, &c->err) != 0)
+			return OG_STATUS_FAILED;
+		view_done(&before);
+		before = (struct view){0};
+		if (view_take(&m, c->settings, true, &before, &c->err) != 0)
+			return OG_STATUS_FAILED;
+	}
 	mending = og_drift_mending(&before.drifts);
 	if (!mending) {
 		printf("nothing to do\n");
@@ -112,4 +121,14 @@ enum og_status og_verb_apply(struct og_call *c)
 	status = mend(&m, c, mending);
 	json_decref(mending);
 	return status;
+}
+
+enum og_status og_verb_apply(struct og_call *c)
+{
+	return apply(c, false);
+}
+
+enum og_status og_verb_upgrade(struct og_call *c)
+{
+	return apply(c, true);
 }

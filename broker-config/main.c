@@ -12,7 +12,8 @@ static const struct og_verb verbs[] = {
 	{"apply", "", "make the broker as it should be",
 		"Makes the cluster's vhost, its exchanges, queues and bindings, and this host's users (scheduler, "
 		"gateway,\n"
-		"worker-local, producer-local) with their permissions; generates the passwords that are not there yet. "
+		"worker-local, producer-local, operator) with their permissions; generates the passwords that are not "
+		"there yet. "
 		"Run\n"
 		"again it makes what is missing and mends what differs; it deletes nothing. Users of invited nodes get "
 		"the\n"
@@ -23,6 +24,15 @@ static const struct og_verb verbs[] = {
 		"Exit status: 0 as it should be, 1 something is left that cannot be mended in place, 2 usage, 3 "
 		"failed.\n",
 		og_verb_apply},
+	{"upgrade", "", "as apply, and replace what an earlier version made otherwise",
+		"Does what `apply` does. Before that it deletes queues of the cluster that have other arguments and "
+		"are "
+		"empty\n"
+		"(they are made anew), and bindings between its exchanges and queues that this version does not have. "
+		"Stop the\n"
+		"schedulers first. A queue that is not empty stays as it is, and is told.\n\n"
+		"Exit status: as of apply.\n",
+		og_verb_upgrade},
 	{"check", "", "print how the broker differs from that",
 		"One line a difference: missing, different or extra, and what. Changes nothing.\n\n"
 		"Exit status: 0 none, 1 there are some, 2 usage, 3 failed.\n",

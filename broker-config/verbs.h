@@ -25,6 +25,7 @@ struct og_verb {
 };
 
 enum og_status og_verb_apply(struct og_call *c);
+enum og_status og_verb_upgrade(struct og_call *c);
 enum og_status og_verb_check(struct og_call *c);
 enum og_status og_verb_render(struct og_call *c);
 enum og_status og_verb_invite(struct og_call *c);

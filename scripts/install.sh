@@ -282,7 +282,7 @@ join_cluster() {
 	[ "$serve" = 0 ] || choose_engine
 	start_services
 	if [ -z "${OG_JOIN:-}" ]; then
-		"$config" apply || fail "the broker could not be set up" "its message is above" "$root/logs/rabbitmq.log may say more"
+		"$config" upgrade || fail "the broker could not be set up" "its message is above" "$root/logs/rabbitmq.log may say more"
 		service 25-scheduler "command = \"$root/bin/og-scheduler\""
 		"$og" start || fail "the scheduler did not start" "its message is above" "$root/logs/scheduler.log may say more"
 	fi
@@ -366,6 +366,7 @@ start_services() {
 	if [ "${restart:-0}" = 1 ] && [ -S "$root/run/supervisor.sock" ]; then
 		say "restarting, for what changed"
 		"$og" stop || true
+		rm -f "$root/services/25-scheduler.ini" # until the broker is as this version wants it
 	fi
 	[ ! -d /run/systemd/system ] || systemd_unit
 	"$og" start || fail "the services did not start" "its message is above" "look into $root/logs"

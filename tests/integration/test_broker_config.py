@@ -153,6 +153,31 @@ def test_what_cannot_be_changed_in_place_is_told_with_the_way_to_mend_it(cluster
     assert cluster.run("check") == ("", "")
 
 
+def test_an_upgrade_replaces_what_an_earlier_version_made(cluster):
+    cluster.run("apply")
+    v = cluster.name
+    for name, arguments in (("og.dead", {"x-max-length": 7}), ("og.hold", {})):
+        api("DELETE", f"/api/queues/{v}/{name}")
+        api("PUT", f"/api/queues/{v}/{name}", {"durable": True, "arguments": {"x-queue-type": "quorum", **arguments}})
+    api("POST", f"/api/bindings/{v}/e/og.dead/q/og.dead", {"routing_key": "dead"})
+    api("POST", f"/api/bindings/{v}/e/og.later/q/og.hold", {"routing_key": "hold"})
+    admin = cluster.connect(*cluster.credentials("admin")).channel()
+    admin.confirm_delivery()
+    admin.basic_publish("og.later", "hold", b"kept")
+    leader = cluster.connect(*cluster.credentials("scheduler"))
+    leader.channel().queue_declare("og.leader", exclusive=True)
+    _, err = cluster.run("upgrade", expect=3)
+    assert "a scheduler leads" in err
+    leader.close()
+    out, err = cluster.run("upgrade", expect=1)
+    assert "replaced: queue og.dead" in out and "og.hold" not in out
+    assert "different queue og.hold" in err, "what is not empty stays"
+    assert admin.basic_get("og.hold", auto_ack=True)[2] == b"kept"
+    out, err = cluster.run("upgrade")
+    assert "replaced: queue og.hold" in out and err == ""
+    assert cluster.run("check") == ("", ""), "nor is the binding of the earlier version there"
+
+
 def test_a_catalogue_with_a_mistake(cluster):
     (cluster.root / "catalogue.ini").write_text("[tier X]\ncpu_cores = many\n")
     _, err = cluster.run("apply", expect=3)
