@@ -32,6 +32,15 @@ void og_plan_resign(struct og_plan *p, void (*release)(struct og_entry *e))
 	p->recent = NULL;
 }
 
+void og_plan_pause(struct og_plan *p, unsigned tier, bool paused, int64_t now)
+{
+	struct og_capacity *c = &p->nodes.tiers[tier];
+
+	if (p->paused[tier] && !paused && c->seen)
+		c->seen = now; /* its workers have from now on to come back */
+	p->paused[tier] = paused;
+}
+
 /* --- a new job --- */
 
 static bool grace_is_over(const struct og_plan *p, int64_t now)
@@ -44,7 +53,8 @@ static bool is_gone(const struct og_plan *p, unsigned tier, int64_t now)
 {
 	const struct og_capacity *c = &p->nodes.tiers[tier];
 
-	return !c->workers && grace_is_over(p, now) && (!c->seen || now - c->seen >= p->no_capacity_after_ms);
+	return !c->workers && !p->paused[tier] && grace_is_over(p, now) &&
+	       (!c->seen || now - c->seen >= p->no_capacity_after_ms);
 }
 
 static bool has_free_slot(const struct og_plan *p, unsigned tier)
@@ -58,11 +68,11 @@ static enum og_resolved resolve_auto(const struct og_plan *p, int64_t now, unsig
 	int live = -1, last = -1;
 
 	for (int i = (int)p->catalogue->n - 1; i >= 0; i--) {
-		if (c[i].workers && has_free_slot(p, (unsigned)i)) {
+		if (c[i].workers && !p->paused[i] && has_free_slot(p, (unsigned)i)) {
 			*ret = (unsigned)i;
 			return OG_RESOLVED;
 		}
-		if (c[i].workers && live < 0)
+		if (c[i].workers && !p->paused[i] && live < 0)
 			live = i;
 		if (c[i].seen && (last < 0 || c[i].seen > c[last].seen))
 			last = i;
@@ -127,8 +137,8 @@ static bool may_wait_at_the_door(const struct og_plan *p, unsigned tier, enum og
 {
 	const struct og_index *ix = p->index;
 
-	return p->nodes.tiers[tier].slots && !in_lanes_before(&ix->tiers[tier], class) && ix->at_door < OG_DOOR_MAX &&
-	       ix->door_bytes + bytes <= OG_DOOR_BYTES;
+	return p->nodes.tiers[tier].slots && !p->paused[tier] && !in_lanes_before(&ix->tiers[tier], class) &&
+	       ix->at_door < OG_DOOR_MAX && ix->door_bytes + bytes <= OG_DOOR_BYTES;
 }
 
 enum og_verdict og_plan_admit(
@@ -158,7 +168,7 @@ unsigned og_plan_room(const struct og_plan *p, unsigned tier)
 	uint64_t limit = slots + (slots * (uint64_t)p->lookahead_percent + 99) / 100;
 	unsigned placed = p->index->tiers[tier].placed;
 
-	return limit > placed ? (unsigned)(limit - placed) : 0;
+	return limit > placed && !p->paused[tier] ? (unsigned)(limit - placed) : 0;
 }
 
 static bool may_go(const struct og_entry *e, int64_t now)
@@ -285,7 +295,7 @@ struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_
 	bool heard_of = c->seen > p->leading_since;
 	struct og_entry *newest;
 
-	if (c->workers || !waiting_all(t))
+	if (c->workers || p->paused[tier] || !waiting_all(t))
 		return NULL;
 	if (now - (heard_of ? c->seen : p->leading_since) >= OG_TIER_GONE_MS) {
 		og_fail(err, OG_INVALID, "no worker has served %s for %d min", id, OG_TIER_GONE_MS / 60000);

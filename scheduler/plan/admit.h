@@ -42,6 +42,7 @@ struct og_plan {
 	struct og_sessions *sessions;
 	int64_t leading_since, leading_since_wall;
 	struct og_rate rates[OG_TIERS_MAX];
+	bool paused[OG_TIERS_MAX]; /* og_plan_pause */
 };
 
 void og_plan_init(struct og_plan *p, const struct og_catalogue *c);
@@ -49,6 +50,10 @@ void og_plan_done(struct og_plan *p);
 /* A leadership begins: what heartbeats show running is adopted. It ends: all is forgotten but the fleet. */
 void og_plan_lead(struct og_plan *p, int64_t now, int64_t wall);
 void og_plan_resign(struct og_plan *p, void (*release)(struct og_entry *e));
+
+/* Nothing is placed in a paused tier: what comes waits, and is not ended for want of workers, which may be away
+ * because of the pause. */
+void og_plan_pause(struct og_plan *p, unsigned tier, bool paused, int64_t now);
 
 /* --- a new job --- */
 

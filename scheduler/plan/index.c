@@ -78,6 +78,7 @@ static void count(struct og_index *ix, const struct og_entry *e, int sign)
 	t->waiting[e->class] += one;
 	ix->waiting += (size_t)sign;
 	ix->waiting_bytes += bytes;
+	t->waiting_bytes += bytes;
 	if (e->where == OG_WHERE_DOOR) {
 		t->at_door[e->class] += one;
 		ix->at_door += (size_t)sign;

@@ -98,7 +98,8 @@ struct og_tier_index {
 	struct og_entry *placed_list;
 	unsigned waiting[OG_CLASSES]; /* at the door and in lanes */
 	unsigned at_door[OG_CLASSES];
-	unsigned placed; /* slots taken */
+	unsigned placed;        /* slots taken */
+	uint64_t waiting_bytes; /* of those that wait */
 	uint64_t next_seq[OG_CLASSES];
 };
 

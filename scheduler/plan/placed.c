@@ -174,6 +174,7 @@ void og_plan_lead(struct og_plan *p, int64_t now, int64_t wall)
 	p->leading_since = now;
 	p->leading_since_wall = wall;
 	memset(p->rates, 0, sizeof(p->rates));
+	memset(p->paused, 0, sizeof(p->paused));
 	for (struct og_worker *w = p->nodes.workers; w; w = w->hh.next)
 		take_runs(p, w, now, wall, &heard);
 	free(heard.cancels);

@@ -12,6 +12,7 @@
 #include "shell/intake.h"
 #include "shell/lanes.h"
 #include "shell/letter.h"
+#include "shell/orders.h"
 #include "shell/records.h"
 #include "shell/rpc.h"
 #include "shell/state.h"
@@ -31,6 +32,7 @@ struct claim {
 
 static void begin_loading(struct og_scheduler *s)
 {
+	og_orders_load(s); /* answered before the records are: nothing is placed in a paused tier */
 	if (!s->term->loading)
 		og_loader_begin(s);
 }
@@ -164,6 +166,7 @@ static void end_term(struct og_scheduler *s, const char *why)
 	og_letters_drop(s);
 	og_intake_drop(s);
 	og_state_drop(s);
+	og_orders_drop(s);
 	og_connection_close(&t->intake);
 	og_lanes_close(s);
 	og_plan_resign(&s->plan, release);

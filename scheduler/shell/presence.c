@@ -11,6 +11,7 @@
 #include "shell/connection.h"
 #include "shell/intake.h"
 #include "shell/lanes.h"
+#include "shell/orders.h"
 #include "shell/records.h"
 
 #define PREFETCH 200
@@ -77,8 +78,10 @@ static void hear(struct og_scheduler *s, struct og_presence *said, const char *u
 	if (s->term && s->term->opened) {
 		for (size_t i = 0; i < heard.n_cancels; i++)
 			og_answer_cancel(s, heard.cancels[i].id, heard.worker, 0);
-		if (heard.worker)
+		if (heard.worker) {
 			og_records_node(s, heard.worker->node, &heard.worker->said, now);
+			og_orders_heard(s, heard.worker, now);
+		}
 		if (heard.appeared)
 			og_intake_retry(s);
 		if (heard.tier >= 0)

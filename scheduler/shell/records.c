@@ -206,14 +206,35 @@ int og_records_result(struct og_scheduler *s, const char *id, og_redis_cb *cb, v
 	return og_args_command(s, &a, cb, ctx);
 }
 
-int og_records_jobs(struct og_scheduler *s, const char *tenant, int64_t limit, og_redis_cb *cb, void *ctx)
+int og_records_jobs(struct og_scheduler *s, const struct og_filter *f, int64_t limit, og_redis_cb *cb, void *ctx)
 {
 	struct og_args a;
 
 	og_args_begin(s, &a);
-	og_args_add(&a, tenant);
+	og_args_add(&a, f->tenant ? f->tenant : "");
 	og_args_add_number(&a, limit);
+	og_args_add(&a, f->state >= 0 ? og_state_name((enum og_state)f->state) : "");
+	og_args_add(&a, f->tier >= 0 ? s->catalogue->tiers[f->tier].id : "");
+	og_args_add(&a, f->class >= 0 ? og_class_name((enum og_class)f->class) : "");
+	og_args_add_number(&a, f->since_ms);
 	return og_args_eval(s, &og_script_jobs, &a, cb, ctx);
+}
+
+int og_records_orders(struct og_scheduler *s, og_redis_cb *cb, void *ctx)
+{
+	struct og_args a;
+
+	og_args_begin_command(s, &a, "HGETALL", "orders", "");
+	return og_args_command(s, &a, cb, ctx);
+}
+
+void og_records_order(struct og_scheduler *s, const char *field, const char *value)
+{
+	struct og_args a;
+
+	og_args_begin_fenced(s, &a, field);
+	og_args_add(&a, value);
+	og_args_eval(s, &og_script_order, &a, on_written, s);
 }
 
 int og_records_counters(struct og_scheduler *s, og_redis_cb *cb, void *ctx)

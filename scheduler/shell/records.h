@@ -6,6 +6,7 @@
 #ifndef OG_SCHEDULER_RECORDS_H
 #define OG_SCHEDULER_RECORDS_H
 
+#include "plan/view.h"
 #include "shell/scheduler.h"
 #include "shell/scripts.h"
 
@@ -41,7 +42,11 @@ int og_records_look(struct og_scheduler *s, const char *id, og_redis_cb *cb, voi
 /* Every field and its value, flat. */
 int og_records_whole(struct og_scheduler *s, const char *id, og_redis_cb *cb, void *ctx);
 int og_records_result(struct og_scheduler *s, const char *id, og_redis_cb *cb, void *ctx); /* the done body, or NIL */
-int og_records_jobs(struct og_scheduler *s, const char *tenant, int64_t limit, og_redis_cb *cb, void *ctx);
+/* Rows of jobs, newest first: those of the filter's tenant, or of all. The filter's state is a terminal one. */
+int og_records_jobs(struct og_scheduler *s, const struct og_filter *filter, int64_t limit, og_redis_cb *cb, void *ctx);
+/* What operators ordered: every field and its value, flat; and one of them, "": no more. */
+int og_records_orders(struct og_scheduler *s, og_redis_cb *cb, void *ctx);
+void og_records_order(struct og_scheduler *s, const char *field, const char *value);
 int og_records_counters(struct og_scheduler *s, og_redis_cb *cb, void *ctx);
 
 void og_records_count(struct og_scheduler *s, const char *counter);

@@ -14,16 +14,20 @@
 static const struct {
 	const char *verb;
 	void (*ask)(struct og_question *q, const json_t *args);
-	bool names_job;
+	bool names_job, operates; /* operates: the role operator's alone */
 } verbs[] = {
-	{"peers", og_rpc_peers, false},
-	{"tiers", og_rpc_tiers, false},
-	{"status", og_rpc_status, false},
-	{"jobs", og_rpc_jobs, false},
-	{"job", og_rpc_job, true},
-	{"result", og_rpc_result, true},
-	{"wait", og_rpc_wait, true},
-	{"cancel", og_rpc_cancel, true},
+	{"peers", og_rpc_peers, false, false},
+	{"tiers", og_rpc_tiers, false, false},
+	{"queues", og_rpc_queues, false, false},
+	{"status", og_rpc_status, false, false},
+	{"jobs", og_rpc_jobs, false, false},
+	{"job", og_rpc_job, true, false},
+	{"result", og_rpc_result, true, false},
+	{"wait", og_rpc_wait, true, false},
+	{"cancel", og_rpc_cancel, true, false},
+	{"pause", og_rpc_pause, false, true},
+	{"resume", og_rpc_resume, false, true},
+	{"drain", og_rpc_drain, false, true},
 };
 
 static void send_text(struct og_scheduler *s, const char *reply, const char *question, const char *text)
@@ -83,7 +87,8 @@ static struct og_question *question_new(struct og_scheduler *s, const struct og_
 
 	q->s = s;
 	q->term = s->term->serial;
-	q->sees_all = og_role_of_user(m->user_id) == OG_ROLE_GATEWAY;
+	q->operates = og_role_of_user(m->user_id) == OG_ROLE_OPERATOR;
+	q->sees_all = q->operates || og_role_of_user(m->user_id) == OG_ROLE_GATEWAY;
 	snprintf(q->id, sizeof(q->id), "%s", m->message_id);
 	snprintf(q->reply, sizeof(q->reply), "%s", m->reply_to);
 	snprintf(q->tenant, sizeof(q->tenant), "%s", og_tenant_of_user(m->user_id));
@@ -108,7 +113,9 @@ static void ask(struct og_question *q, const char *verb, const json_t *args)
 	for (size_t i = 0; i < OG_COUNT(verbs); i++) {
 		if (strcmp(verbs[i].verb, verb) != 0)
 			continue;
-		if (!verbs[i].names_job || read_job(q, args))
+		if (verbs[i].operates && !q->operates)
+			og_rpc_fail(q, "not_allowed", "only an operator may do this: use the operator's credentials");
+		else if (!verbs[i].names_job || read_job(q, args))
 			verbs[i].ask(q, args);
 		return;
 	}

@@ -1,5 +1,5 @@
-/* Questions to the leader (docs/PROTOCOL.md, RPC): one row a verb in rpc.c, one function each in rpc_fleet.c and
- * rpc_jobs.c. A question is acked as it comes: one that is lost with its leader is asked again. */
+/* Questions to the leader (docs/PROTOCOL.md, RPC): one row a verb in rpc.c, one function each in rpc_fleet.c,
+ * rpc_jobs.c, rpc_ends.c and rpc_orders.c. A question is acked as it comes: one that is lost with its leader is asked again. */
 #ifndef OG_SCHEDULER_RPC_H
 #define OG_SCHEDULER_RPC_H
 
@@ -9,7 +9,8 @@ struct og_question {
 	struct og_scheduler *s;
 	uint64_t term;
 	char id[OG_ID_LEN + 1], reply[OG_KEY_MAX], tenant[OG_NAME_MAX];
-	bool sees_all;             /* the role gateway */
+	bool sees_all;             /* the roles gateway and operator */
+	bool operates;             /* the role operator */
 	char job[OG_ID_LEN + 1];   /* of the verbs that name one */
 	char state[32], error[64]; /* of the job's record, while its result is fetched */
 };
@@ -28,14 +29,26 @@ void og_rpc_answer_end(struct og_scheduler *s, const char *reply, const char *qu
 	const void *body, size_t len);
 json_t *og_rpc_end(const char *state, const void *body, size_t len); /* {"state", "result"} */
 
+/* --- between rpc_jobs.c and rpc_ends.c --- */
+
+void og_rpc_not_found(struct og_question *q);
+void og_rpc_no_records(struct og_question *q);
+/* The job's live entry, where this user may see it. Whose a job is that only a heartbeat told us of we do not know. */
+struct og_entry *og_rpc_live_entry(const struct og_question *q);
+bool og_rpc_may_see(const struct og_question *q, const char *tenant);
+
 /* The verbs. Each owns its question. */
 void og_rpc_peers(struct og_question *q, const json_t *args);
 void og_rpc_tiers(struct og_question *q, const json_t *args);
+void og_rpc_queues(struct og_question *q, const json_t *args);
 void og_rpc_status(struct og_question *q, const json_t *args);
 void og_rpc_jobs(struct og_question *q, const json_t *args);
 void og_rpc_job(struct og_question *q, const json_t *args);
 void og_rpc_result(struct og_question *q, const json_t *args);
 void og_rpc_wait(struct og_question *q, const json_t *args);
 void og_rpc_cancel(struct og_question *q, const json_t *args);
+void og_rpc_pause(struct og_question *q, const json_t *args);
+void og_rpc_resume(struct og_question *q, const json_t *args);
+void og_rpc_drain(struct og_question *q, const json_t *args);
 
 #endif

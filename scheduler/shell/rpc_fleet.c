@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "model/json.h"
+#include "plan/view.h"
 #include "shell/records.h"
 #include "shell/rpc.h"
 
@@ -65,6 +66,34 @@ void og_rpc_tiers(struct og_question *q, const json_t *args)
 	for (unsigned i = 0; i < q->s->catalogue->n; i++)
 		json_array_append_new(tiers, tier_object(q->s, i));
 	og_rpc_answer(q, json_pack("{s:o}", "tiers", tiers));
+}
+
+static json_t *queue_object(const struct og_scheduler *s, unsigned i)
+{
+	const struct og_capacity *c = &s->plan.nodes.tiers[i];
+	struct og_queue_view v;
+	json_t *waiting = json_object();
+
+	og_view_queue(&s->plan, i, og_clock_mono_ms(), og_clock_wall_ms(), &v);
+	for (int k = 0; k < OG_CLASSES; k++)
+		json_object_set_new(waiting, og_class_name((enum og_class)k), json_integer(v.waiting[k]));
+	return json_pack("{s:s, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:I, s:f}", "id", s->catalogue->tiers[i].id,
+		"paused", s->plan.paused[i], "workers", c->workers, "slots", c->slots, "busy", c->busy, "placed",
+		s->plan.index->tiers[i].placed, "waiting", waiting, "waiting_bytes", (json_int_t)v.waiting_bytes,
+		"oldest_ms", (json_int_t)v.oldest_ms, "per_min", v.per_min);
+}
+
+void og_rpc_queues(struct og_question *q, const json_t *args)
+{
+	const struct og_scheduler *s = q->s;
+	json_t *tiers = json_array();
+
+	(void)args;
+	for (unsigned i = 0; i < s->catalogue->n; i++)
+		json_array_append_new(tiers, queue_object(s, i));
+	og_rpc_answer(q,
+		json_pack("{s:o, s:I, s:I}", "tiers", tiers, "waiting_bytes", (json_int_t)s->plan.index->waiting_bytes,
+			"waiting_max_bytes", (json_int_t)s->settings->waiting_max_bytes));
 }
 
 static void answer_status(struct og_question *q, const struct og_redis_reply *reply)

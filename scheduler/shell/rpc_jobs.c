@@ -1,31 +1,27 @@
-/* Jobs: what they are, how they ended, and ending them. A live job's entry knows best; a job that has ended has its
- * record. */
+/* Jobs: what they are. A live job's entry knows best; a job that has ended has its record. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/alloc.h"
 #include "model/json.h"
-#include "shell/answer.h"
 #include "shell/history.h"
 #include "shell/records.h"
 #include "shell/rpc.h"
-#include "shell/watch.h"
 
 #define JOBS_USUAL 50
 #define JOBS_MAX   1000
 
-static void fail_not_found(struct og_question *q)
+void og_rpc_not_found(struct og_question *q)
 {
 	og_rpc_fail(q, "not_found", "no such job, or its record has expired");
 }
 
-static void fail_no_records(struct og_question *q)
+void og_rpc_no_records(struct og_question *q)
 {
 	og_rpc_fail(q, "busy", "the records cannot be read just now: Redis is away");
 }
 
-/* The job's live entry, where this user may see it. Whose a job is that only a heartbeat told us of we do not know. */
-static struct og_entry *live_entry(const struct og_question *q)
+struct og_entry *og_rpc_live_entry(const struct og_question *q)
 {
 	struct og_entry *e = og_index_find(q->s->plan.index, q->job);
 
@@ -34,7 +30,7 @@ static struct og_entry *live_entry(const struct og_question *q)
 	return q->sees_all || !strcmp(e->tenant->text, q->tenant) ? e : NULL;
 }
 
-static bool may_see(const struct og_question *q, const char *tenant)
+bool og_rpc_may_see(const struct og_question *q, const char *tenant)
 {
 	return q->sees_all || (tenant && !strcmp(tenant, q->tenant));
 }
@@ -48,13 +44,13 @@ static void set_text(json_t *object, const char *key, const char *text)
 }
 
 /* What only the index knows of a live job. */
-static void overlay(const struct og_scheduler *s, json_t *object, const char *id)
+static void overlay(const struct og_scheduler *s, json_t *object, const struct og_entry *e)
 {
-	const struct og_entry *e = og_index_find(s->plan.index, id);
-
 	if (!e || e->where == OG_WHERE_ENDED)
 		return;
 	set_text(object, "state", og_state_name(og_entry_state(e)));
+	if (e->attempt)
+		json_object_set_new(object, "attempt", json_integer(e->attempt));
 	if (og_entry_waits(e))
 		json_object_set_new(object, "ahead", json_integer(og_plan_ahead(&s->plan, e)));
 	if (e->worker) {
@@ -63,13 +59,21 @@ static void overlay(const struct og_scheduler *s, json_t *object, const char *id
 	}
 }
 
+/* A live job may have no record yet: it is at the door, or Redis has lost it. */
+static json_t *live_object(const struct og_scheduler *s, const struct og_entry *e)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "id", e->id, "tier", s->catalogue->tiers[e->tier].id,
+		"class", og_class_name((enum og_class)e->class), "tenant", e->tenant->text, "accepted_ms",
+		(json_int_t)e->accepted_ms, "deadline_ms", (json_int_t)e->deadline_ms);
+}
+
 /* A row of og_script_jobs: the id, then the fields. */
 static json_t *row_object(const struct og_scheduler *s, const struct og_redis_reply *row)
 {
 	static const char *const names[OG_RECORD_N] = {OG_RECORD_NAMES};
 	static const enum og_record_field texts[] = {
 		OG_RECORD_STATE, OG_RECORD_TIER, OG_RECORD_CLASS, OG_RECORD_TENANT, OG_RECORD_NODE_NAME};
-	static const enum og_record_field numbers[] = {OG_RECORD_ACCEPTED, OG_RECORD_ENDED};
+	static const enum og_record_field numbers[] = {OG_RECORD_ACCEPTED, OG_RECORD_ENDED, OG_RECORD_ATTEMPT};
 	const char *id = og_record_text(row, 0);
 	json_t *object = json_object();
 
@@ -81,7 +85,7 @@ static json_t *row_object(const struct og_scheduler *s, const struct og_redis_re
 			json_object_set_new(
 				object, names[numbers[i]], json_integer(og_record_number(row, 1 + numbers[i])));
 	if (id)
-		overlay(s, object, id);
+		overlay(s, object, og_index_find(s->plan.index, id));
 	return object;
 }
 
@@ -94,7 +98,7 @@ static void on_jobs(void *ctx, const struct og_redis_reply *reply, const struct 
 	if (!q)
 		return;
 	if (!reply) {
-		fail_no_records(q);
+		og_rpc_no_records(q);
 		return;
 	}
 	jobs = json_array();
@@ -103,20 +107,60 @@ static void on_jobs(void *ctx, const struct og_redis_reply *reply, const struct 
 	og_rpc_answer(q, json_pack("{s:o}", "jobs", jobs));
 }
 
+/* What lives is in the index, and there alone is it known how far it has come. */
+static void answer_live(struct og_question *q, const struct og_filter *f, size_t limit)
+{
+	og_autofree const struct og_entry **found = og_alloc(limit * sizeof(struct og_entry *));
+	size_t n = og_view_jobs(&q->s->plan, f, found, limit);
+	json_t *jobs = json_array(), *job;
+
+	for (size_t i = 0; i < n; i++) {
+		job = live_object(q->s, found[i]);
+		overlay(q->s, job, found[i]);
+		json_array_append_new(jobs, job);
+	}
+	og_rpc_answer(q, json_pack("{s:o}", "jobs", jobs));
+}
+
+/* Points into args. */
+static int read_filter(const struct og_question *q, const json_t *args, struct og_filter *ret, struct og_error *err)
+{
+	const char *state = json_string_value(json_object_get(args, "state"));
+	const char *tier = json_string_value(json_object_get(args, "tier"));
+	const char *class_name = json_string_value(json_object_get(args, "class"));
+	const struct og_tier *t = tier ? og_catalogue_find(q->s->catalogue, tier) : NULL;
+	enum og_state s = OG_STATE_DONE;
+	enum og_class c = OG_CLASS_NORMAL;
+
+	if ((state && og_state_parse(state, &s, err) != 0) || (class_name && og_class_parse(class_name, &c, err) != 0))
+		return -1;
+	if (tier && !t) {
+		og_catalogue_unknown(q->s->catalogue, tier, err);
+		return -1;
+	}
+	*ret = (struct og_filter){.tier = t ? (int)(t - q->s->catalogue->tiers) : -1,
+		.class = class_name ? (int)c : -1,
+		.state = state ? (int)s : -1,
+		.tenant = q->sees_all ? json_string_value(json_object_get(args, "tenant")) : q->tenant,
+		.since_ms = json_integer_value(json_object_get(args, "since_ms"))};
+	return 0;
+}
+
 void og_rpc_jobs(struct og_question *q, const json_t *args)
 {
 	const json_t *limit = json_object_get(args, "limit");
-	const char *tenant = json_string_value(json_object_get(args, "tenant"));
 	int64_t n = json_is_integer(limit) ? json_integer_value(limit) : JOBS_USUAL;
+	struct og_filter f;
+	struct og_error err;
 
-	if (n < 1 || n > JOBS_MAX) {
+	if (n < 1 || n > JOBS_MAX)
 		og_rpc_fail(q, "invalid_request", "\"limit\" is not within 1 and 1000");
-		return;
-	}
-	if (!tenant || !q->sees_all)
-		tenant = q->tenant;
-	if (og_records_jobs(q->s, tenant, n, on_jobs, q) != 0)
-		fail_no_records(q);
+	else if (read_filter(q, args, &f, &err) != 0)
+		og_rpc_fail(q, "invalid_request", err.message);
+	else if (f.state >= 0 && !og_state_terminal((enum og_state)f.state))
+		answer_live(q, &f, (size_t)n);
+	else if (og_records_jobs(q->s, &f, n, on_jobs, q) != 0)
+		og_rpc_no_records(q);
 }
 
 static bool is_number(const char *field)
@@ -130,14 +174,6 @@ static bool is_number(const char *field)
 		if (!strcmp(field, numbers[i]))
 			return true;
 	return false;
-}
-
-/* A live job may have no record yet: it is at the door, or Redis has lost it. */
-static json_t *live_object(const struct og_scheduler *s, const struct og_entry *e)
-{
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "id", e->id, "tier", s->catalogue->tiers[e->tier].id,
-		"class", og_class_name((enum og_class)e->class), "tenant", e->tenant->text, "accepted_ms",
-		(json_int_t)e->accepted_ms, "deadline_ms", (json_int_t)e->deadline_ms);
 }
 
 static void add_fields(json_t *job, const struct og_redis_reply *record)
@@ -191,21 +227,21 @@ static void on_job(void *ctx, const struct og_redis_reply *reply, const struct o
 	(void)err;
 	if (!q)
 		return;
-	e = live_entry(q);
+	e = og_rpc_live_entry(q);
 	job = e ? live_object(q->s, e) : json_pack("{s:s}", "id", q->job);
 	if (reply)
 		add_fields(job, reply);
-	overlay(q->s, job, q->job);
+	overlay(q->s, job, og_index_find(q->s->plan.index, q->job));
 	complete_history(job, e);
-	if (may_see(q, json_string_value(json_object_get(job, "tenant"))) && json_object_get(job, "state")) {
+	if (og_rpc_may_see(q, json_string_value(json_object_get(job, "tenant"))) && json_object_get(job, "state")) {
 		og_rpc_answer(q, json_pack("{s:o}", "job", job));
 		return;
 	}
 	json_decref(job);
 	if (reply)
-		fail_not_found(q);
+		og_rpc_not_found(q);
 	else
-		fail_no_records(q);
+		og_rpc_no_records(q);
 }
 
 void og_rpc_job(struct og_question *q, const json_t *args)
@@ -213,132 +249,4 @@ void og_rpc_job(struct og_question *q, const json_t *args)
 	(void)args;
 	if (og_records_whole(q->s, q->job, on_job, q) != 0)
 		on_job(q, NULL, NULL);
-}
-
-/* --- result, wait --- */
-
-static void on_result(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
-{
-	struct og_question *q = og_rpc_current(ctx);
-
-	(void)err;
-	if (!q)
-		return;
-	if (!reply)
-		fail_no_records(q);
-	else if (reply->type != OG_REPLY_STRING)
-		og_rpc_fail(q, "result_gone", "the job has ended, and its result is kept no longer");
-	else
-		og_rpc_answer(q, og_rpc_end(q->state, reply->str, reply->len));
-}
-
-/* The state in a record that this user may see; NULL: the question is answered. */
-static const char *state_of(struct og_question *q, const struct og_redis_reply *reply, enum og_state *ret)
-{
-	const char *state = reply ? og_record_text(reply, OG_RECORD_STATE) : NULL;
-
-	if (!reply) {
-		fail_no_records(q);
-		return NULL;
-	}
-	if (!state || og_state_parse(state, ret, NULL) != 0 || !may_see(q, og_record_text(reply, OG_RECORD_TENANT))) {
-		fail_not_found(q);
-		return NULL;
-	}
-	return state;
-}
-
-static void on_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
-{
-	struct og_question *q = og_rpc_current(ctx);
-	enum og_state state;
-	const char *name;
-
-	(void)err;
-	name = q ? state_of(q, reply, &state) : NULL;
-	if (!name)
-		return;
-	if (!og_state_terminal(state)) {
-		og_rpc_answer(q, json_pack("{s:s}", "state", name));
-		return;
-	}
-	snprintf(q->state, sizeof(q->state), "%s", name);
-	if (og_records_result(q->s, q->job, on_result, q) != 0)
-		fail_no_records(q);
-}
-
-static void look(struct og_question *q)
-{
-	if (og_records_look(q->s, q->job, on_record, q) != 0)
-		fail_no_records(q);
-}
-
-void og_rpc_result(struct og_question *q, const json_t *args)
-{
-	const struct og_entry *e = live_entry(q);
-
-	(void)args;
-	if (e)
-		og_rpc_answer(q, json_pack("{s:s}", "state", og_state_name(og_entry_state(e))));
-	else
-		look(q);
-}
-
-void og_rpc_wait(struct og_question *q, const json_t *args)
-{
-	struct og_entry *e = live_entry(q);
-
-	(void)args;
-	if (!e) {
-		look(q);
-		return;
-	}
-	og_watch(q->s, e, q->reply, q->id);
-	free(q);
-}
-
-/* --- cancel --- */
-
-static void on_cancel_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
-{
-	struct og_question *q = og_rpc_current(ctx);
-	const struct og_tier *tier;
-	enum og_state state;
-	const char *name;
-
-	(void)err;
-	name = q ? state_of(q, reply, &state) : NULL;
-	if (!name)
-		return;
-	tier = og_record_text(reply, OG_RECORD_TIER)
-	               ? og_catalogue_find(q->s->catalogue, og_record_text(reply, OG_RECORD_TIER))
-	               : NULL;
-	if (og_state_terminal(state)) {
-		og_rpc_answer(q, json_pack("{s:s}", "state", name));
-		return;
-	}
-	if (tier)
-		og_answer_cancel(q->s, q->job, NULL, (unsigned)(tier - q->s->catalogue->tiers));
-	og_rpc_answer(q, json_pack("{s:s}", "state", "cancelling"));
-}
-
-void og_rpc_cancel(struct og_question *q, const json_t *args)
-{
-	struct og_entry *e = live_entry(q);
-
-	(void)args;
-	if (!e) {
-		if (og_records_look(q->s, q->job, on_cancel_record, q) != 0)
-			fail_no_records(q);
-		return;
-	}
-	if (og_entry_waits(e)) {
-		og_answer_end(q->s, e, OG_STATE_CANCELLED, "cancelled", "cancelled while it waited");
-		og_rpc_answer(q, json_pack("{s:s}", "state", og_state_name(OG_STATE_CANCELLED)));
-		return;
-	}
-	e->cancelling = true;
-	if (e->where == OG_WHERE_TIER || e->where == OG_WHERE_RUN)
-		og_answer_cancel(q->s, e->id, e->worker, e->tier);
-	og_rpc_answer(q, json_pack("{s:s}", "state", "cancelling"));
 }

@@ -75,6 +75,8 @@ struct og_redis_script og_script_record = {.name = "record", .text =
 	"  redis.call('ZADD', recent, ARGV[4], id)\n"
 	"  redis.call('ZREMRANGEBYRANK', recent, 0, -1001)\n"
 	"  redis.call('EXPIRE', recent, 2592000)\n"
+	"  redis.call('ZADD', p..'recent', ARGV[4], id)\n"
+	"  redis.call('ZREMRANGEBYRANK', p..'recent', 0, -5001)\n"
 	"  redis.call('HINCRBY', p..'counters', 'accepted', 1)\n"
 	"end\n"
 	EVENT
@@ -147,8 +149,22 @@ struct og_redis_script og_script_page = {.name = "page", .text =
 
 struct og_redis_script og_script_jobs = {.name = "jobs", .text =
 	"local p, out = KEYS[1], {}\n"
-	"for _, id in ipairs(redis.call('ZREVRANGE', p..'tenant:'..ARGV[1], 0, ARGV[2] - 1)) do\n"
-	"  local job = redis.call('HMGET', p..'job:'..id, " OG_RECORD_FIELDS ")\n"
-	"  if job[1] then table.insert(out, {id, unpack(job)}) end\n"
+	"local from = ARGV[1] == '' and p..'recent' or p..'tenant:'..ARGV[1]\n"
+	"local function fits(is, wanted) return wanted == '' or is == wanted end\n"
+	"for at = 0, 4900, 100 do\n"
+	"  local ids = redis.call('ZREVRANGEBYSCORE', from, '+inf', ARGV[6], 'LIMIT', at, 100)\n"
+	"  for _, id in ipairs(ids) do\n"
+	"    local job = redis.call('HMGET', p..'job:'..id, " OG_RECORD_FIELDS ")\n"
+	"    if job[1] and fits(job[1], ARGV[3]) and fits(job[2], ARGV[4]) and fits(job[3], ARGV[5]) then\n"
+	"      table.insert(out, {id, unpack(job)})\n"
+	"      if #out == tonumber(ARGV[2]) then return out end\n"
+	"    end\n"
+	"  end\n"
+	"  if #ids < 100 then break end\n"
 	"end\n"
 	"return out\n"};
+
+struct og_redis_script og_script_order = {.name = "order", .text =
+	FENCE
+	"if ARGV[3] == '' then return redis.call('HDEL', p..'orders', ARGV[2]) end\n"
+	"return redis.call('HSET', p..'orders', ARGV[2], ARGV[3])\n"};

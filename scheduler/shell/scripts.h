@@ -47,7 +47,10 @@ extern struct og_redis_script og_script_finish;
 extern struct og_redis_script og_script_history;
 /* from, limit → {{id, accepted_ms, fields …}, …} of what is open, from that time on. */
 extern struct og_redis_script og_script_page;
-/* tenant, limit → {{id, fields …}, …}, newest first. */
+/* tenant or "" for all, limit, state, tier, class (each may be ""), since → {{id, fields …}, …}, newest first, of the
+ * last 5,000. */
 extern struct og_redis_script og_script_jobs;
+/* epoch, field, value or "" → a number: what an operator has ordered, and no more. */
+extern struct og_redis_script og_script_order;
 
 #endif

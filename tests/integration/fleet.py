@@ -261,12 +261,12 @@ class Worker(Client):
         self.worker = f"{name}/{tier}/1"
         self.key = "".join(c if c.isalnum() or c == "-" else "_" for c in self.worker.lower())
         self.tier_key = tier.lower().replace(".", "_")
-        self.held, self.taken, self.cancels, self.members = {}, [], [], []
+        self.held, self.taken, self.cancels, self.members, self.controls = {}, [], [], [], []
         self.draining, self.beats, self.leave = False, beats, True
         self.spoke = 0
         control = f"og.control.{self.user}~{self.key}"
         self.channel.queue_declare(control, exclusive=True, auto_delete=True)
-        for key in ("all", f"tier.{self.tier_key}", f"worker.{self.key}"):
+        for key in ("all", f"node.{self.node}", f"tier.{self.tier_key}", f"worker.{self.key}"):
             self.channel.queue_bind(control, "og.control", key)
         self.channel.basic_consume(control, self.on_control, auto_ack=True)
         if serve:
@@ -312,8 +312,12 @@ class Worker(Client):
         return {"id": p.message_id, "run": 0, "started_ms": 1, **placement}
 
     def on_control(self, _channel, _method, properties, body):
+        self.controls.append((properties.type, properties))
         if properties.type == "cancel":
             self.cancels.append(properties.message_id)
+        elif properties.type in ("drain", "undrain"):
+            self.draining = properties.type == "drain"
+            self.say_presence()
         elif properties.type == "membership":
             self.members.append(json.loads(body))
 

@@ -72,3 +72,109 @@ def test_a_story_is_capped(fleet):
     history = producer.ask("job", id=job)["job"]["history"]
     assert len(history) == 64 and [e["what"] for e in history[-2:]] == ["started", "done"]
     assert [e["at_ms"] for e in history[:62]] == list(range(38, 100))
+
+
+def only(answer, *fields):
+    return [tuple(j[f] for f in fields) for j in answer["jobs"]]
+
+
+def test_jobs_are_filtered(fleet):
+    fleet.scheduler("one", "scheduler.lookahead_percent=0")
+    worker, producer, gateway, operator = fleet.worker(slots=1), *map(fleet.producer, ("producer", "gateway", "operator"))
+    wait_for("the worker", lambda: producer.ask("tiers")["tiers"][0]["workers"] == 1)
+    ended = producer.submit(tier="small")
+    worker.finish(ended)
+    wait_for("its record", lambda: fleet.record(ended).get("state") == "done")
+    middle = int(time.time() * 1000)
+    failed = producer.submit(tier="small")
+    worker.finish(failed, "failed", error="engine_error")
+    wait_for("its record", lambda: fleet.record(failed).get("state") == "failed")
+    running = gateway.submit(tier="small", tenant="other", **{"class": "high"})
+    worker.holds(running)
+    waiting = [producer.submit(tier="large"), producer.submit(tier="small", **{"class": "batch"})]
+    wait_for("them to wait", lambda: producer.ask("status")["scheduler"]["waiting"] == 2)
+    wait_for("it to run", lambda: gateway.ask("result", id=running) == {"state": "running"})
+    wait_for("their records", lambda: all(fleet.record(j) for j in waiting), 5)
+
+    def ids(asks, **filters):
+        return [i for (i,) in only(asks.ask("jobs", **filters), "id")]
+
+    everything = [*reversed(waiting), running, failed, ended]
+    assert ids(operator) == ids(gateway) == everything
+    assert ids(producer) == [*reversed(waiting), failed, ended] == ids(producer, tenant="other")
+    assert ids(operator, limit=2) == everything[:2]
+    assert ids(operator, tenant="other") == [running] == ids(operator, state="running") == ids(operator, **{"class": "high"})
+    assert ids(producer, state="running") == []
+    assert ids(producer, state="done") == [ended] and ids(producer, state="failed") == [failed]
+    assert ids(producer, state="queued") == [*reversed(waiting)]
+    assert ids(producer, state="queued", tier="LARGE") == [waiting[0]] == ids(producer, tier="large")
+    assert ids(producer, since_ms=middle, state="done") == [] and ended not in ids(producer, since_ms=middle)
+    (queued,) = producer.ask("jobs", state="queued", tier="small")["jobs"]
+    assert (queued["state"], queued["ahead"], queued["attempt"], queued["tenant"]) == ("queued", 0, 1, "local")
+    (done,) = producer.ask("jobs", state="done")["jobs"]
+    assert (done["node_name"], done["attempt"]) == ("NodeA", 1) and done["ended_ms"] >= done["accepted_ms"]
+    for wrong in ({"state": "gone"}, {"tier": "smal"}, {"class": "royal"}):
+        assert producer.ask("jobs", **wrong)["error"]["type"] == "invalid_request"
+
+
+def queue(asks, tier="Small-1B"):
+    return next(t for t in asks.ask("queues")["tiers"] if t["id"] == tier)
+
+
+def test_a_paused_tier_places_nothing_and_stays_so(fleet):
+    first = fleet.scheduler("one", "scheduler.lookahead_percent=0")
+    worker, producer, operator = fleet.worker(slots=2), fleet.producer(), fleet.producer("operator")
+    wait_for("the worker", lambda: queue(producer)["workers"] == 1)
+    assert producer.ask("pause", tier="small")["error"]["type"] == "not_allowed"
+    assert operator.ask("pause", tier="smal")["error"]["type"] == "not_found"
+    assert operator.ask("pause")["error"]["type"] == "invalid_request"
+    assert operator.ask("pause", tier="small") == {"tier": "Small-1B", "paused": True}
+    jobs = [producer.submit(tier="small", progress=1, **{"class": c}) for c in ("high", "batch")]
+    for job in jobs:
+        assert producer.wait(job, "placed").state == "queued"
+    wait_for("their records", lambda: all(fleet.record(j).get("state") == "queued" for j in jobs), 5)
+    q = queue(producer)
+    assert (q["paused"], q["placed"], q["slots"], q["waiting"]) == (True, 0, 2, {"high": 1, "normal": 0, "batch": 1})
+    assert q["waiting_bytes"] == 2 * len(b'{"prompt":"hello"}') and 0 < q["oldest_ms"] < 20_000
+    assert not queue(producer, "Large-7.5B")["paused"]
+    first.kill()
+    fleet.scheduler("two", "scheduler.lookahead_percent=0")
+    wait_for("the worker", lambda: queue(producer)["workers"] == 1)
+    assert queue(producer)["paused"] and queue(producer)["placed"] == 0 and not worker.taken
+    assert operator.ask("resume", tier="Small-1B") == {"tier": "Small-1B", "paused": False}
+    for job in jobs:
+        worker.finish(job)
+        assert producer.wait(job).state == "done"
+    answer = producer.ask("queues")
+    assert answer["waiting_bytes"] == 0 and answer["waiting_max_bytes"] > 0
+    assert queue(producer)["per_min"] > 0 and queue(producer)["oldest_ms"] == 0
+    assert fleet.keys("HLEN", f"og:{fleet.cluster.name}:orders") == ["0"]
+
+
+def test_a_node_is_drained_and_so_are_its_workers_that_come_later(fleet):
+    first = fleet.scheduler()
+    worker, other = fleet.worker(), fleet.worker("NodeB")
+    producer, operator = fleet.producer(), fleet.producer("operator")
+    wait_for("both", lambda: len(producer.ask("peers")["peers"]) == 2)
+    job = producer.submit(tier="small")
+    wait_for("somebody to run it", lambda: producer.ask("result", id=job) == {"state": "running"})
+    runs, idle = (worker, other) if worker.held else (other, worker)
+    assert producer.ask("drain", node="NodeA")["error"]["type"] == "not_allowed"
+    assert operator.ask("drain", node="NodeZ")["error"]["type"] == "not_found"
+    assert operator.ask("drain")["error"]["type"] == "invalid_request"
+    answer = operator.ask("drain", node=runs.name)
+    assert answer == {"nodes": [{"id": runs.node, "name": runs.name}], "workers": 1, "running": 1}
+    wait_for("it to drain", lambda: runs.draining)
+    peers = {p["name"]: p["workers"][0]["draining"] for p in producer.ask("peers")["peers"]}
+    assert peers == {runs.name: True, idle.name: False} and not idle.draining
+    runs.finish(job)
+    # Kept: for a worker that comes later, under another leader too.
+    runs.draining = False
+    first.kill()
+    fleet.scheduler("two")
+    wait_for("it to be told again", lambda: runs.draining)
+    assert operator.ask("drain", node=runs.node, undo=True)["nodes"] == [{"id": runs.node, "name": runs.name}]
+    wait_for("it to be told", lambda: not runs.draining)
+    runs.close()
+    wait_for("it to be gone", lambda: len(producer.ask("peers")["peers"]) == 1)
+    assert operator.ask("drain", node=runs.name, undo=True)["error"]["type"] == "not_found"

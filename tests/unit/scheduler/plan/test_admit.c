@@ -298,3 +298,39 @@ Test(admit, what_should_wait_in_a_lane_that_shows_nothing_counts_for_nobody)
 	cr_expect_eq(plan.index->waiting, 2);
 	cr_expect_eq(og_plan_silent(&plan, SMALL, true, now + 9 * OG_SILENT_MS), 0, "it shows bodies");
 }
+
+Test(admit, a_paused_tier_takes_what_comes_and_places_nothing)
+{
+	struct og_error err;
+	unsigned tier;
+
+	hear(1, LARGE, 2, 0, 0);
+	hear(2, SMALL, 1, 0, 0);
+	og_plan_pause(&plan, LARGE, true, now);
+	cr_expect_eq(og_plan_room(&plan, LARGE), 0);
+	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, &err), OG_VERDICT_WAIT);
+	add_head(1, LARGE, OG_CLASS_NORMAL, "a");
+	cr_expect_eq(resolve("auto", NULL, &tier, NULL), OG_RESOLVED);
+	cr_expect_eq(tier, SMALL, "auto passes it by");
+	og_plan_pause(&plan, LARGE, false, now);
+	cr_expect_eq(og_plan_room(&plan, LARGE), 3);
+}
+
+Test(admit, a_pause_ends_nobody_for_want_of_workers)
+{
+	char name[3 * OG_NAME_MAX];
+	struct og_error err;
+	int lost;
+
+	hear(1, SMALL, 1, 0, 0);
+	add_head(1, SMALL, OG_CLASS_NORMAL, "a");
+	og_plan_pause(&plan, SMALL, true, now);
+	now += OG_TIER_GONE_MS + OG_PRESENCE_LOST_MS;
+	cr_assert(og_plan_sweep(&plan, now, name, &lost));
+	cr_expect_null(og_plan_hopeless(&plan, SMALL, now, &err));
+	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, &err), OG_VERDICT_WAIT);
+	og_plan_pause(&plan, SMALL, false, now);
+	cr_expect_null(og_plan_hopeless(&plan, SMALL, now, &err), "its workers may come back now");
+	now += OG_TIER_GONE_MS;
+	cr_expect_not_null(og_plan_hopeless(&plan, SMALL, now, &err));
+}

@@ -1,0 +1,137 @@
+/* How jobs ended, and ending them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shell/answer.h"
+#include "shell/records.h"
+#include "shell/rpc.h"
+#include "shell/watch.h"
+
+/* --- result, wait --- */
+
+static void on_result(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct og_question *q = og_rpc_current(ctx);
+
+	(void)err;
+	if (!q)
+		return;
+	if (!reply)
+		og_rpc_no_records(q);
+	else if (reply->type != OG_REPLY_STRING)
+		og_rpc_fail(q, "result_gone", "the job has ended, and its result is kept no longer");
+	else
+		og_rpc_answer(q, og_rpc_end(q->state, reply->str, reply->len));
+}
+
+/* The state in a record that this user may see; NULL: the question is answered. */
+static const char *state_of(struct og_question *q, const struct og_redis_reply *reply, enum og_state *ret)
+{
+	const char *state = reply ? og_record_text(reply, OG_RECORD_STATE) : NULL;
+
+	if (!reply) {
+		og_rpc_no_records(q);
+		return NULL;
+	}
+	if (!state || og_state_parse(state, ret, NULL) != 0 ||
+		!og_rpc_may_see(q, og_record_text(reply, OG_RECORD_TENANT))) {
+		og_rpc_not_found(q);
+		return NULL;
+	}
+	return state;
+}
+
+static void on_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct og_question *q = og_rpc_current(ctx);
+	enum og_state state;
+	const char *name;
+
+	(void)err;
+	name = q ? state_of(q, reply, &state) : NULL;
+	if (!name)
+		return;
+	if (!og_state_terminal(state)) {
+		og_rpc_answer(q, json_pack("{s:s}", "state", name));
+		return;
+	}
+	snprintf(q->state, sizeof(q->state), "%s", name);
+	if (og_records_result(q->s, q->job, on_result, q) != 0)
+		og_rpc_no_records(q);
+}
+
+static void look(struct og_question *q)
+{
+	if (og_records_look(q->s, q->job, on_record, q) != 0)
+		og_rpc_no_records(q);
+}
+
+void og_rpc_result(struct og_question *q, const json_t *args)
+{
+	const struct og_entry *e = og_rpc_live_entry(q);
+
+	(void)args;
+	if (e)
+		og_rpc_answer(q, json_pack("{s:s}", "state", og_state_name(og_entry_state(e))));
+	else
+		look(q);
+}
+
+void og_rpc_wait(struct og_question *q, const json_t *args)
+{
+	struct og_entry *e = og_rpc_live_entry(q);
+
+	(void)args;
+	if (!e) {
+		look(q);
+		return;
+	}
+	og_watch(q->s, e, q->reply, q->id);
+	free(q);
+}
+
+/* --- cancel --- */
+
+static void on_cancel_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct og_question *q = og_rpc_current(ctx);
+	const struct og_tier *tier;
+	enum og_state state;
+	const char *name;
+
+	(void)err;
+	name = q ? state_of(q, reply, &state) : NULL;
+	if (!name)
+		return;
+	tier = og_record_text(reply, OG_RECORD_TIER)
+	               ? og_catalogue_find(q->s->catalogue, og_record_text(reply, OG_RECORD_TIER))
+	               : NULL;
+	if (og_state_terminal(state)) {
+		og_rpc_answer(q, json_pack("{s:s}", "state", name));
+		return;
+	}
+	if (tier)
+		og_answer_cancel(q->s, q->job, NULL, (unsigned)(tier - q->s->catalogue->tiers));
+	og_rpc_answer(q, json_pack("{s:s}", "state", "cancelling"));
+}
+
+void og_rpc_cancel(struct og_question *q, const json_t *args)
+{
+	struct og_entry *e = og_rpc_live_entry(q);
+
+	(void)args;
+	if (!e) {
+		if (og_records_look(q->s, q->job, on_cancel_record, q) != 0)
+			og_rpc_no_records(q);
+		return;
+	}
+	if (og_entry_waits(e)) {
+		og_answer_end(q->s, e, OG_STATE_CANCELLED, "cancelled", "cancelled while it waited");
+		og_rpc_answer(q, json_pack("{s:s}", "state", og_state_name(OG_STATE_CANCELLED)));
+		return;
+	}
+	e->cancelling = true;
+	if (e->where == OG_WHERE_TIER || e->where == OG_WHERE_RUN)
+		og_answer_cancel(q->s, e->id, e->worker, e->tier);
+	og_rpc_answer(q, json_pack("{s:s}", "state", "cancelling"));
+}
