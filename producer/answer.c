@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
+
+#define TRIED_CAP 1024u
 
 static const char *text_of(const json_t *object, const char *key, const char *otherwise)
 {
@@ -71,11 +74,36 @@ static enum og_exit print_json(struct og_screen *screen, const char *id, enum og
 	return rc < 0 ? OG_EXIT_INTERNAL : OG_EXIT_ANSWERED;
 }
 
+/* ", tried by NodeA, NodeB", where the end says it. */
+static char *describe_tried(const json_t *result)
+{
+	const json_t *tried = json_object_get(result, "tried"), *node;
+	struct og_buf out;
+	size_t i;
+
+	og_buf_init(&out, TRIED_CAP);
+	json_array_foreach(tried, i, node)
+	{
+		const char *name = text_of(node, "name", "");
+
+		og_buf_addf(&out, "%s%s", i ? ", " : ", tried by ", *name ? name : text_of(node, "id", "?"));
+	}
+	return og_buf_take(&out);
+}
+
+static void tell_dead(
+	struct og_screen *screen, const char *id, const char *type, const char *message, const json_t *result)
+{
+	og_autofree char *tried = describe_tried(result);
+
+	og_screen_error(screen, "dead: %s: %s%s (job %s; `og dead show %s`)", type, message, tried, id, id);
+}
+
 enum og_exit og_answer_end(
 	struct og_screen *screen, bool json, const char *id, enum og_state state, const json_t *result)
 {
 	const json_t *error = json_object_get(result, "error");
-	const char *type = text_of(error, "type", og_state_name(state));
+	const char *type = text_of(error, "type", og_state_name(state)), *message;
 	size_t len;
 
 	if (json && print_json(screen, id, state, result) != OG_EXIT_ANSWERED)
@@ -86,6 +114,11 @@ enum og_exit og_answer_end(
 		og_screen_error(screen, "job %s ended, but its answer cannot be read", id);
 		return OG_EXIT_FAILED;
 	}
-	og_screen_error(screen, "%s: %s (job %s)", type, text_of(error, "message", "no reason was given"), id);
+	message = text_of(error, "message", "no reason was given");
+	if (state == OG_STATE_DEAD) {
+		tell_dead(screen, id, type, message, result);
+		return OG_EXIT_FAILED;
+	}
+	og_screen_error(screen, "%s: %s (job %s)", type, message, id);
 	return og_answer_exit(type, og_state_exit(state));
 }

@@ -45,6 +45,18 @@ void og_follow_ask(struct og_follow *f, const char *verb, char id[static OG_ID_L
 		og_session_ask(f->session, verb, json_pack("{s:s}", "id", f->job->id), id, NULL);
 }
 
+void og_follow_attach(struct og_follow *f)
+{
+	json_t *body;
+
+	f->asked_from = og_display_next(&f->display);
+	body = json_pack("{s:s, s:I}", "id", f->job->id, "from", (json_int_t)f->asked_from);
+	if (f->up)
+		og_session_ask(f->session, "attach", body, f->attach_id, NULL);
+	else
+		json_decref(body);
+}
+
 /* ── the request ── */
 
 static void on_submitted(void *ctx, enum og_settled how)
@@ -164,6 +176,8 @@ static void on_ask(struct og_follow *f)
 {
 	if (f->cancelling)
 		og_follow_ask(f, "cancel", f->cancel_id);
+	else if (f->asking && f->job->stream && !f->cannot_attach)
+		og_follow_attach(f);
 	else
 		og_follow_ask(f, "result", f->result_id);
 	if (*f->away)

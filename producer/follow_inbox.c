@@ -76,7 +76,7 @@ static void on_state(struct og_follow *f, enum og_state state, const json_t *ans
 
 	heard(f);
 	if (!og_state_terminal(state)) {
-		if (!of_cancel && !f->cancelling)
+		if (!of_cancel && !f->cancelling && !og_display_next(&f->display))
 			og_screen_progress(f->screen, "%s", og_state_name(state));
 		return;
 	}
@@ -91,22 +91,40 @@ static void on_state(struct og_follow *f, enum og_state state, const json_t *ans
 	}
 }
 
+/* What is missing was asked for as a chunk's number of the attempt that is shown; where another one runs by now, that
+ * was the wrong number. */
+static void on_attached(struct og_follow *f, const json_t *answer)
+{
+	int64_t attempt = json_integer_value(json_object_get(answer, "attempt"));
+
+	if (og_display_attempt(&f->display, attempt) && f->asked_from > 0)
+		og_follow_attach(f);
+}
+
 static void on_answer(struct og_follow *f, const struct og_message *m)
 {
 	bool of_result = !strcmp(m->correlation_id, f->result_id), of_cancel = !strcmp(m->correlation_id, f->cancel_id);
+	bool of_attach = !strcmp(m->correlation_id, f->attach_id);
 	const char *name, *type, *message;
 	enum og_state state;
 	json_t *answer;
 
-	if (!of_result && !of_cancel && strcmp(m->correlation_id, f->wait_id) != 0)
+	if (!of_result && !of_cancel && !of_attach && strcmp(m->correlation_id, f->wait_id) != 0)
 		return;
 	if (og_json_parse(m->body, m->body_len, &answer, NULL) < 0)
 		return;
 	name = json_string_value(json_object_get(answer, "state"));
 	if (og_answer_refused(answer, &type, &message)) {
-		on_refused(f, type, message, of_cancel);
+		if (of_attach && !strcmp(type, "invalid_request")) {
+			f->cannot_attach = true;
+			og_follow_arm(f, OG_FOLLOW_ASK, 0);
+		} else {
+			on_refused(f, type, message, of_cancel);
+		}
 	} else if (name && og_state_parse(name, &state, NULL) == 0) {
 		on_state(f, state, answer, of_cancel);
+		if (of_attach && !f->over)
+			on_attached(f, answer);
 		/* Not ended: have it told when it does. */
 		if (of_result && !f->over)
 			og_follow_ask(f, "wait", f->wait_id);

@@ -24,7 +24,10 @@ struct og_follow {
 	struct og_display display;
 	uv_timer_t timers[OG_FOLLOW_TIMERS];
 	uv_signal_t signals[OG_FOLLOW_SIGNALS];
-	char result_id[OG_ID_LEN + 1], wait_id[OG_ID_LEN + 1], cancel_id[OG_ID_LEN + 1]; /* of questions that are out */
+	char result_id[OG_ID_LEN + 1], wait_id[OG_ID_LEN + 1], cancel_id[OG_ID_LEN + 1],
+		attach_id[OG_ID_LEN + 1]; /* of questions that are out */
+	int64_t asked_from;               /* the chunk from which on it was asked for */
+	bool cannot_attach;               /* a scheduler that does not know how */
 	bool up, confirmed;
 	bool asking; /* the job's messages do not reach us by themselves: an earlier job, or an earlier connection */
 	unsigned unanswered; /* questions, the request itself being one */
@@ -40,6 +43,8 @@ void og_follow_finish(struct og_follow *f, enum og_exit exit); /* ends it; the f
 void og_follow_arm(struct og_follow *f, int which, int64_t ms);
 /* Asks the scheduler; what cannot be sent now is asked again by the timers. */
 void og_follow_ask(struct og_follow *f, const char *verb, char id[static OG_ID_LEN + 1]);
+/* Has the job's chunks, from the first that is missing, and its end sent here. */
+void og_follow_attach(struct og_follow *f);
 void og_follow_cancel(struct og_follow *f, enum og_exit exit); /* has the job cancelled, and ends with `exit` then */
 void og_follow_message(void *ctx, const struct og_envelope *e, const struct og_message *m);
 

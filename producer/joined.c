@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "base/buf.h"
 #include "base/clock.h"
+#include "node.h"
 #include "show.h"
 
 #define POLL_US 200000
+#define IDS_CAP 4096u
 
 enum heard { HEARD_NOT, HEARD_PEER, HEARD_SERVING };
 
@@ -60,4 +63,29 @@ enum og_exit og_joined_wait(struct og_cli *c, const char *cluster, const char *n
 		og_screen_note(
 			&c->screen, "in %s, but it does not serve yet: %s/logs says why", cluster, c->settings.root);
 	return OG_EXIT_ANSWERED;
+}
+
+int og_joined_ids(const struct og_settings *s, char **ret, struct og_error *err)
+{
+	struct og_settings named = *s;
+	struct og_memberships all;
+	struct og_node_id node;
+	struct og_buf ids;
+	int rc = 0;
+
+	if (og_memberships_load(s, s->cluster, &all, err) < 0)
+		return -1;
+	og_buf_init(&ids, IDS_CAP);
+	for (size_t i = 0; i < all.n && !rc; i++) {
+		named.node_name = all.items[i].node; /* borrowed, and only read */
+		rc = og_node_id_load(&named, &node, err);
+		if (!rc && !strstr(og_buf_str(&ids), node.id) &&
+			og_buf_addf(&ids, "%s%s", ids.len ? "," : "", node.id) < 0)
+			rc = og_fail(err, OG_INVALID, "this machine has too many nodes to name: NODE_NAME names one");
+	}
+	og_memberships_done(&all);
+	if (!rc)
+		*ret = og_buf_take(&ids);
+	og_buf_done(&ids);
+	return rc;
 }

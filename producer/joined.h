@@ -11,4 +11,8 @@
  * that does not serve in time is told of as such, and is no error: it is a peer. NOT_CONNECTED: not heard at all. */
 enum og_exit og_joined_wait(struct og_cli *c, const char *cluster, const char *node, bool serve);
 
+/* The ids of this machine's nodes in the configured cluster (of that alone which NODE_NAME names, if it does), commas
+ * between; "" where it has none. The caller frees. */
+int og_joined_ids(const struct og_settings *s, char **ret, struct og_error *err);
+
 #endif

@@ -14,6 +14,7 @@
 #include "model/job.h"
 #include "model/message.h"
 #include "model/names.h"
+#include "model/topology.h"
 
 #define CAP_MIB   (OG_BODY_MAX / (1024 * 1024))
 #define READ_SIZE (64 * 1024)
@@ -160,6 +161,18 @@ int og_request_body(
 	return 0;
 }
 
+int og_request_id_of_key(const char *key, const char *user, char ret[static OG_ID_LEN + 1], struct og_error *err)
+{
+	size_t len = strlen(key);
+
+	if (!len || len > OG_IDEMPOTENCY_KEY_MAX)
+		return og_fail(err, OG_INVALID,
+			"--idempotency-key has %zu bytes: it may have 1 to %d; a digest of what it names is short", len,
+			OG_IDEMPOTENCY_KEY_MAX);
+	og_uuid_of_key(og_tenant_of_user(user), key, ret);
+	return 0;
+}
+
 int og_request_envelope(
 	const struct og_request *r, const char *id, int64_t now_ms, struct og_envelope *ret, struct og_error *err)
 {
@@ -178,9 +191,12 @@ int og_request_envelope(
 		.deadline_ms = r->deadline_in_ms ? now_ms + r->deadline_in_ms : 0,
 		.stream = r->stream && !r->detach,
 		.progress = !r->detach,
-		.explicit_id = r->id != NULL,
+		.explicit_id = r->id || r->key,
 		.detach = r->detach,
 		.max_tokens = r->max_tokens,
+		.session = r->session,
+		.region = r->region,
+		.avoid = r->avoid,
 	};
 	return 0;
 }

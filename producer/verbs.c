@@ -8,6 +8,7 @@ const struct og_verb *const og_verbs[] = {
 	&og_verb_prompt,
 	&og_verb_result,
 	&og_verb_wait,
+	&og_verb_attach,
 	&og_verb_cancel,
 	&og_verb_jobs,
 	&og_verb_job,

@@ -259,7 +259,7 @@ const struct og_verb og_verb_dead = {
 	.max = IDS_MAX + 1,
 	.summary = "looks after dead letters: prompts that no attempt could answer, and their reasons",
 	.details = "\n`list` and `show` look; `requeue` has them tried anew from the first attempt, `drop` throws them "
-                   "away.\n"
+		   "away.\n"
 		   "An operator sees those of all tenants, others their own.",
 	.options = options,
 	.n_options = OG_COUNT(options),

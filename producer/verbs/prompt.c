@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "follow.h"
+#include "joined.h"
 #include "loop.h"
 #include "model/names.h"
 #include "request.h"
@@ -15,7 +16,7 @@
 struct prompt {
 	struct og_request request;
 	const char *file;
-	bool stream, no_stream;
+	bool stream, no_stream, not_here;
 	int64_t timeout_ms;
 };
 
@@ -37,12 +38,19 @@ static const struct og_option options[] = {
 		"for an answer that can be repeated"},
 	{"stop", 0, "TEXT", OG_OPTION_LIST, AT(request.stop), 0, 0, "ends the answer where it comes; may be repeated"},
 	{"class", 0, "CLASS", OG_OPTION_TEXT, AT(request.class_name), 0, 0, "high, normal or batch"},
+	{"region", 0, "REGION", OG_OPTION_TEXT, AT(request.region), 0, 0,
+		"a node of this region, where one serves the tier"},
+	{"session", 0, "NAME", OG_OPTION_TEXT, AT(request.session), 0, 0,
+		"prompts of one session go to the node that had the last one, if they can"},
+	{"not-here", 0, NULL, OG_OPTION_FLAG, AT(not_here), 0, 0, "not on this machine's own nodes"},
 	{"deadline", 0, "TIME", OG_OPTION_DURATION, AT(request.deadline_in_ms), 100, 30 * DAY_MS,
 		"the cluster drops the job when it is not done in this time, as 30s or 2h"},
 	{"timeout", 0, "TIME", OG_OPTION_DURATION, AT(timeout_ms), 100, 30 * DAY_MS,
 		"cancel it when no answer came in this time"},
 	{"request-id", 0, "UUID", OG_OPTION_UUID, AT(request.id), 0, 0,
 		"the job's id: the same one again gives the same job, not another"},
+	{"idempotency-key", 0, "KEY", OG_OPTION_TEXT, AT(request.key), 0, 0,
+		"likewise by a name of yours, 1 to 255 bytes long: the job's id is made of it"},
 	{"stream", 0, NULL, OG_OPTION_FLAG, AT(stream), 0, 0, "print words as they come, into a pipe as well"},
 	{"no-stream", 0, NULL, OG_OPTION_FLAG, AT(no_stream), 0, 0,
 		"print the answer when it is whole, on a terminal as well"},
@@ -69,8 +77,8 @@ static int check(const struct og_envelope *e, struct og_error *err)
 	return og_envelope_decode(&m, &read, err);
 }
 
-static enum og_exit send_and_follow(
-	struct og_cli *c, const char *id, const struct og_envelope *e, const char *body, size_t body_len)
+static enum og_exit send_and_follow(struct og_cli *c, const struct og_session_config *config, const char *id,
+	const struct og_envelope *e, const char *body, size_t body_len)
 {
 	const struct prompt *p = c->options;
 	const struct og_follow_job job = {
@@ -83,44 +91,77 @@ static enum og_exit send_and_follow(
 		.detach = p->request.detach,
 		.timeout_ms = p->timeout_ms,
 	};
-	struct og_session_config config;
-	char user[OG_NAME_MAX];
-	struct og_error err;
 	enum og_exit exit;
-	uv_loop_t *loop;
+	uv_loop_t *loop = og_loop_new();
 
-	if (og_cli_session(c, p->request.detach, user, &config, &err) < 0)
-		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
-	loop = og_loop_new();
-	exit = og_follow(loop, &config, &job, &og_follow_usual, &c->screen);
+	exit = og_follow(loop, config, &job, &og_follow_usual, &c->screen);
 	og_loop_free(loop);
 	return exit == OG_EXIT_ANSWERED && job.detach ? print_id(c, id) : exit;
+}
+
+/* Where it must not run. */
+static int avoid_this_machine(struct og_cli *c, char **ret, struct og_error *err)
+{
+	if (og_joined_ids(&c->settings, ret, err) < 0)
+		return -1;
+	if (!**ret)
+		og_screen_note(
+			&c->screen, "this machine has no node in %s: --not-here changes nothing", c->settings.cluster);
+	return 0;
+}
+
+/* The parts that need no server. -1: wrong usage. */
+static int prepare(struct og_cli *c, char **ret_body, size_t *ret_len, struct og_error *err)
+{
+	struct prompt *p = c->options;
+	og_autofree char *text = NULL;
+	size_t len;
+
+	if (p->request.id && p->request.key)
+		return og_fail(err, OG_INVALID, "--request-id and --idempotency-key are two ids: give one");
+	if (og_prompt_read(c->args, c->n_args, p->file, &text, &len, err) < 0)
+		return -1;
+	return og_request_body(&p->request, text, len, ret_body, ret_len, err);
+}
+
+static int choose_id(const struct prompt *p, const char *user, char ret[static OG_ID_LEN + 1], struct og_error *err)
+{
+	if (p->request.key)
+		return og_request_id_of_key(p->request.key, user, ret, err);
+	if (p->request.id)
+		snprintf(ret, OG_ID_LEN + 1, "%s", p->request.id);
+	else
+		og_uuid_new(ret);
+	return 0;
 }
 
 static enum og_exit run(struct og_cli *c)
 {
 	struct prompt *p = c->options;
-	og_autofree char *text = NULL, *body = NULL;
-	char id[OG_ID_LEN + 1];
+	og_autofree char *body = NULL, *avoid = NULL;
+	char id[OG_ID_LEN + 1], user[OG_NAME_MAX] = "";
+	struct og_session_config config;
 	struct og_envelope e;
-	struct og_error err;
-	size_t len, body_len;
+	struct og_error err, no_session;
+	size_t body_len;
+	int rc;
 
 	if (p->stream && (p->no_stream || c->common.json))
 		return og_cli_usage(c, "--stream goes with neither --no-stream nor --json");
 	/* What was printed into a pipe cannot be taken back when an attempt breaks: then only the whole answer goes
 	 * there. */
 	p->request.stream = p->stream || (c->screen.out_tty && !p->no_stream && !c->common.json);
-	if (og_prompt_read(c->args, c->n_args, p->file, &text, &len, &err) < 0)
-		return og_cli_usage(c, "%s", err.message);
-	if (p->request.id)
-		snprintf(id, sizeof(id), "%s", p->request.id);
-	else
-		og_uuid_new(id);
-	if (og_request_body(&p->request, text, len, &body, &body_len, &err) < 0 ||
+	if (p->not_here && avoid_this_machine(c, &avoid, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_USAGE, &err);
+	p->request.avoid = avoid && *avoid ? avoid : NULL;
+	/* Wrong usage is told first: it is there whatever the machine's set-up lacks. */
+	rc = og_cli_session(c, p->request.detach, user, &config, &no_session);
+	if (prepare(c, &body, &body_len, &err) < 0 || choose_id(p, user, id, &err) < 0 ||
 		og_request_envelope(&p->request, id, og_clock_wall_ms(), &e, &err) < 0 || check(&e, &err) < 0)
 		return og_cli_usage(c, "%s", err.message);
-	return send_and_follow(c, id, &e, body, body_len);
+	if (rc < 0)
+		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &no_session);
+	return send_and_follow(c, &config, id, &e, body, body_len);
 }
 
 const struct og_verb og_verb_prompt = {

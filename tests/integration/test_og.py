@@ -321,6 +321,11 @@ def test_each_end_has_its_exit_status_and_its_reason(root, grid, state, kind, st
         (["prompt", "x", "--deadline", "soon"], "--deadline"),
         (["prompt", "x", "--request-id", "1"], "no UUID"),
         (["prompt", "x", "--tier", "T" * 200], "og-tier"),
+        (["prompt", "x", "--idempotency-key", "k" * 10240], "10240 bytes"),
+        (["prompt", "x", "--idempotency-key", ""], "--idempotency-key: is empty"),
+        (["prompt", "x", "--idempotency-key", "k", "--request-id", str(uuid.uuid4())], "two ids"),
+        (["prompt", "x", "--session", "s" * 200], "og-session"),
+        (["attach", str(uuid.uuid4()), "--json"], "og wait --json"),
         (["prompt", "x", "--tmeout", "1"], "did you mean --timeout?"),
         (["prompt", "x", "--set", "broker.endpoint=x"], "endpoint"),
         (["wait", "1"], "no job's id"),
@@ -530,6 +535,56 @@ def test_a_chosen_id_is_told_to_be_one(root, grid):
     assert request.message_id == job and request.headers["og-explicit-id"] == 1
 
 
+def test_where_and_under_which_name_a_prompt_runs(root, grid):
+    grid.on_request = answers("once")
+    done = root.og("prompt", "x", "--session", "chat 7", "--region", "attic", "--class", "batch", "--idempotency-key", "order-7")
+    assert done.returncode == 0, done.stderr
+    request = wait_request(grid)
+    headers = {k[3:]: v for k, v in request.headers.items()}
+    assert (headers["session"], headers["region"], headers["class"]) == ("chat 7", "attic", "batch")
+    tenant = request.user_id.partition("-")[2] or "default"
+    space = uuid.uuid5(uuid.NAMESPACE_DNS, "opengateway")
+    assert request.message_id == str(uuid.uuid5(space, f"{tenant}:order-7")) and headers["explicit-id"] == 1
+
+
+def test_not_here_names_the_nodes_of_this_machine(root, grid, tmp_path):
+    grid.on_request = answers("elsewhere")
+    here = Root(tmp_path / "here", root.cluster, secrets_of=root)
+    done = here.og("prompt", "x", "--not-here")
+    assert done.returncode == 0 and b"no node in " + root.cluster.encode() in done.stderr
+    assert "og-avoid" not in wait_request(grid).headers
+    (here.path / "services").mkdir()
+    for name in ("NodeA", "NodeB"):
+        (here.path / f"services/30-worker-{name.lower()}.ini").write_text(
+            f"[service]\ncommand = /bin/og-worker\nenv.NODE_NAME = {name}\nenv.POC_CLUSTER_ID = {root.cluster}\n"
+        )
+
+    def node(name):
+        return json.loads((here.path / f"nodes/{name}/node.json").read_text())["id"]
+
+    assert here.og("prompt", "x", "--not-here").returncode == 0
+    assert wait_request(grid).headers["og-avoid"].split(",") == [node("nodea"), node("nodeb")]
+    assert here.og("prompt", "x", "--not-here", env={"NODE_NAME": "NodeB"}).returncode == 0
+    assert wait_request(grid).headers["og-avoid"] == node("nodeb")
+
+
+def test_attach_shows_what_comes_from_the_first_word_on(root, grid):
+    job = str(uuid.uuid4())
+
+    def on_rpc(g, verb, body, properties):
+        assert (verb, body) == ("attach", {"id": job, "from": 0})
+        request = pika.BasicProperties(reply_to=properties.reply_to, message_id=job)
+        for seq, word in enumerate(("one ", "two ")):
+            g.chunk(request, word, seq, attempt=2)
+        g.say(request.reply_to, "result", "inference_response", job, b'{"text":"one two three"}', state="done")
+        return {"state": "running", "attempt": 2}
+
+    grid.on_rpc = on_rpc
+    for args in (["attach", job], ["wait", "--stream", job]):
+        done = root.og(*args)
+        assert (done.returncode, done.stdout) == (0, b"one two three\n"), done.stderr
+
+
 def close_connections(user):
     def named():
         return [c for c in management("GET", "/api/connections") if c.get("user") == user]
@@ -549,7 +604,7 @@ def test_a_connection_that_is_cut_comes_back_and_asks_for_its_job(root, grid):
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, b"first and last\n"), err
     assert b"connection was lost" in err
-    assert grid.rpcs.get(timeout=5)[0] == "result"
+    assert grid.rpcs.get(timeout=5)[0] == "attach"
 
 
 # ── tables ──
@@ -640,7 +695,7 @@ def test_a_second_attempt_is_set_apart_on_a_terminal(root, grid):
     status, shown = on_terminal(root, "prompt", "x")
     lines = ESCAPE.sub(b"", shown).decode().replace("\r\n", "\n").replace("\r", "").splitlines()
     assert status == 0
-    assert lines[-3].endswith("half") and "new attempt" in lines[-2] and lines[-1] == "whole", lines
+    assert lines[-3].endswith("half") and "og: a new attempt begins" in lines[-2] and lines[-1] == "whole", lines
 
 
 # ── help ──

@@ -24,6 +24,7 @@ static struct og_topology *topology;
 /* What the other side does; each may be NULL. */
 static void (*on_request)(const struct og_envelope *e);
 static void (*on_question)(const char *verb, const char *id, const char *reply);
+static int64_t attached_from; /* of the last attach */
 static unsigned requests, questions, cancels;
 static char reply[OG_KEY_MAX]; /* of the last request */
 
@@ -43,6 +44,15 @@ static void from_intake(void *ctx, const struct og_message *m, uint64_t epoch)
 	og_amqp_ack(grid, epoch, m->delivery_tag);
 }
 
+static void read_attach(const struct og_message *m)
+{
+	json_t *body = json_loadb(m->body, m->body_len, 0, NULL);
+
+	cr_assert_str_eq(json_string_value(json_object_get(body, "id")), ID);
+	attached_from = json_integer_value(json_object_get(body, "from"));
+	json_decref(body);
+}
+
 static void from_rpc(void *ctx, const struct og_message *m, uint64_t epoch)
 {
 	struct og_envelope e;
@@ -51,10 +61,14 @@ static void from_rpc(void *ctx, const struct og_message *m, uint64_t epoch)
 	cr_assert_eq(og_envelope_decode(m, &e, NULL), 0);
 	questions++;
 	cancels += !strcmp(e.verb, "cancel");
+	if (!strcmp(e.verb, "attach"))
+		read_attach(m);
 	if (on_question)
 		on_question(e.verb, e.id, e.reply_to);
 	og_amqp_ack(grid, epoch, m->delivery_tag);
 }
+
+static og_settled_cb *when_told; /* of the next message */
 
 /* A message to the producer: `what` is the last part of the key. */
 static void tell(const char *to, const char *what, struct og_envelope e, const char *body)
@@ -66,7 +80,8 @@ static void tell(const char *to, const char *what, struct og_envelope e, const c
 	if (!e.id)
 		e.id = ID;
 	og_envelope_encode(&e, &m);
-	cr_assert_eq(og_amqp_publish(grid, &m, 0, NULL, NULL, NULL), 0);
+	cr_assert_eq(og_amqp_publish(grid, &m, 0, when_told, NULL, NULL), 0);
+	when_told = NULL;
 }
 
 static void chunk(int64_t attempt, int64_t run, int64_t seq, const char *text)
@@ -157,7 +172,8 @@ static struct og_follow_times times = {.silence_ms = NEVER_MS,
 	.cancel_ms = NEVER_MS};
 static int64_t connect_ms = NEVER_MS, lost_ms = NEVER_MS;
 static struct og_follow_job job = {.id = ID, .body = "{}", .body_len = 2, .stream = true};
-static bool earlier; /* the job is not ours */
+static bool earlier;   /* the job is not ours */
+static bool attaching; /* and its words are wanted */
 static bool deaf;
 static bool loud; /* notes are told, too */
 
@@ -174,6 +190,7 @@ static enum og_exit follow(void)
 	enum og_exit exit;
 
 	job.request = earlier ? NULL : &e;
+	job.stream = job.stream && (!earlier || attaching);
 	og_screen_init(&screen, !loud);
 	exit = og_follow(&loop, &config, &job, &times, &screen);
 	og_screen_done(&screen);
@@ -259,13 +276,129 @@ static void script_second_run(const struct og_envelope *e)
 	done(1, 1, 1, "whole");
 }
 
-Test(follow, a_second_attempt_is_told_and_never_mixed)
+Test(follow, a_second_run_is_told_and_never_mixed)
 {
 	serve();
 	on_request = script_second_run;
 	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
 	cr_assert_stdout_eq_str("half\nwhole\n");
 	cr_assert(strstr(said(), "a new attempt begins"));
+}
+
+static void script_second_attempt(const struct og_envelope *e)
+{
+	(void)e;
+	tell(reply, "started", (struct og_envelope){.type = OG_T_STARTED, .attempt = 1, .node_name = "NodeB"}, "");
+	chunk(1, 0, 0, "half");
+	tell(reply, "placed",
+		(struct og_envelope){.type = OG_T_PLACED,
+			.attempt = 2,
+			.state = "queued",
+			.tier = "T",
+			.error_type = "engine_cut",
+			.reason = "the stream ended"},
+		"");
+	tell(reply, "placed", (struct og_envelope){.type = OG_T_PLACED, .attempt = 2, .state = "placed"}, "");
+	chunk(1, 0, 1, " lost");
+	tell(reply, "started", (struct og_envelope){.type = OG_T_STARTED, .attempt = 2, .node_name = "NodeC"}, "");
+	chunk(2, 0, 0, "whole");
+	done(1, 0, 2, "half lost");
+	done(2, 0, 1, "whole");
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+Test(follow, a_second_attempt_is_told_once_with_its_reason_and_never_mixed)
+{
+	const char *words;
+
+	serve();
+	on_request = script_second_attempt;
+	loud = true;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("half\nwhole\n");
+	words = said();
+	cr_assert(strstr(words, "attempt 2 begins: engine_cut on NodeB: the stream ended; what was printed so far does "
+				"not count"),
+		"%s", words);
+	cr_assert_eq(count(words, "begins"), 1, "%s", words);
+	cr_assert(strstr(words, "waiting for T") && strstr(words, "running on NodeC"), "%s", words);
+}
+
+Test(follow, a_second_attempt_of_what_is_not_streamed_is_told_and_prints_nothing)
+{
+	const char *words;
+
+	serve();
+	on_request = script_second_attempt;
+	job.stream = false;
+	loud = true;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("whole\n");
+	words = said();
+	cr_assert(strstr(words, "attempt 2 begins: engine_cut on NodeB: the stream ended\n"), "%s", words);
+	cr_assert_eq(count(words, "begins"), 1, "%s", words);
+}
+
+static void script_unannounced_attempt(const struct og_envelope *e)
+{
+	(void)e;
+	chunk(1, 0, 0, "half");
+	chunk(2, 0, 0, "whole");
+	done(2, 0, 1, "whole");
+}
+
+Test(follow, an_attempt_whose_announcement_was_lost_is_told_all_the_same)
+{
+	serve();
+	on_request = script_unannounced_attempt;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("half\nwhole\n");
+	cr_assert(strstr(said(), "attempt 2 begins; what was printed so far does not count"));
+}
+
+static void script_ping(const struct og_envelope *e)
+{
+	(void)e;
+	tell(reply, "ping", (struct og_envelope){.type = "ping"}, "");
+	done(1, 0, 0, "four");
+}
+
+Test(follow, a_ping_changes_nothing)
+{
+	serve();
+	on_request = script_ping;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("four\n");
+}
+
+static void script_dead(const struct og_envelope *e)
+{
+	(void)e;
+	tell(reply, "done",
+		(struct og_envelope){.type = OG_T_RESPONSE, .state = "dead", .error_type = "invalid_request"},
+		"{\"error\":{\"type\":\"engine_cut\",\"message\":\"3 attempts\"},"
+		"\"tried\":[{\"id\":\"1\",\"name\":\"NodeB\"},{\"id\":\"2\",\"name\":\"NodeC\"}]}");
+}
+
+Test(follow, a_dead_job_names_its_reason_and_who_tried)
+{
+	const char *words;
+
+	serve();
+	on_request = script_dead;
+	cr_assert_eq(follow(), OG_EXIT_FAILED);
+	words = said();
+	cr_assert(strstr(words, "dead: engine_cut: 3 attempts, tried by NodeB, NodeC"), "%s", words);
 }
 
 Test(follow, without_streaming_only_the_end_counts)
@@ -296,6 +429,7 @@ static const struct {
 } ends[] = {
 	{"failed", "engine_error", OG_EXIT_FAILED},
 	{"failed", "unknown_model", OG_EXIT_NOT_FOUND},
+	{"failed", "invalid_request", OG_EXIT_USAGE},
 	{"dead", "engine_cut", OG_EXIT_FAILED},
 	{"expired", "expired", OG_EXIT_EXPIRED},
 	{"cancelled", "cancelled", OG_EXIT_CANCELLED},
@@ -514,9 +648,12 @@ static void script_cut(const struct og_envelope *e)
 	og_memory_broker_drop(broker, client);
 }
 
+/* By a scheduler that knows no attach. */
 static void answer_result(const char *verb, const char *id, const char *to)
 {
-	if (!strcmp(verb, "result") && questions < 3)
+	if (!strcmp(verb, "attach"))
+		answer(to, id, "{\"error\":{\"type\":\"invalid_request\",\"message\":\"no such verb\"}}");
+	else if (!strcmp(verb, "result") && questions < 4)
 		answer(to, id, "{\"state\":\"running\"}");
 	else if (!strcmp(verb, "wait"))
 		answer(to, id, "{\"state\":\"done\",\"result\":{\"text\":\"begun and ended\"}}");
@@ -671,4 +808,93 @@ Test(follow, a_long_time_without_records_has_a_bound_that_says_so)
 	words = said();
 	cr_assert(strstr(words, "Redis is away") && strstr(words, "og wait " ID), "%s", words);
 	cr_assert_not(strstr(words, "no scheduler answers"), "%s", words);
+}
+
+/* ── attaching ── */
+
+static int64_t runs; /* the attempt that runs */
+
+/* The chunks of the attempt that runs, from `from` on, come to who attached; and its end. */
+static void answer_attach(const char *verb, const char *id, const char *to)
+{
+	static const char *const words[] = {"one ", "two ", "three"};
+	og_autofree char *text = NULL;
+
+	if (strcmp(verb, "attach") != 0)
+		return;
+	text = og_printf("{\"state\":\"running\",\"attempt\":%d}", (int)runs);
+	answer(to, id, text);
+	snprintf(reply, sizeof(reply), "%s", to);
+	for (int64_t i = attached_from; i < 3; i++)
+		chunk(runs, 0, i, words[i]);
+	/* A worker's own stream goes on beside it. */
+	chunk(runs, 0, 2, words[2]);
+	if (!attached_from || runs == 1)
+		tell(reply, "result", (struct og_envelope){.type = OG_T_RESPONSE, .state = "done"},
+			"{\"text\":\"one two three\"}");
+}
+
+Test(follow, attached_to_an_earlier_job_its_words_come_from_the_first_on)
+{
+	serve();
+	earlier = attaching = true;
+	runs = 2;
+	on_question = answer_attach;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("one two three\n");
+	cr_assert_eq(questions, 1);
+	cr_assert_not(strstr(said(), "begins"), "the first attempt that is seen is no new one");
+}
+
+static void cut(void *ctx, enum og_settled how)
+{
+	(void)ctx;
+	if (how == OG_CONFIRMED)
+		og_memory_broker_drop(broker, client);
+}
+
+static void script_cut_after_one(const struct og_envelope *e)
+{
+	(void)e;
+	when_told = cut; /* it is in the client's queue by then, and on its way */
+	chunk(1, 0, 0, "one ");
+}
+
+Test(follow, after_a_lost_connection_the_words_go_on_where_they_stopped)
+{
+	serve();
+	runs = 1;
+	on_request = script_cut_after_one;
+	on_question = answer_attach;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("one two three\n");
+	cr_assert_eq(attached_from, 1);
+	cr_assert_eq(questions, 1);
+}
+
+Test(follow, after_a_lost_connection_another_attempt_is_shown_from_its_first_word)
+{
+	serve();
+	runs = 2;
+	on_request = script_cut_after_one;
+	on_question = answer_attach;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("one \none two three\n");
+	cr_assert(strstr(said(), "attempt 2 begins"));
+	cr_assert_eq(attached_from, 0);
+}
+
+static void answer_attach_ended(const char *verb, const char *id, const char *to)
+{
+	if (!strcmp(verb, "attach"))
+		answer(to, id, "{\"state\":\"done\",\"result\":{\"text\":\"it had ended\"}}");
+}
+
+Test(follow, attached_to_a_job_that_has_ended)
+{
+	serve();
+	earlier = attaching = true;
+	on_question = answer_attach_ended;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("it had ended\n");
 }

@@ -176,3 +176,21 @@ Test(request, files)
 	cr_assert(strstr(refusal(NULL, 0, path), "holds a NUL at byte 17"));
 	unlink(path);
 }
+
+Test(request, the_id_of_an_idempotency_key_is_its_tenants)
+{
+	char id[OG_ID_LEN + 1], other[OG_ID_LEN + 1], large[10241];
+	struct og_error err;
+
+	cr_assert_eq(og_request_id_of_key("a", "producer-nodea", id, &err), 0);
+	cr_assert_str_eq(id, "ecf4d408-a532-5ec9-b77e-60a440191f70");
+	cr_assert_eq(og_request_id_of_key("a", "producer", other, &err), 0);
+	cr_assert_str_neq(other, id);
+	memset(large, 'k', sizeof(large) - 1);
+	large[sizeof(large) - 1] = '\0';
+	cr_assert_eq(og_request_id_of_key(large, "producer", id, &err), -1);
+	cr_assert(strstr(err.message, "10240 bytes: it may have 1 to 255"), "%s", err.message);
+	cr_assert_eq(og_request_id_of_key("", "producer", id, &err), -1);
+	large[255] = '\0';
+	cr_assert_eq(og_request_id_of_key(large, "producer", id, &err), 0);
+}
