@@ -92,7 +92,7 @@ void og_memory_dispatch(struct og_memory_broker *b, struct og_stored_queue *q)
 {
 	struct og_memory_consuming *k = with_credit(q);
 	const struct og_consumer *consumer;
-	struct og_message m;
+	og_autofree struct og_message *m = NULL; /* lives during the callback, whatever is acked in it */
 	struct og_memory_client *c;
 	struct og_memory_held *h;
 
@@ -109,12 +109,12 @@ void og_memory_dispatch(struct og_memory_broker *b, struct og_stored_queue *q)
 	add_consuming(q, k);
 	og_memory_schedule(b, q);
 
-	m = *h->x->m;
-	m.delivery_tag = h->tag;
-	m.redelivered = h->x->returned > 0;
-	if (q->def.args.quorum && m.redelivered && m.n_headers < OG_MESSAGE_HEADERS_MAX)
-		m.headers[m.n_headers++] = (struct og_header){.name = "x-delivery-count", .number = h->x->returned};
-	consumer->cb(consumer->ctx, &m, c->epoch);
+	m = og_message_copy(h->x->m);
+	m->delivery_tag = h->tag;
+	m->redelivered = h->x->returned > 0;
+	if (q->def.args.quorum && m->redelivered && m->n_headers < OG_MESSAGE_HEADERS_MAX)
+		m->headers[m->n_headers++] = (struct og_header){.name = "x-delivery-count", .number = h->x->returned};
+	consumer->cb(consumer->ctx, m, c->epoch);
 }
 
 static void let_go(struct og_memory_client *c, struct og_memory_held *h)

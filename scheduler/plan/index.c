@@ -260,6 +260,7 @@ void og_index_remove(struct og_index *ix, struct og_entry *e)
 	HASH_DEL(ix->by_id, e);
 	name_drop(ix, e->tenant);
 	name_drop(ix, e->submitter);
+	free(e->alone);
 	free(e);
 }
 
@@ -346,6 +347,7 @@ enum og_state og_entry_state(const struct og_entry *e)
 		return OG_STATE_ACCEPTED;
 	case OG_WHERE_DOOR:
 	case OG_WHERE_LANE:
+	case OG_WHERE_RETRY:
 		return OG_STATE_QUEUED;
 	case OG_WHERE_RUN:
 		return OG_STATE_RUNNING;

@@ -2,15 +2,15 @@
  *
  *   CHECK ──▶ DOOR ──▶ TO_LANE ──▶ LANE ──▶ TO_TIER ──▶ TIER ◀──▶ RUN
  *     │ │      │  │       ▲  │        │         ▲          │        │
- *     │ └──────│──│───────┘  └─ENDED ◀┘         │          └────────┴──▶ (removed: its `done` was seen)
- *     │        │  └────────────▶│               │
- *     └────────┴────────────────────────────────┘
+ *     │ └──────│──│───────┘  └─ENDED ◀┘         │          ├────────┴──▶ (removed: its `done` was seen)
+ *     │        │  └────────────▶│               │          ▼
+ *     └────────┴────────────────────────────────┴─────── RETRY ──▶ TO_LANE, ENDED
  *
  * `where` decides in which list an entry is and what it counts for, so og_index_move is the only place that counts:
  *   DOOR                waits: in its class's list at the door of its tier
  *   TO_LANE, LANE       wait: in their lane's list, in the order of the lane
  *   TO_TIER, TIER, RUN  placed: in their tier's list, oldest placement first; each takes a slot
- *   CHECK, ENDED        neither
+ *   CHECK, RETRY, ENDED neither
  * One that is astray (admit.h) is in its list and counts for nothing.
  *
  * Pure: no I/O, no clock. The shell hangs what it needs for its messages on `held`, `move` and `watchers`, unseen by
@@ -37,6 +37,7 @@ enum og_where {
 	OG_WHERE_TO_TIER, /* the publish to its tier's queue is not confirmed yet */
 	OG_WHERE_TIER,    /* in its tier's queue, or on its way to or from a worker */
 	OG_WHERE_RUN,     /* a worker's heartbeat lists it */
+	OG_WHERE_RETRY,   /* handed back: its body is ours or in a delay, until it is placed again */
 	OG_WHERE_ENDED,   /* answered; its body still has to be dropped where it comes up */
 };
 
@@ -61,11 +62,12 @@ struct og_entry {
 	struct og_held *held;                     /* its body, at the door or come up at the head of its lane */
 	struct og_move *move;                     /* its publish in flight */
 	struct og_watcher *watchers;              /* who else wants the answer */
-	int64_t accepted_ms, deadline_ms;         /* wall clock */
-	int64_t due_ms;                           /* when the deadline is looked at next, wall clock */
-	int64_t placed_at;                        /* monotonic, of its coming to the door, then of its placement */
-	int64_t hold_from, hold_until; /* monotonic: choose.h has looked at it since, and does not until; 0: never */
-	uint64_t seq;                  /* order of arrival among those that wait in its tier and class */
+	char *alone; /* id of the node that runs this attempt with nothing beside it, as it said; NULL: none did */
+	int64_t accepted_ms, deadline_ms; /* wall clock */
+	int64_t due_ms;                   /* when the deadline is looked at next, wall clock */
+	int64_t placed_at;                /* monotonic, of its coming to the door, then of its placement */
+	int64_t hold_from, hold_until;    /* monotonic: choose.h has looked at it since, and does not until; 0: never */
+	uint64_t seq;                     /* order of arrival among those that wait in its tier and class */
 	uint32_t bytes;
 	uint32_t heap_at; /* place in the heap, from 1; 0: not in it */
 	uint32_t attempt;
@@ -80,6 +82,8 @@ struct og_entry {
 	bool cancelling : 1; /* whoever runs it is told to stop */
 	bool astray : 1;     /* evidently not where it should be */
 	bool stranded : 1;   /* placed at the queue of a worker that is gone: og_plan_stranded */
+	bool delayed : 1;    /* RETRY: its body is in a delay for certain, and not ours */
+	bool dying : 1;      /* RETRY: its body is a dead letter: it does not come back */
 	char id[OG_ID_LEN + 1];
 	char reply[OG_REPLY_RANDOM + 1]; /* the random part of the reply key; the rest is the submitter */
 };
@@ -164,6 +168,11 @@ enum og_state og_entry_state(const struct og_entry *e);                     /* w
 static inline bool og_entry_waits(const struct og_entry *e)
 {
 	return e->where == OG_WHERE_DOOR || e->where == OG_WHERE_TO_LANE || e->where == OG_WHERE_LANE;
+}
+/* Its body will be in our hands again, if it is not. */
+static inline bool og_entry_comes_back(const struct og_entry *e)
+{
+	return og_entry_waits(e) || (e->where == OG_WHERE_RETRY && !e->dying);
 }
 static inline bool og_entry_placed(const struct og_entry *e)
 {

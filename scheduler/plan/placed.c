@@ -46,6 +46,9 @@ static void take_run(struct og_plan *p, struct og_worker *w, const struct og_pre
 		e = adopt(p, w, run, now, wall);
 	if (e->where == OG_WHERE_ENDED || e->cancelling)
 		add_cancel(heard, run->id);
+	/* An attempt that was given up for lost. It is not told to stop: its worker may have the next attempt too. */
+	if (run->attempt < e->attempt)
+		return;
 	/* A job whose body is still in its lane runs already where a leader died between the two: that body is
 	 * dropped when it comes up. One that is held just now is on its way anyway. */
 	if (e->where == OG_WHERE_TIER || (e->where == OG_WHERE_LANE && !e->held)) {

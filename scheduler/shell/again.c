@@ -127,7 +127,7 @@ enum og_judged og_intake_again(struct og_scheduler *s, const struct og_submit *x
 		refuse_foreign(s, x->e.reply_to, x->e.id, &x->source);
 		return OG_JUDGED_TAKEN;
 	}
-	if (e && e->move && og_move_redelivered(e->move, &x->source))
+	if (e && e->move && og_move_redelivered(e->move, &x->source, false))
 		return OG_JUDGED_TAKEN;
 	if (e && e->where == OG_WHERE_CHECK)
 		return OG_JUDGED_LATER;

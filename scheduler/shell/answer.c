@@ -120,7 +120,7 @@ void og_answer_end(
 	struct og_envelope about;
 	struct og_held *held;
 	char reply[OG_KEY_MAX];
-	bool waits = og_entry_waits(e);
+	bool waits = og_entry_comes_back(e);
 
 	og_entry_reply(e, reply);
 	about = about_entry(s, e, reply);
@@ -195,7 +195,7 @@ void og_answer_seen(struct og_scheduler *s, struct og_entry *e)
 {
 	struct og_held *held;
 
-	if (!og_entry_waits(e)) {
+	if (!og_entry_comes_back(e)) {
 		og_answer_forget(s, e);
 		return;
 	}
@@ -282,6 +282,27 @@ void og_answer_progress(struct og_scheduler *s, const struct og_entry *e, enum o
 	char reply[OG_KEY_MAX], key[OG_KEY_MAX];
 
 	if (!e->progress || !e->submitter)
+		return;
+	og_entry_reply(e, reply);
+	og_key_reply(reply, "placed", key);
+	send_light(s, &about, OG_X_REPLIES, key);
+}
+
+void og_answer_again(struct og_scheduler *s, const struct og_entry *e, const struct og_envelope *said)
+{
+	const struct og_envelope about = {
+		.type = OG_T_PLACED,
+		.id = e->id,
+		.content_type = "application/json",
+		.state = og_state_name(OG_STATE_QUEUED),
+		.tier = s->catalogue->tiers[e->tier].id,
+		.attempt = said->attempt + 1,
+		.error_type = said->error_type,
+		.reason = said->reason,
+	};
+	char reply[OG_KEY_MAX], key[OG_KEY_MAX];
+
+	if ((!said->stream && !said->progress) || !e->submitter)
 		return;
 	og_entry_reply(e, reply);
 	og_key_reply(reply, "placed", key);

@@ -42,6 +42,8 @@ void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const st
 
 /* "placed" or "queued", to those who want it. */
 void og_answer_progress(struct og_scheduler *s, const struct og_entry *e, enum og_state state);
+/* That there will be another attempt, and why (`said`: the hand-back), to those who want chunks or progress. */
+void og_answer_again(struct og_scheduler *s, const struct og_entry *e, const struct og_envelope *said);
 /* Tells a worker (or, where none is known to run it, all of the tier) to stop. */
 void og_answer_cancel(struct og_scheduler *s, const char *id, const struct og_worker *worker, unsigned tier);
 

@@ -165,6 +165,7 @@ static int read_submit(struct og_scheduler *s, struct og_submit *x)
 		x->tenant = og_tenant_of_user(x->e.user_id);
 		if (og_role_of_user(x->e.user_id) == OG_ROLE_GATEWAY && x->e.tenant)
 			x->tenant = x->e.tenant;
+		og_move_strip(&x->e);
 		return 0;
 	}
 	og_answer_dead(s, m, &x->source, type, err.message, own ? m->reply_to : NULL);
@@ -238,7 +239,7 @@ static enum og_judged move_on(
 	else if (verdict == OG_VERDICT_DOOR)
 		wait_at_the_door(s, e, x);
 	else
-		rc = og_move_to_lane(s, e, x->m, &request, &x->source);
+		rc = og_move_to_lane(s, e, x->m, &request, &x->source, NULL);
 	if (rc == 0) {
 		s->counts.accepted++;
 		og_scheduler_arm_due(s);

@@ -26,6 +26,8 @@ static bool read_held(struct og_scheduler *s, struct og_entry *e, struct og_enve
 		og_answer_forget(s, e);
 		return false;
 	}
+	if (e->where == OG_WHERE_DOOR)
+		og_move_strip(&said);
 	e->progress = said.progress;
 	*ret = og_move_envelope(s, &said, e);
 	return true;
@@ -56,7 +58,7 @@ static bool send_to_lane(struct og_scheduler *s, struct og_entry *e)
 
 	if (!read_held(s, e, &request))
 		return true;
-	if (og_move_to_lane(s, e, e->held->m, &request, &e->held->source) != 0)
+	if (og_move_to_lane(s, e, e->held->m, &request, &e->held->source, NULL) != 0)
 		return false;
 	og_held_free(og_index_unhold(s->plan.index, e)); /* it is in the intake until it is in its lane */
 	return true;
@@ -210,7 +212,7 @@ static void on_head(void *ctx, const struct og_message *m, uint64_t epoch)
 		e = adopt(r, &request, m);
 	if (e->where == OG_WHERE_ENDED) {
 		og_answer_body_came(s, e, og_held_new(&source, NULL));
-	} else if (e->move && og_move_redelivered(e->move, &source)) {
+	} else if (e->move && og_move_redelivered(e->move, &source, false)) {
 		return; /* its lane was read anew while it was on its way */
 	} else if (!og_entry_waits(e) || was_another(r, e) || e->held) {
 		og_source_ack(&source); /* it has gone on already: this is what was left behind */

@@ -9,6 +9,7 @@
 #include "shell/lanes.h"
 #include "shell/letter.h"
 #include "shell/records.h"
+#include "shell/retry.h"
 
 #define BLOCKED_MS 1000
 
@@ -19,6 +20,7 @@ struct og_move {
 	struct og_source source;
 	struct og_held *held; /* its body, where it was held: in case that it has to go back to where it waited */
 	bool told;            /* that it waits: it came from the door */
+	bool again;           /* from og.retry */
 };
 
 static struct og_move *move_new(
@@ -26,7 +28,12 @@ static struct og_move *move_new(
 {
 	struct og_move *move = og_new(struct og_move);
 
-	*move = (struct og_move){.s = s, .term = s->term->serial, .entry = e, .source = *source, .held = held};
+	*move = (struct og_move){.s = s,
+		.term = s->term->serial,
+		.entry = e,
+		.source = *source,
+		.held = held,
+		.again = held && !strcmp(held->m->exchange, OG_X_RETRY)};
 	return move;
 }
 
@@ -34,6 +41,12 @@ static void move_free(struct og_move *move)
 {
 	og_held_free(move->held);
 	free(move);
+}
+
+void og_move_strip(struct og_envelope *said)
+{
+	said->tried = NULL;
+	said->deaths = said->suspect = 0;
 }
 
 struct og_envelope og_move_envelope(
@@ -48,6 +61,11 @@ struct og_envelope og_move_envelope(
 		.tier = s->catalogue->tiers[e->tier].id,
 		.model = said->model,
 		.region = said->region,
+		.session = said->session,
+		.avoid = said->avoid,
+		.tried = said->tried,
+		.deaths = said->deaths,
+		.suspect = said->suspect,
 		.tenant = e->tenant->text,
 		.submitter = e->submitter->text,
 		.class_name = og_class_name((enum og_class)e->class),
@@ -62,9 +80,9 @@ struct og_envelope og_move_envelope(
 	};
 }
 
-bool og_move_redelivered(struct og_move *move, const struct og_source *source)
+bool og_move_redelivered(struct og_move *move, const struct og_source *source, bool again)
 {
-	if (move->source.from != source->from || move->source.epoch >= source->epoch)
+	if (move->again != again || move->source.from != source->from || move->source.epoch >= source->epoch)
 		return false;
 	move->source = *source;
 	if (move->held)
@@ -109,6 +127,16 @@ static bool settled_without_entry(struct og_move *move, enum og_settled how)
 	return true;
 }
 
+/* What we write carries a lease wherever it goes: so it is known again as ours in what the broker dead-letters too. */
+static void lend(struct og_scheduler *s, const struct og_entry *e, char lease[static OG_LEASE_HEX + 1],
+	struct og_envelope *request)
+{
+	og_lease_make(s->lease, e->id, e->attempt, s->term->epoch, lease);
+	request->attempt = e->attempt;
+	request->lease = lease;
+	request->epoch = s->term->epoch;
+}
+
 /* Takes the move; -1: there is no room now, and `held` is still the caller's. */
 static int publish(struct og_message *out, const struct og_envelope *headers, og_settled_cb *cb, struct og_move *move)
 {
@@ -139,6 +167,10 @@ static void put_back(struct og_scheduler *s, struct og_entry *e, struct og_move 
 {
 	struct og_held *held = OG_TAKE(move->held);
 
+	if (move->again) {
+		og_retry_put_back(s, e, held);
+		return;
+	}
 	if (!held || held->source.from == s->term->intake.amqp) { /* the intake delivers it again */
 		og_held_free(held);
 		og_amqp_reject(move->source.from, move->source.epoch, move->source.tag, true);
@@ -177,10 +209,7 @@ int og_move_to_tier(struct og_scheduler *s, struct og_entry *e, const struct og_
 	struct og_envelope work = *request;
 	struct og_message out = *m;
 
-	og_lease_make(s->lease, e->id, e->attempt, s->term->epoch, lease);
-	work.attempt = e->attempt;
-	work.lease = lease;
-	work.epoch = s->term->epoch;
+	lend(s, e, lease, &work);
 	out.exchange = OG_X_WORK;
 	out.routing_key = s->catalogue->tiers[e->tier].key;
 	if (publish(&out, &work, on_tier_settled, move_new(s, e, source, held)) != 0)
@@ -224,6 +253,9 @@ static void on_lane_settled(void *ctx, enum og_settled how)
 				og_answer_progress(s, e, OG_STATE_QUEUED);
 			og_lanes_pump(s, e->tier);
 		}
+	} else if (move->again &&
+		   e->where == OG_WHERE_TO_LANE) { /* it was accepted: it is not refused for a full lane */
+		og_retry_put_back(s, e, OG_TAKE(move->held));
 	} else if (how == OG_RETURNED) {
 		block(s, how, s->catalogue->tiers[e->tier].key);
 		og_amqp_reject(move->source.from, move->source.epoch, move->source.tag, true);
@@ -235,15 +267,15 @@ static void on_lane_settled(void *ctx, enum og_settled how)
 }
 
 int og_move_to_lane(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
-	const struct og_envelope *request, const struct og_source *source)
+	const struct og_envelope *request, const struct og_source *source, struct og_held *held)
 {
-	char key[OG_KEY_MAX];
+	char key[OG_KEY_MAX], lease[OG_LEASE_HEX + 1];
 	struct og_envelope waiting = *request;
 	struct og_message out = *m;
-	struct og_move *move = move_new(s, e, source, NULL);
+	struct og_move *move = move_new(s, e, source, held);
 
 	move->told = e->where == OG_WHERE_DOOR;
-	waiting.epoch = s->term->epoch;
+	lend(s, e, lease, &waiting);
 	og_key_lane(s->catalogue->tiers[e->tier].key, (enum og_class)e->class, e->lane, key);
 	out.exchange = OG_X_WAIT;
 	out.routing_key = key;

@@ -6,20 +6,24 @@
 
 #include "shell/answer.h"
 
-/* A job's headers from the intake on: what its client may say (`said` is as it was decoded), and what we know. */
+/* Takes away from what a client says what is ours to say. */
+void og_move_strip(struct og_envelope *said);
+/* A job's headers from the intake on: what its client may say (`said`, decoded; stripped where it is a client's), and
+ * what we know. */
 struct og_envelope og_move_envelope(
 	const struct og_scheduler *s, const struct og_envelope *said, const struct og_entry *e);
 
 /* `request` is the job's envelope, complete but for what a placement adds. -1: no room in the publish window now,
- * nothing was done. On 0 the move owns `held` (NULL where the message is the intake's, at `source`). */
+ * nothing was done. On 0 the move owns `held` (NULL where the message is the intake's, at `source`). What comes from
+ * og.retry is held, and goes back there (retry.h) where it cannot move. */
 int og_move_to_tier(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
 	const struct og_envelope *request, const struct og_source *source, struct og_held *held);
 int og_move_to_lane(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
-	const struct og_envelope *request, const struct og_source *source);
+	const struct og_envelope *request, const struct og_source *source, struct og_held *held);
 
-/* The job was delivered while its move is under way. True: the same message again, after its connection was lost; it
- * is acked when the move has settled. False: another copy of it. */
-bool og_move_redelivered(struct og_move *move, const struct og_source *source);
+/* The job was delivered (`again`: by og.retry) while its move is under way. True: the same message again, after its
+ * connection was lost; it is acked when the move has settled. False: another copy of it. */
+bool og_move_redelivered(struct og_move *move, const struct og_source *source, bool again);
 /* The entry goes before its move has settled. */
 void og_move_detach(struct og_move *move);
 

@@ -125,7 +125,7 @@ void og_rpc_cancel(struct og_question *q, const json_t *args)
 			og_rpc_no_records(q);
 		return;
 	}
-	if (og_entry_waits(e)) {
+	if (og_entry_comes_back(e)) {
 		og_answer_end(q->s, e, OG_STATE_CANCELLED, "cancelled", "cancelled while it waited");
 		og_rpc_answer(q, json_pack("{s:s}", "state", og_state_name(OG_STATE_CANCELLED)));
 		return;

@@ -16,6 +16,7 @@
 #include "shell/letter.h"
 #include "shell/presence.h"
 #include "shell/records.h"
+#include "shell/retry.h"
 #include "shell/state.h"
 
 #define TICK_MS      100
@@ -42,8 +43,8 @@ static void on_due(uv_timer_t *timer)
 	for (int n = 0; n < ENDS_AT_ONCE && (e = og_index_due(s->plan.index, wall)); n++)
 		if (og_plan_late(&s->plan, e, wall) == OG_LATE_END)
 			og_answer_end(s, e, OG_STATE_EXPIRED, "expired",
-				og_entry_waits(e) ? "its deadline passed while it waited"
-						  : "its deadline passed, and no worker has it");
+				og_entry_comes_back(e) ? "its deadline passed while it waited"
+						       : "its deadline passed, and no worker has it");
 	og_scheduler_arm_due(s);
 }
 
@@ -140,6 +141,9 @@ void og_scheduler_kick(struct og_scheduler *s)
 	if (!s->term || !s->term->opened)
 		return;
 	og_letters_kick(s, og_clock_mono_ms());
+	og_retry_tick(s, og_clock_mono_ms());
+	if (!s->term)
+		return;
 	og_intake_kick(s);
 	og_lanes_pump_all(s);
 }

@@ -36,6 +36,7 @@ struct og_parked;
 struct og_letter;
 struct og_later;
 struct og_order;
+struct og_retry;
 
 /* Where connections come from; tests give their own. */
 struct og_dialer {
@@ -86,8 +87,11 @@ struct og_term {
 	struct og_letter *letters; /* that wait to be sent (letter.c) */
 	size_t n_letters;          /* and those that are not confirmed yet */
 	unsigned n_watchers;
-	struct og_later *later;  /* results that wait for Redis (state.c) */
-	struct og_order *orders; /* of operators (orders.c) */
+	struct og_later *later;   /* results that wait for Redis (state.c) */
+	struct og_order *orders;  /* of operators (orders.c) */
+	struct og_retry *retries; /* what was handed back, and is ours for now (retry.c) */
+	unsigned n_retries;
+	size_t retry_bytes;
 };
 
 struct og_counts { /* of this process, for people */

@@ -92,6 +92,7 @@ class Fleet:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("OG_", "POC_", "OPENGATEWAY_", "NODE_"))}
         self.environment = {**kept, "OPENGATEWAY_POC_ROOT": str(self.cluster.root), "OG_BUILD": str(PROGRAM.parent)}
         self.schedulers, self.clients = [], []
+        self.looker = None  # the connection that looks at queues
 
     def scheduler(self, name="one", *settings, until="leading"):
         s = Scheduler(self, name, *settings)
@@ -121,6 +122,15 @@ class Fleet:
         )
         return done.stdout.splitlines()
 
+    def depth(self, queue):
+        """How many messages wait in it (those that somebody holds are not counted)."""
+        if not self.looker:
+            self.looker = self.cluster.connect_as("scheduler")
+        channel = self.looker.channel()
+        count = channel.queue_declare(queue, passive=True).method.message_count
+        channel.close()
+        return count
+
     def record(self, job):
         flat = self.keys("HGETALL", f"og:{self.cluster.name}:job:{job}")
         return dict(zip(flat[::2], flat[1::2]))
@@ -128,6 +138,8 @@ class Fleet:
     def close(self):
         for client in self.clients:
             client.close()
+        if self.looker and self.looker.is_open:
+            self.looker.close()
         for s in self.schedulers:
             if s.process.poll() is None:
                 s.stop()
@@ -262,6 +274,7 @@ class Worker(Client):
         self.key = "".join(c if c.isalnum() or c == "-" else "_" for c in self.worker.lower())
         self.tier_key = tier.lower().replace(".", "_")
         self.held, self.taken, self.cancels, self.members, self.controls = {}, [], [], [], []
+        self.kept = []  # what another connection of it had been given, and it runs on
         self.draining, self.beats, self.leave = False, beats, True
         self.spoke = 0
         control = f"og.control.{self.user}~{self.key}"
@@ -300,7 +313,7 @@ class Worker(Client):
             "started_ms": 1,
             "draining": self.draining,
             "leaving": False,
-            "running": [self.running(p) for _, p, _ in self.held.values()],
+            "running": [self.running(p) for _, p, _ in [*self.held.values(), *self.kept]],
             **more,
         }
         self.publish("og.presence", "", json.dumps(said).encode(), type="presence")
@@ -349,6 +362,63 @@ class Worker(Client):
             self.channel.basic_ack(tag)
         if not self.echo:
             self.say_presence()
+
+    def hand_back(self, job, error, reason="in words", ack=True, node=None, **headers):
+        """Gives it back to og.retry, as a worker does that cannot finish it."""
+        wait_for(f"{self.name} to hold {job}", lambda: job in self.held, 10)
+
+        def give():
+            tag, p, request = self.held.pop(job)
+            told = {"og-error": error, "og-reason": reason, "og-run": p.headers.get("x-delivery-count", 0)}
+            named = {"og-node": node or self.node, "og-node-name": self.name, "og-worker": self.worker}
+            kept = {k: v for k, v in p.headers.items() if not k.startswith("x-")}
+            self.publish(
+                "og.retry",
+                "retry",
+                request,
+                mandatory=True,
+                type=p.type,
+                message_id=job,
+                correlation_id=job,
+                reply_to=p.reply_to,
+                content_type=p.content_type,
+                delivery_mode=2,
+                headers={**kept, **told, **named, **{"og-" + k.replace("_", "-"): v for k, v in headers.items()}},
+            )
+            if ack:
+                self.channel.basic_ack(tag)
+            self.say_presence()
+
+        self.do(give)
+
+    def run_alone(self, job):
+        """Says that it begins to run a suspect, with nothing beside it."""
+        _, p, _ = self.held[job]
+        placement = {k: p.headers[k] for k in ("og-lease", "og-epoch", "og-attempt")}
+        self.do(
+            lambda: self.publish(
+                "og.retry", "retry", type="alone", message_id=job, delivery_mode=2, headers={**placement, "og-node": self.node}
+            )
+        )
+
+    def lose_deliveries(self):
+        """As when its connection was cut, and made again: what it runs it runs on."""
+        self.kept, self.held = [*self.held.values()], {}
+        self.channel.close()
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+        self.say_presence()
+
+    def settle_kept(self, job):
+        kept = next(k for k in self.kept if k[1].message_id == job)
+        self.kept.remove(kept)
+        self.held[job] = kept
+        self.settle(job, ack=False)
+
+    def headers(self, job):
+        """Of the placement that it holds."""
+        wait_for(f"{self.name} to hold {job}", lambda: job in self.held, 20)
+        return self.held[job][1].headers
 
     def finish(self, job, *args, **more):
         wait_for(f"{self.name} to hold {job}", lambda: job in self.held, 10)

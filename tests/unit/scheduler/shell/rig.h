@@ -228,6 +228,47 @@ static inline void finish(size_t n)
 	og_amqp_ack(rig.worker.amqp, rig.worker.epochs[n], m->delivery_tag);
 }
 
+/* What the worker was given `n`th is handed back as `said` says it, over the placement's own headers, and acked. */
+static inline void hand_back_as(size_t n, const struct og_envelope *said)
+{
+	struct og_message out = *rig.worker.got[n];
+	struct og_envelope e;
+
+	cr_assert_eq(og_envelope_decode(&out, &e, NULL), 0);
+	e.error_type = said->error_type;
+	e.reason = said->reason;
+	e.node = said->node;
+	e.worker = said->worker;
+	if (said->lease)
+		e.lease = said->lease;
+	out.exchange = OG_X_RETRY;
+	out.routing_key = OG_K_RETRY;
+	out.user_id = "worker-a";
+	og_envelope_encode(&e, &out);
+	cr_assert_eq(og_amqp_publish(rig.worker.amqp, &out, OG_PUBLISH_MANDATORY, NULL, NULL, NULL), 0);
+	og_amqp_ack(rig.worker.amqp, rig.worker.epochs[n], rig.worker.got[n]->delivery_tag);
+}
+
+static inline void hand_back(size_t n, const char *error)
+{
+	hand_back_as(n, &(struct og_envelope){.error_type = error,
+				.reason = "in words",
+				.node = "00000000-1111-4000-8000-000000000000",
+				.worker = "NodeA/small/2"});
+}
+
+/* A question of the producer's about its job. */
+static inline void ask(const char *verb, unsigned i)
+{
+	const struct og_envelope e = {.type = OG_T_RPC, .id = job_id(0xffff), .reply_to = REPLY, .verb = verb};
+	char body[64];
+	struct og_message m = {.exchange = OG_X_RPC, .routing_key = OG_K_RPC, .user_id = PRODUCER, .body = body};
+
+	m.body_len = (size_t)snprintf(body, sizeof(body), "{\"id\":\"%s\"}", job_id(i));
+	og_envelope_encode(&e, &m);
+	og_amqp_publish(rig.producer.amqp, &m, 0, NULL, NULL, NULL);
+}
+
 /* The first of the producer's messages of this type about this job; NULL: none. */
 static inline const struct og_message *told(unsigned i, const char *what)
 {
