@@ -48,6 +48,7 @@
 #define OG_T_RESPONSE   "inference_response" /* <reply>.done */
 #define OG_T_PLACED     "placed"             /* <reply>.placed, to those who ask for progress */
 #define OG_T_STARTED    "started"            /* <reply>.started, likewise */
+#define OG_T_PING       "ping"               /* <reply>.ping: is somebody there? To be ignored */
 #define OG_T_PRESENCE   "presence"
 #define OG_T_CANCEL     "cancel"  /* control: message_id is the job */
 #define OG_T_ATTACH     "attach"  /* control: message_id is the job, reply_to where its chunks from og-seq on go too */

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "plan/heap.h"
 #include "plan/nodes.h"
+#include "plan/replies.h"
 
 struct og_index *og_index_new(size_t n_tiers)
 {
@@ -60,6 +61,8 @@ static void count(struct og_index *ix, const struct og_entry *e, int sign)
 	unsigned one = (unsigned)sign;
 	uint64_t bytes = (uint64_t)sign * e->bytes;
 
+	if (e->reply && e->where != OG_WHERE_CHECK && e->where != OG_WHERE_ENDED)
+		og_reply_waits(e->reply, e, sign);
 	if (e->astray)
 		return;
 	if (og_entry_placed(e)) {
@@ -149,6 +152,7 @@ static void fill(struct og_index *ix, struct og_entry *e, const struct og_facts 
 	e->attempt = f->attempt;
 	e->explicit_id = f->explicit_id;
 	e->progress = f->progress;
+	e->detach = f->detach;
 	if (f->tenant) {
 		e->tenant = name_take(ix, f->tenant);
 		e->lane = (uint8_t)og_lane_of(f->tenant);
@@ -158,8 +162,19 @@ static void fill(struct og_index *ix, struct og_entry *e, const struct og_facts 
 
 		snprintf(user, sizeof(user), "%.*s", (int)(random - f->reply), f->reply);
 		e->submitter = name_take(ix, user);
-		snprintf(e->reply, sizeof(e->reply), "%s", random + 1);
+		e->reply = og_reply_take(ix, f->reply);
+		DL_APPEND2(e->reply->jobs, e, reply_prev, reply_next);
 	}
+}
+
+static void drop_names(struct og_index *ix, struct og_entry *e)
+{
+	name_drop(ix, e->tenant);
+	name_drop(ix, e->submitter);
+	e->tenant = e->submitter = NULL;
+	if (e->reply)
+		DL_DELETE2(e->reply->jobs, e, reply_prev, reply_next);
+	og_reply_drop(ix, OG_TAKE(e->reply));
 }
 
 struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts, enum og_where where)
@@ -179,9 +194,7 @@ struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts,
 void og_index_fill(struct og_index *ix, struct og_entry *e, const struct og_facts *facts)
 {
 	leave(ix, e);
-	name_drop(ix, e->tenant);
-	name_drop(ix, e->submitter);
-	e->tenant = e->submitter = NULL;
+	drop_names(ix, e);
 	fill(ix, e, facts);
 	enter(ix, e);
 }
@@ -258,8 +271,7 @@ void og_index_remove(struct og_index *ix, struct og_entry *e)
 	leave(ix, e);
 	og_index_unhold(ix, e);
 	HASH_DEL(ix->by_id, e);
-	name_drop(ix, e->tenant);
-	name_drop(ix, e->submitter);
+	drop_names(ix, e);
 	free(e->alone);
 	free(e);
 }
@@ -276,6 +288,7 @@ void og_index_free(struct og_index *ix, void (*release)(struct og_entry *e))
 			release(e);
 		og_index_remove(ix, e);
 	}
+	og_replies_free(ix);
 	free(ix->heap);
 	free(ix->tiers);
 	free(ix);
@@ -333,10 +346,7 @@ int64_t og_index_next_due(const struct og_index *ix)
 
 void og_entry_reply(const struct og_entry *e, char ret[static OG_KEY_MAX])
 {
-	if (e->submitter)
-		snprintf(ret, OG_KEY_MAX, "%s~%s", e->submitter->text, e->reply);
-	else
-		ret[0] = '\0';
+	snprintf(ret, OG_KEY_MAX, "%s", e->reply ? e->reply->text : "");
 }
 
 enum og_state og_entry_state(const struct og_entry *e)

@@ -52,16 +52,19 @@ struct og_worker;
 struct og_held;
 struct og_move;
 struct og_watcher;
+struct og_reply;
 
 struct og_entry {
 	UT_hash_handle hh; /* by id */
 	struct og_entry *prev, *next;
-	const struct og_name *tenant, *submitter; /* NULL while only a heartbeat is known of it */
-	struct og_worker *worker;                 /* that runs it; NULL: none is known to */
-	struct og_worker *meant;                  /* at whose own queue it was placed; NULL: at its tier's */
-	struct og_held *held;                     /* its body, at the door or come up at the head of its lane */
-	struct og_move *move;                     /* its publish in flight */
-	struct og_watcher *watchers;              /* who else wants the answer */
+	const struct og_name *tenant, *submitter; /* NULL while only a heartbeat is known of it; so is the next */
+	struct og_reply *reply;                   /* where its submitter reads (replies.h), and its neighbours there */
+	struct og_entry *reply_prev, *reply_next;
+	struct og_worker *worker;    /* that runs it; NULL: none is known to */
+	struct og_worker *meant;     /* at whose own queue it was placed; NULL: at its tier's */
+	struct og_held *held;        /* its body, at the door or come up at the head of its lane */
+	struct og_move *move;        /* its publish in flight */
+	struct og_watcher *watchers; /* who else wants the answer */
 	char *alone; /* id of the node that runs this attempt with nothing beside it, as it said; NULL: none did */
 	int64_t accepted_ms, deadline_ms; /* wall clock */
 	int64_t due_ms;                   /* when the deadline is looked at next, wall clock */
@@ -79,13 +82,13 @@ struct og_entry {
 	bool recorded : 1; /* Redis has its record */
 	bool explicit_id : 1;
 	bool progress : 1;   /* it wants placed and started messages */
+	bool detach : 1;     /* nobody waits for it */
 	bool cancelling : 1; /* whoever runs it is told to stop */
 	bool astray : 1;     /* evidently not where it should be */
 	bool stranded : 1;   /* placed at the queue of a worker that is gone: og_plan_stranded */
 	bool delayed : 1;    /* RETRY: its body is in a delay for certain, and not ours */
 	bool dying : 1;      /* RETRY: its body is a dead letter: it does not come back */
 	char id[OG_ID_LEN + 1];
-	char reply[OG_REPLY_RANDOM + 1]; /* the random part of the reply key; the rest is the submitter */
 };
 
 struct og_lane {
@@ -110,7 +113,9 @@ struct og_tier_index {
 struct og_index {
 	struct og_entry *by_id;
 	struct og_name *names;
-	struct og_entry **heap; /* by due_ms, from 1 */
+	struct og_reply *replies, *ping_at; /* ping_at: the next to be asked; NULL: the first */
+	size_t n_gone;                      /* of them */
+	struct og_entry **heap;             /* by due_ms, from 1 */
 	size_t heap_len, heap_room;
 	struct og_tier_index *tiers;
 	size_t n_tiers;
@@ -127,7 +132,7 @@ struct og_facts {
 	enum og_class class;
 	int64_t accepted_ms, deadline_ms; /* deadline 0: none */
 	uint32_t bytes, attempt;
-	bool explicit_id, progress;
+	bool explicit_id, progress, detach;
 };
 
 struct og_index *og_index_new(size_t n_tiers);

@@ -121,6 +121,18 @@ static enum og_judged tell_again(struct og_scheduler *s, const struct og_submit 
 	return OG_JUDGED_TAKEN;
 }
 
+/* It lives: the one who asks again is told its end, and shown its chunks where he wants them. */
+static void join(struct og_scheduler *s, struct og_entry *e, const char *reply, bool stream)
+{
+	char own[OG_KEY_MAX];
+
+	og_entry_reply(e, own);
+	if (stream && strcmp(own, reply) != 0)
+		og_watch_attach(s, e, reply, 0);
+	else
+		og_watch(s, e, reply, NULL);
+}
+
 enum og_judged og_intake_again(struct og_scheduler *s, const struct og_submit *x, struct og_entry *e)
 {
 	if (e && e->tenant && strcmp(e->tenant->text, x->tenant) != 0) {
@@ -135,7 +147,7 @@ enum og_judged og_intake_again(struct og_scheduler *s, const struct og_submit *x
 		return og_intake_check(s, x);
 	if (!e || e->where == OG_WHERE_ENDED)
 		return tell_again(s, x);
-	og_watch(s, e, x->e.reply_to, NULL);
+	join(s, e, x->e.reply_to, x->e.stream);
 	og_source_ack(&x->source);
 	return OG_JUDGED_TAKEN;
 }
@@ -167,7 +179,9 @@ static void ended(struct og_scheduler *s, struct og_parked *p, struct og_entry *
 static void live(struct og_scheduler *s, struct og_parked *p, struct og_entry *e)
 {
 	if (e && e->where != OG_WHERE_CHECK) {
-		og_watch(s, e, p->m->reply_to, NULL);
+		const struct og_header *stream = og_message_header(p->m, "og-stream");
+
+		join(s, e, p->m->reply_to, stream && stream->number);
 		og_source_ack(&p->source);
 		og_parked_free(p);
 		s->counts.duplicates++;

@@ -320,3 +320,15 @@ void og_answer_cancel(struct og_scheduler *s, const char *id, const struct og_wo
 		snprintf(key, sizeof(key), "tier.%s", s->catalogue->tiers[tier].key);
 	send_light(s, &about, OG_X_CONTROL, key);
 }
+
+bool og_answer_stop(struct og_scheduler *s, struct og_entry *e, const char *words)
+{
+	if (og_entry_comes_back(e)) {
+		og_answer_end(s, e, OG_STATE_CANCELLED, "cancelled", words);
+		return true;
+	}
+	e->cancelling = true;
+	if (e->where == OG_WHERE_TIER || e->where == OG_WHERE_RUN)
+		og_answer_cancel(s, e->id, e->worker, e->tier);
+	return false;
+}

@@ -40,6 +40,9 @@ void og_answer_forget(struct og_scheduler *s, struct og_entry *e);
 void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const struct og_source *source,
 	const char *error_type, const char *reason, const char *reply);
 
+/* Cancels a live job: one that waits ends now (true); of one that is placed its worker is told to stop (false). */
+bool og_answer_stop(struct og_scheduler *s, struct og_entry *e, const char *words);
+
 /* "placed" or "queued", to those who want it. */
 void og_answer_progress(struct og_scheduler *s, const struct og_entry *e, enum og_state state);
 /* That there will be another attempt, and why (`said`: the hand-back), to those who want chunks or progress. */

@@ -288,7 +288,8 @@ static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
 			.bytes = (uint32_t)x->m->body_len,
 			.attempt = 1,
 			.explicit_id = x->e.explicit_id,
-			.progress = x->e.progress},
+			.progress = x->e.progress,
+			.detach = x->e.detach},
 		verdict);
 }
 

@@ -169,7 +169,8 @@ static struct og_entry *adopt(struct og_lane_reader *r, const struct og_envelope
 		.bytes = (uint32_t)m->body_len,
 		.attempt = request->attempt ? (uint32_t)request->attempt : 1,
 		.explicit_id = request->explicit_id,
-		.progress = request->progress};
+		.progress = request->progress,
+		.detach = request->detach};
 	struct og_entry *e = og_index_add(r->s->plan.index, &facts, OG_WHERE_LANE);
 
 	og_leader_saw_epoch(r->s, request->epoch);

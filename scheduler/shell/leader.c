@@ -232,7 +232,9 @@ static void on_down(void *ctx, const struct og_error *why)
 
 static void on_blocked(void *ctx, bool blocked, const char *reason)
 {
-	(void)ctx;
+	struct og_scheduler *s = ctx;
+
+	s->lead_blocked = blocked;
 	if (blocked)
 		og_warn("the broker takes no messages: it has raised an alarm", "reason=\"%s\"", reason);
 	else

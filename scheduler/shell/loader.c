@@ -37,6 +37,7 @@ static int read_row(
 		.bytes = (uint32_t)og_record_number(row, 2 + OG_RECORD_BYTES),
 		.attempt = (uint32_t)og_record_number(row, 2 + OG_RECORD_ATTEMPT),
 		.explicit_id = og_record_number(row, 2 + OG_RECORD_EXPLICIT),
+		.detach = og_record_number(row, 2 + OG_RECORD_DETACH),
 	};
 	if (!t || !state || og_state_parse(state, ret_state, NULL) != 0 || !f->id || !f->tenant || !f->reply ||
 		!og_reply_valid(f->reply))

@@ -13,6 +13,7 @@
 #include "shell/lanes.h"
 #include "shell/orders.h"
 #include "shell/records.h"
+#include "shell/watch.h"
 
 #define PREFETCH 200
 #define SLOW_MS  1000 /* a publish that is not confirmed sooner met a broker that takes none */
@@ -81,6 +82,7 @@ static void hear(struct og_scheduler *s, struct og_presence *said, const char *u
 		if (heard.worker) {
 			og_records_node(s, heard.worker->node, &heard.worker->said, now);
 			og_orders_heard(s, heard.worker, now);
+			og_watch_runs(s, heard.worker);
 		}
 		if (heard.appeared)
 			og_intake_retry(s);

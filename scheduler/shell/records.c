@@ -114,6 +114,7 @@ void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state 
 	og_args_add_field_number(&a, "accepted_ms", e->accepted_ms);
 	og_args_add_field_number(&a, "deadline_ms", e->deadline_ms);
 	og_args_add_field_number(&a, "explicit", e->explicit_id);
+	og_args_add_field_number(&a, "detach", e->detach);
 	og_args_add_field_number(&a, "attempt", e->attempt);
 	og_args_add_field_number(&a, state == OG_STATE_PLACED ? "placed_ms" : "queued_ms", wall);
 	if (og_args_eval(s, &og_script_record, &a, on_written, s) == 0)

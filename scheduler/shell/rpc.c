@@ -24,6 +24,7 @@ static const struct {
 	{"job", og_rpc_job, true, false},
 	{"result", og_rpc_result, true, false},
 	{"wait", og_rpc_wait, true, false},
+	{"attach", og_rpc_attach, true, false},
 	{"cancel", og_rpc_cancel, true, false},
 	{"pause", og_rpc_pause, false, true},
 	{"resume", og_rpc_resume, false, true},

@@ -46,6 +46,7 @@ void og_rpc_jobs(struct og_question *q, const json_t *args);
 void og_rpc_job(struct og_question *q, const json_t *args);
 void og_rpc_result(struct og_question *q, const json_t *args);
 void og_rpc_wait(struct og_question *q, const json_t *args);
+void og_rpc_attach(struct og_question *q, const json_t *args);
 void og_rpc_cancel(struct og_question *q, const json_t *args);
 void og_rpc_pause(struct og_question *q, const json_t *args);
 void og_rpc_resume(struct og_question *q, const json_t *args);

@@ -90,6 +90,24 @@ void og_rpc_wait(struct og_question *q, const json_t *args)
 	free(q);
 }
 
+/* --- attach --- */
+
+void og_rpc_attach(struct og_question *q, const json_t *args)
+{
+	const json_t *from = json_object_get(args, "from");
+	struct og_entry *e = og_rpc_live_entry(q);
+
+	if (from && (!json_is_integer(from) || json_integer_value(from) < 0))
+		og_rpc_fail(q, "invalid_request", "\"from\" is no number of a chunk");
+	else if (!e)
+		look(q);
+	else if (!og_watch_attach(q->s, e, q->reply, json_integer_value(from)))
+		og_rpc_fail(q, "busy", "too many wait for this job already, try in 5 s");
+	else
+		og_rpc_answer(q, json_pack("{s:s, s:I}", "state", og_state_name(og_entry_state(e)), "attempt",
+					 (json_int_t)e->attempt));
+}
+
 /* --- cancel --- */
 
 static void on_cancel_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
@@ -125,13 +143,8 @@ void og_rpc_cancel(struct og_question *q, const json_t *args)
 			og_rpc_no_records(q);
 		return;
 	}
-	if (og_entry_comes_back(e)) {
-		og_answer_end(q->s, e, OG_STATE_CANCELLED, "cancelled", "cancelled while it waited");
-		og_rpc_answer(q, json_pack("{s:s}", "state", og_state_name(OG_STATE_CANCELLED)));
-		return;
-	}
-	e->cancelling = true;
-	if (e->where == OG_WHERE_TIER || e->where == OG_WHERE_RUN)
-		og_answer_cancel(q->s, e->id, e->worker, e->tier);
-	og_rpc_answer(q, json_pack("{s:s}", "state", "cancelling"));
+	og_rpc_answer(
+		q, json_pack("{s:s}", "state",
+			   og_answer_stop(q->s, e, "cancelled while it waited") ? og_state_name(OG_STATE_CANCELLED)
+										: "cancelling"));
 }

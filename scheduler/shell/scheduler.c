@@ -14,6 +14,7 @@
 #include "shell/lanes.h"
 #include "shell/leader.h"
 #include "shell/letter.h"
+#include "shell/orphans.h"
 #include "shell/presence.h"
 #include "shell/records.h"
 #include "shell/retry.h"
@@ -107,6 +108,7 @@ static void slow_tick(struct og_scheduler *s, int64_t now)
 		return;
 	for (unsigned i = 0; i < s->catalogue->n; i++)
 		look_after(s, i, now);
+	og_orphans_end(s, now);
 	og_intake_retry(s);
 	og_state_retry(s);
 	og_scheduler_arm_due(s);
@@ -124,8 +126,10 @@ static void on_tick(uv_timer_t *timer)
 
 	if (!s->draining)
 		og_leader_tick(s, now);
-	if (s->term && s->term->opened)
+	if (s->term && s->term->opened) {
 		og_lanes_clear_doors(s, now);
+		og_orphans_ping(s, now);
+	}
 	if (++s->ticks % TICKS_A_SLOW == 0)
 		slow_tick(s, now);
 	og_scheduler_kick(s);
@@ -187,11 +191,11 @@ void og_scheduler_status(const struct og_scheduler *s, json_t *status)
 	}
 	json_object_set_new(status, "scheduler", scheduler);
 	json_object_set_new(status, "process",
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted", (json_int_t)c->accepted,
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted", (json_int_t)c->accepted,
 			"queued", (json_int_t)c->queued, "placed", (json_int_t)c->placed, "ended", (json_int_t)c->ended,
 			"refused", (json_int_t)c->refused, "malformed", (json_int_t)c->malformed, "forged",
 			(json_int_t)c->forged, "duplicates", (json_int_t)c->duplicates, "unstored",
-			(json_int_t)c->unstored));
+			(json_int_t)c->unstored, "orphans", (json_int_t)c->orphans));
 }
 
 /* --- Redis --- */

@@ -76,6 +76,7 @@ struct og_term {
 	bool opened;                      /* the consuming connections are open */
 	bool loading;                     /* the index is being filled from Redis: loader.c */
 	int64_t blocked_until;            /* monotonic: see og_moves_blocked */
+	int64_t orphans_from;             /* monotonic: orphans are ended from then on */
 	struct og_connection intake, *lanes;
 	size_t n_lanes;
 	struct og_lane_reader *readers; /* one a lane */
@@ -84,18 +85,18 @@ struct og_term {
 	struct og_parked *deferred; /* submits that wait for Redis, or for the fleet to be heard */
 	struct og_parked *checking; /* submits whose id is being looked up */
 	unsigned n_deferred;
-	struct og_letter *letters; /* that wait to be sent (letter.c) */
-	size_t n_letters;          /* and those that are not confirmed yet */
-	unsigned n_watchers;
-	struct og_later *later;   /* results that wait for Redis (state.c) */
-	struct og_order *orders;  /* of operators (orders.c) */
-	struct og_retry *retries; /* what was handed back, and is ours for now (retry.c) */
+	struct og_letter *letters;      /* that wait to be sent (letter.c) */
+	size_t n_letters;               /* and those that are not confirmed yet */
+	unsigned n_watchers, n_streams; /* streams: those of them that want chunks */
+	struct og_later *later;         /* results that wait for Redis (state.c) */
+	struct og_order *orders;        /* of operators (orders.c) */
+	struct og_retry *retries;       /* what was handed back, and is ours for now (retry.c) */
 	unsigned n_retries;
 	size_t retry_bytes;
 };
 
 struct og_counts { /* of this process, for people */
-	uint64_t accepted, queued, placed, ended, refused, malformed, forged, duplicates, unstored;
+	uint64_t accepted, queued, placed, ended, refused, malformed, forged, duplicates, unstored, orphans;
 };
 
 struct og_scheduler {
@@ -117,7 +118,7 @@ struct og_scheduler {
 	unsigned members_told; /* plan.nodes.changes as it was told last */
 	int64_t told_at;       /* monotonic: when that was confirmed; 0: not */
 	int64_t telling_since; /* monotonic: since when a confirm is awaited; 0: none is */
-	bool waits_for_lock, lead_complained, presence_complained, redis_complained;
+	bool waits_for_lock, lead_blocked, lead_complained, presence_complained, redis_complained;
 	bool presence_up, draining, stopping;
 	int64_t presence_since, reopen_at; /* monotonic */
 	unsigned ticks;

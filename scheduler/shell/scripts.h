@@ -9,10 +9,10 @@
 /* What is read of a job, in this order: for C, and as Lua's list. */
 #define OG_RECORD_NAMES                                                                                                \
 	"state", "tier", "class", "tenant", "reply", "bytes", "accepted_ms", "deadline_ms", "attempt", "explicit",     \
-		"ended_ms", "node_name", "error"
+		"ended_ms", "node_name", "error", "detach"
 #define OG_RECORD_FIELDS                                                                                               \
 	"'state', 'tier', 'class', 'tenant', 'reply', 'bytes', 'accepted_ms', 'deadline_ms', 'attempt', 'explicit', "  \
-	"'ended_ms', 'node_name', 'error'"
+	"'ended_ms', 'node_name', 'error', 'detach'"
 enum og_record_field {
 	OG_RECORD_STATE,
 	OG_RECORD_TIER,
@@ -27,6 +27,7 @@ enum og_record_field {
 	OG_RECORD_ENDED,
 	OG_RECORD_NODE_NAME,
 	OG_RECORD_ERROR,
+	OG_RECORD_DETACH,
 	OG_RECORD_N,
 };
 

@@ -322,7 +322,7 @@ class Worker(Client):
     def running(p):
         h = p.headers
         placement = {"attempt": h["og-attempt"], "epoch": h["og-epoch"], "lease": h["og-lease"][:16]}
-        return {"id": p.message_id, "run": 0, "started_ms": 1, **placement}
+        return {"id": p.message_id, "run": h.get("x-delivery-count", 0), "started_ms": 1, **placement}
 
     def on_control(self, _channel, _method, properties, body):
         self.controls.append((properties.type, properties))
