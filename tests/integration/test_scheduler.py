@@ -322,7 +322,7 @@ def test_what_cannot_be_routed_is_refused(fleet):
     fleet.scheduler()
     fleet.worker(echo=True)
     producer = fleet.producer()
-    many = producer.submit(tier="small", **{f"foreign_{n}": 1 for n in range(45)})
+    many = producer.submit(tier="small", **{f"foreign_{n}": 1 for n in range(50)})
     done = producer.wait(many)
     assert done.state == "failed" and "more than 48 headers" in done.json["error"]["message"]
     upper = producer.submit(job=str(uuid.uuid4()).upper(), tier="small")
