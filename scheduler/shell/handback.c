@@ -55,7 +55,8 @@ static bool read_facts(const struct og_retry *x, const struct og_envelope *said,
 		.bytes = (uint32_t)x->held->m->body_len,
 		.attempt = (uint32_t)said->attempt,
 		.explicit_id = said->explicit_id,
-		.progress = said->progress};
+		.progress = said->progress,
+		.detach = said->detach};
 	return true;
 }
 
