@@ -1,5 +1,6 @@
 #include "poll.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -228,6 +229,7 @@ enum og_exit og_poll_run(const struct og_poll *poll)
 	char user[OG_NAME_MAX];
 	struct og_error err;
 	uv_loop_t *loop;
+	int flags;
 
 	if (og_cli_session(poll->cli, false, user, &config, &err) < 0)
 		return og_cli_fail(poll->cli, OG_EXIT_NOT_CONNECTED, &err);
@@ -238,8 +240,11 @@ enum og_exit og_poll_run(const struct og_poll *poll)
 		og_loop_free(loop);
 		return og_cli_fail(poll->cli, OG_EXIT_NOT_CONNECTED, &err);
 	}
+	flags = fcntl(STDIN_FILENO, F_GETFL);
 	start(&r, loop);
 	og_loop_run(loop, &r.over, &r.open);
+	if (r.has_input) /* libuv made it not block, for the shell too */
+		fcntl(STDIN_FILENO, F_SETFL, flags);
 	og_loop_free(loop);
 	forget_answers(&r);
 	return r.exit;

@@ -6,6 +6,7 @@
 
 const struct og_verb *const og_verbs[] = {
 	&og_verb_prompt,
+	&og_verb_batch,
 	&og_verb_result,
 	&og_verb_wait,
 	&og_verb_attach,
