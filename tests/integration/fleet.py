@@ -275,6 +275,7 @@ class Worker(Client):
         self.tier_key = tier.lower().replace(".", "_")
         self.held, self.taken, self.cancels, self.members, self.controls = {}, [], [], [], []
         self.kept = []  # what another connection of it had been given, and it runs on
+        self.runs_redelivered = True  # a worker proper does not, nor says so: it hands it back
         self.draining, self.beats, self.leave = False, beats, True
         self.spoke = 0
         control = f"og.control.{self.user}~{self.key}"
@@ -313,10 +314,13 @@ class Worker(Client):
             "started_ms": 1,
             "draining": self.draining,
             "leaving": False,
-            "running": [self.running(p) for _, p, _ in [*self.held.values(), *self.kept]],
+            "running": [self.running(p) for _, p, _ in [*self.held.values(), *self.kept] if self.runs(p)],
             **more,
         }
         self.publish("og.presence", "", json.dumps(said).encode(), type="presence")
+
+    def runs(self, p):
+        return self.runs_redelivered or not p.headers.get("x-delivery-count")
 
     @staticmethod
     def running(p):
