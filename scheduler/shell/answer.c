@@ -34,11 +34,9 @@ static char *error_body(const char *type, const char *words)
 	return og_json_dump(json_pack("{s:{s:s, s:o}}", "error", "type", type, "message", og_json_text(words)), 0);
 }
 
-/* A `done` of our own. `about` says what is known of the job, reply_to included. */
-static void send_end(struct og_scheduler *s, const struct og_envelope *about, enum og_state state,
-	const char *error_type, const char *words, og_letter_cb *cb, void *ctx)
+void og_answer_done(struct og_scheduler *s, const struct og_envelope *about, enum og_state state,
+	const char *error_type, const char *body, og_letter_cb *cb, void *ctx)
 {
-	og_autofree char *body = error_body(error_type, words);
 	char key[OG_KEY_MAX];
 	struct og_message m = {.exchange = OG_X_REPLIES,
 		.routing_key = key,
@@ -55,6 +53,14 @@ static void send_end(struct og_scheduler *s, const struct og_envelope *about, en
 	e.error_type = error_type;
 	og_envelope_encode(&e, &m);
 	og_letter_send(s, &m, 0, cb, ctx);
+}
+
+static void send_end(struct og_scheduler *s, const struct og_envelope *about, enum og_state state,
+	const char *error_type, const char *words, og_letter_cb *cb, void *ctx)
+{
+	og_autofree char *body = error_body(error_type, words);
+
+	og_answer_done(s, about, state, error_type, body, cb, ctx);
 }
 
 /* No attempt and no run: a scheduler's word is of no run, and always counts. */
@@ -219,12 +225,43 @@ static void on_dead_confirmed(struct og_scheduler *s, void *ctx, bool returned)
 	free(x);
 }
 
+static bool is_one_of(const struct og_header *ours, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(ours[i].name, name))
+			return true;
+	return false;
+}
+
+void og_answer_headers(const struct og_message *m, const struct og_header *ours, size_t n, struct og_message *ret)
+{
+	size_t size = 0;
+
+	*ret = *m;
+	ret->user_id = NULL; /* another's: the broker would refuse it from us */
+	ret->persistent = true;
+	ret->n_headers = 0;
+	for (size_t i = 0; i < m->n_headers && ret->n_headers < OG_MESSAGE_HEADERS_MAX - n; i++) {
+		const struct og_header *h = &m->headers[i];
+
+		if (!strncmp(h->name, "x-", 2) || is_one_of(ours, n, h->name) ||
+			size + og_header_size(h) > OG_HEADERS_BYTES_MAX)
+			continue;
+		size += og_header_size(h);
+		ret->headers[ret->n_headers++] = *h;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (ours[i].number || (ours[i].text && *ours[i].text))
+			ret->headers[ret->n_headers++] = ours[i];
+}
+
 void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const struct og_source *source,
 	const char *error_type, const char *reason, const char *reply)
 {
-	struct og_message dead = *m;
+	const struct og_header ours[] = {{.name = "og-error", .text = error_type},
+		{.name = "og-reason", .text = reason}, {.name = "og-submitter", .text = m->user_id}};
+	struct og_message dead;
 	char id[64], user[128], why[600];
-	size_t size = 0;
 
 	og_warn("dead-lettered", "id=%s user=%s error=%s why=%s",
 		og_log_quote(m->message_id ? m->message_id : "", id, sizeof(id)),
@@ -236,24 +273,9 @@ void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const st
 
 		send_end(s, &about, OG_STATE_FAILED, error_type, reason, NULL, NULL);
 	}
+	og_answer_headers(m, ours, OG_COUNT(ours), &dead);
 	dead.exchange = OG_X_DEAD;
 	dead.routing_key = OG_K_DEAD;
-	dead.user_id = NULL; /* another's: the broker would refuse it from us */
-	dead.persistent = true;
-	dead.n_headers = 0;
-	for (size_t i = 0; i < m->n_headers && dead.n_headers < OG_MESSAGE_HEADERS_MAX - 3; i++) {
-		const char *name = m->headers[i].name;
-		bool ours = !strcmp(name, "og-error") || !strcmp(name, "og-reason") || !strcmp(name, "og-submitter");
-
-		if (!strncmp(name, "x-", 2) || ours || size + og_header_size(&m->headers[i]) > OG_HEADERS_BYTES_MAX)
-			continue;
-		size += og_header_size(&m->headers[i]);
-		dead.headers[dead.n_headers++] = m->headers[i];
-	}
-	dead.headers[dead.n_headers++] = (struct og_header){.name = "og-error", .text = error_type};
-	dead.headers[dead.n_headers++] = (struct og_header){.name = "og-reason", .text = reason};
-	if (m->user_id)
-		dead.headers[dead.n_headers++] = (struct og_header){.name = "og-submitter", .text = m->user_id};
 	og_letter_send(s, &dead, OG_PUBLISH_MANDATORY, on_dead_confirmed, ended_new("", false, source));
 }
 

@@ -7,7 +7,7 @@
 #ifndef OG_SCHEDULER_ANSWER_H
 #define OG_SCHEDULER_ANSWER_H
 
-#include "shell/scheduler.h"
+#include "shell/letter.h"
 
 /* A job's body, delivered to us and not acked. Bodies of lanes are held until it is their turn. */
 struct og_held {
@@ -28,6 +28,10 @@ void og_answer_turn_away(struct og_scheduler *s, struct og_entry *e, enum og_sta
 void og_answer_refuse(struct og_scheduler *s, const struct og_envelope *request, const char *tenant,
 	enum og_state state, const char *error_type, const char *words, const struct og_source *source);
 
+/* A `done` of our own, with this body. `about` says what is known of the job, reply_to included. */
+void og_answer_done(struct og_scheduler *s, const struct og_envelope *about, enum og_state state,
+	const char *error_type, const char *body, og_letter_cb *cb, void *ctx);
+
 /* Its `done` was seen: the job has ended, and its entry goes (or stays as ENDED until its body has come up). */
 void og_answer_seen(struct og_scheduler *s, struct og_entry *e);
 /* Its body has come up where it lay; h is taken. */
@@ -35,13 +39,17 @@ void og_answer_body_came(struct og_scheduler *s, struct og_entry *e, struct og_h
 /* Takes the entry away, with what hangs on it. */
 void og_answer_forget(struct og_scheduler *s, struct og_entry *e);
 
-/* To og.dead with the reason; its submitter is told `failed` where `reply` says where (NULL: nobody is told). Then
- * acked. */
+/* To og.dead.intake with the reason; its submitter is told `failed` where `reply` says where (NULL: nobody is told).
+ * Then acked. */
 void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const struct og_source *source,
 	const char *error_type, const char *reason, const char *reply);
 
 /* Cancels a live job: one that waits ends now (true); of one that is placed its worker is told to stop (false). */
 bool og_answer_stop(struct og_scheduler *s, struct og_entry *e, const char *words);
+
+/* `m` for a publish of ours: without the broker's headers, and with `ours` in the place of those of the same names (those
+ * that are empty are only left out). Points into both. */
+void og_answer_headers(const struct og_message *m, const struct og_header *ours, size_t n, struct og_message *ret);
 
 /* "placed" or "queued", to those who want it. */
 void og_answer_progress(struct og_scheduler *s, const struct og_entry *e, enum og_state state);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "shell/answer.h"
 #include "shell/connection.h"
+#include "shell/dying.h"
 #include "shell/intake.h"
 #include "shell/lanes.h"
 #include "shell/letter.h"
@@ -96,6 +97,7 @@ static void on_intake_lost(struct og_scheduler *s, struct og_connection *c)
 	og_intake_lost(s, c);
 	og_state_drop(s);
 	og_retry_lost(s);
+	og_dying_lost(s);
 }
 
 static int open_intake(struct og_scheduler *s, struct og_error *err)
@@ -108,6 +110,7 @@ static int open_intake(struct og_scheduler *s, struct og_error *err)
 	c->ops->recipe_consume(c, OG_Q_STATE, OG_STATE_PREFETCH, 0, og_state_take, s);
 	c->ops->recipe_consume(c, OG_Q_STATE_LATER, OG_LATER_PREFETCH, 0, og_state_take_later, s);
 	c->ops->recipe_consume(c, OG_Q_RETRY, OG_RETRY_PREFETCH, 0, og_retry_take, s);
+	c->ops->recipe_consume(c, OG_Q_DEAD_INTAKE, OG_DYING_PREFETCH, 0, og_dying_take, s);
 	c->ops->recipe_consume(c, OG_Q_RPC, OG_RPC_PREFETCH, 0, og_rpc_take, s);
 	c->ops->recipe_consume(c, OG_Q_INTAKE, OG_INTAKE_PREFETCH, 0, og_intake_take, s);
 	return 0;
@@ -171,6 +174,7 @@ static void end_term(struct og_scheduler *s, const char *why)
 	og_state_drop(s);
 	og_orders_drop(s);
 	og_retry_drop(s);
+	og_dying_drop(s);
 	og_connection_close(&t->intake);
 	og_lanes_close(s);
 	og_plan_resign(&s->plan, release);

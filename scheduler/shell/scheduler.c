@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "shell/answer.h"
 #include "shell/connection.h"
+#include "shell/dying.h"
 #include "shell/intake.h"
 #include "shell/lanes.h"
 #include "shell/leader.h"
@@ -146,6 +147,7 @@ void og_scheduler_kick(struct og_scheduler *s)
 		return;
 	og_letters_kick(s, og_clock_mono_ms());
 	og_retry_tick(s, og_clock_mono_ms());
+	og_dying_tick(s, og_clock_mono_ms());
 	if (!s->term)
 		return;
 	og_intake_kick(s);
@@ -188,6 +190,7 @@ void og_scheduler_status(const struct og_scheduler *s, json_t *status)
 		json_object_set_new(scheduler, "waiting", json_integer((json_int_t)ix->waiting));
 		json_object_set_new(scheduler, "waiting_bytes", json_integer((json_int_t)ix->waiting_bytes));
 		json_object_set_new(scheduler, "placed", json_integer((json_int_t)ix->placed));
+		json_object_set_new(scheduler, "dead_waiting", json_integer(og_dying_waiting(s)));
 	}
 	json_object_set_new(status, "scheduler", scheduler);
 	json_object_set_new(status, "process",

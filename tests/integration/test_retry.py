@@ -99,7 +99,12 @@ def test_attempts_that_are_spent_make_a_dead_letter(fleet):
     worker.hand_back(job, "engine_unavailable", "HTTP 503")
     worker.headers(job)
     worker.hand_back(job, "engine_stalled", "nothing for 60 s")
-    wait_for("the dead letter", lambda: fleet.depth("og.dead.intake") + fleet.depth("og.dead") == 1, 10)
+    done = producer.wait(job)
+    assert (done.state, done.headers["og-error"]) == ("dead", "engine_stalled")
+    assert done.json["error"] == {"type": "engine_stalled", "message": "2 of 2 attempts failed: nothing for 60 s"}
+    assert [t["name"] for t in done.json["tried"]] == ["NodeA", "NodeA"]
+    wait_for("the dead letter", lambda: fleet.depth("og.dead") == 1, 10)
+    wait_for("the record", lambda: fleet.record(job).get("state") == "dead", 5)
     wait_for("nothing else to be left", lambda: queues_are_empty(fleet), 5)
 
 
@@ -115,7 +120,8 @@ def test_a_poison_prompt_takes_four_workers_and_no_more(fleet):
             worker.run_alone(job)
         worker.hand_back(job, "worker_lost")
         worker.close()
-    wait_for("the dead letter", lambda: fleet.depth("og.dead.intake") + fleet.depth("og.dead") == 1, 10)
+    assert (producer.wait(job).state, producer.wait(job).json["deaths"]) == ("dead", 3)
+    wait_for("the dead letter", lambda: fleet.depth("og.dead") == 1, 10)
 
 
 def test_a_scheduler_that_is_killed_forgets_no_delay(fleet):

@@ -146,7 +146,7 @@ Test(intake, what_is_no_request_is_a_dead_letter)
 
 	open_rig(100, NULL);
 	og_amqp_publish(rig.producer.amqp, &stranger, 0, NULL, NULL, NULL);
-	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD_INTAKE) == 1);
+	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD) == 1);
 	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_INTAKE));
 	cr_expect_eq(rig.producer.n, 1, "its reply key was its own, so it is told");
 	cr_expect_eq(rig.scheduler->counts.malformed, 1);

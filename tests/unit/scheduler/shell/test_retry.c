@@ -150,7 +150,7 @@ Test(retry, what_kills_all_that_run_it_alone_is_poison)
 			run_alone(n);
 		hand_back(n, "worker_lost");
 	}
-	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD_INTAKE) == 1);
+	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD) == 1);
 	cr_expect_eq(rig.worker.n, 4);
 	cr_expect_eq(number_of(rig.worker.got[3], "og-deaths"), 2);
 	cr_expect_str_eq(text_of(rig.worker.got[3], "og-tried"), NODE "," NODE);
