@@ -89,3 +89,29 @@ int og_joined_ids(const struct og_settings *s, char **ret, struct og_error *err)
 	og_buf_done(&ids);
 	return rc;
 }
+
+int og_joined_idle(const struct og_settings *s, const json_t *peers, char **ret, struct og_error *err)
+{
+	struct og_settings named = *s;
+	struct og_memberships all;
+	struct og_node_id node;
+	struct og_buf names;
+	int rc = 0;
+
+	if (og_memberships_load(s, s->cluster, &all, err) < 0)
+		return -1;
+	og_buf_init(&names, IDS_CAP);
+	for (size_t i = 0; i < all.n && !rc; i++) {
+		if (!all.items[i].serve)
+			continue;
+		named.node_name = all.items[i].node; /* borrowed, and only read */
+		rc = og_node_id_load(&named, &node, err);
+		if (!rc && judge(peers, node.id) != HEARD_SERVING)
+			og_buf_addf(&names, "%s%s", names.len ? ", " : "", node.name);
+	}
+	og_memberships_done(&all);
+	if (!rc)
+		*ret = og_buf_take(&names);
+	og_buf_done(&names);
+	return rc;
+}

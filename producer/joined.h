@@ -11,6 +11,10 @@
  * that does not serve in time is told of as such, and is no error: it is a peer. NOT_CONNECTED: not heard at all. */
 enum og_exit og_joined_wait(struct og_cli *c, const char *cluster, const char *node, bool serve);
 
+/* The names of this machine's nodes that should serve in the configured cluster and that `peers` (the RPC's answer; NULL:
+ * nobody answered) does not show serving, ", " between; "" where all do. The caller frees. */
+int og_joined_idle(const struct og_settings *s, const json_t *peers, char **ret, struct og_error *err);
+
 /* The ids of this machine's nodes in the configured cluster (of that alone which NODE_NAME names, if it does), commas
  * between; "" where it has none. The caller frees. */
 int og_joined_ids(const struct og_settings *s, char **ret, struct og_error *err);

@@ -157,6 +157,19 @@ static bool is_auto(const struct og_settings *s)
 	return !strcmp(s->node_name, AUTO);
 }
 
+/* Whether the settings' NODE_NAME means the node that a service file calls `node`: by that name, or, where nobody chose one,
+ * by the one that people see. */
+static bool is_meant(const struct og_settings *s, const char *node)
+{
+	struct og_settings named = *s;
+	struct og_node_id id;
+
+	if (is_auto(s) || !strcmp(node, s->node_name))
+		return true;
+	named.node_name = (char *)node; /* borrowed, and only read */
+	return !strcmp(node, AUTO) && og_node_id_load(&named, &id, NULL) == 0 && !strcmp(id.name, s->node_name);
+}
+
 static int add_file(const struct og_settings *s, const char *cluster, const char *path, struct og_memberships *m,
 	struct og_error *err)
 {
@@ -167,8 +180,7 @@ static int add_file(const struct og_settings *s, const char *cluster, const char
 		return -1;
 	its_cluster = env_of(&service, "POC_CLUSTER_ID", s->cluster);
 	its_node = env_of(&service, "NODE_NAME", AUTO);
-	if (is_worker(&service) && (!cluster || !strcmp(its_cluster, cluster)) &&
-		(is_auto(s) || !cluster || !strcmp(its_node, s->node_name))) {
+	if (is_worker(&service) && (!cluster || !strcmp(its_cluster, cluster)) && (!cluster || is_meant(s, its_node))) {
 		m->items = og_realloc(m->items, (m->n + 1) * sizeof(*m->items));
 		m->items[m->n++] = (struct og_membership){
 			.path = og_strdup(path),

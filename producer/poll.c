@@ -26,6 +26,7 @@ struct round {
 	char ids[OG_POLL_VERBS_MAX][OG_ID_LEN + 1];
 	json_t *answers[OG_POLL_VERBS_MAX];
 	enum og_exit exit;
+	struct og_error why;
 };
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -117,9 +118,7 @@ static void on_over(void *ctx, enum og_exit exit, const struct og_error *why)
 {
 	struct round *r = ctx;
 
-	tell_away(r, why->message);
-	if (!r->poll->on_away)
-		og_screen_error(&r->poll->cli->screen, "%s", why->message);
+	r->why = *why;
 	finish(r, exit);
 }
 
@@ -152,8 +151,7 @@ static void on_refused(struct round *r, const char *type, const char *message)
 		tell_away(r, message);
 		return;
 	}
-	tell_away(r, message);
-	og_screen_error(&r->poll->cli->screen, "%s: %s", type, message);
+	og_fail(&r->why, OG_INVALID, "%s: %s", type, message);
 	finish(r, exit);
 }
 
@@ -220,25 +218,24 @@ static void start(struct round *r, uv_loop_t *loop)
 	uv_poll_start(&r->input, UV_READABLE, on_readable);
 }
 
-enum og_exit og_poll_run(const struct og_poll *poll)
+enum og_exit og_poll_run(const struct og_poll *poll, struct og_error *err)
 {
 	struct og_session_handler handler = {
 		.on_up = on_up, .on_down = on_down, .on_message = on_message, .on_over = on_over};
 	struct round r = {.poll = poll};
 	struct og_session_config config;
 	char user[OG_NAME_MAX];
-	struct og_error err;
 	uv_loop_t *loop;
 	int flags;
 
-	if (og_cli_session(poll->cli, false, user, &config, &err) < 0)
-		return og_cli_fail(poll->cli, OG_EXIT_NOT_CONNECTED, &err);
+	if (og_cli_session(poll->cli, false, user, &config, err) < 0)
+		return OG_EXIT_NOT_CONNECTED;
 	handler.ctx = &r;
 	loop = og_loop_new();
-	r.session = og_session_open(loop, &config, &handler, &err);
+	r.session = og_session_open(loop, &config, &handler, err);
 	if (!r.session) {
 		og_loop_free(loop);
-		return og_cli_fail(poll->cli, OG_EXIT_NOT_CONNECTED, &err);
+		return OG_EXIT_NOT_CONNECTED;
 	}
 	flags = fcntl(STDIN_FILENO, F_GETFL);
 	start(&r, loop);
@@ -247,5 +244,7 @@ enum og_exit og_poll_run(const struct og_poll *poll)
 		fcntl(STDIN_FILENO, F_SETFL, flags);
 	og_loop_free(loop);
 	forget_answers(&r);
+	if (r.why.kind)
+		*err = r.why;
 	return r.exit;
 }

@@ -27,7 +27,7 @@ struct og_poll {
 };
 
 /* Until a callback ends it, Ctrl-C does (then ANSWERED: that is how one leaves), or it fails: no broker, or the
- * scheduler refuses the question; that is told. */
-enum og_exit og_poll_run(const struct og_poll *poll);
+ * scheduler refuses the question. Then err->kind is not 0, and the caller tells it, when the terminal is itself again. */
+enum og_exit og_poll_run(const struct og_poll *poll, struct og_error *err);
 
 #endif

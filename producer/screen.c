@@ -109,18 +109,6 @@ static size_t columns(void)
 	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 3 ? size.ws_col : DEFAULT_COLS;
 }
 
-/* Cuts valid UTF-8 where it would take more than `width` columns. */
-static void cut(char *text, size_t width)
-{
-	while (og_text_width(text) > width) {
-		size_t end = strlen(text) - 1;
-
-		while (end && ((unsigned char)text[end] & 0xc0) == 0x80)
-			end--;
-		text[end] = '\0';
-	}
-}
-
 /* Where answer and progress share a terminal, what stands in the answer's last line is not drawn over. */
 static void leave_answer(struct og_screen *s)
 {
@@ -135,7 +123,7 @@ static void draw(struct og_screen *s)
 	og_autofree char *line = NULL;
 
 	leave_answer(s);
-	cut(text, columns() - 3);
+	og_text_cut(text, columns() - 3);
 	line = og_printf(WIPE "%s %s", frame, text);
 	og_write_all(STDERR_FILENO, line, strlen(line));
 	s->status_shown = true;

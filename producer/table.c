@@ -80,12 +80,29 @@ static const char *cell_at(const struct og_table *t, size_t row, size_t column)
 	return row ? t->cells[(row - 1) * t->n + column] : t->headings[column] + is_right(t, column);
 }
 
-int og_table_print(const struct og_table *t, struct og_screen *screen)
+static void add_row(const struct og_table *t, size_t row, const size_t *widths, struct og_buf *out)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const char *cell = cell_at(t, row, i);
+		size_t space = widths[i] - og_text_width(cell);
+		bool right = is_right(t, i), last = i + 1 == t->n;
+
+		if (right)
+			pad(out, space);
+		og_buf_adds(out, cell);
+		if (!last)
+			pad(out, right ? 2 : space + 2);
+	}
+	while (out->len && out->data[out->len - 1] == ' ')
+		out->len--;
+	og_buf_adds(out, "\n");
+}
+
+char *og_table_text(const struct og_table *t)
 {
 	og_autofree size_t *widths = og_alloc(t->n * sizeof(*widths));
 	size_t first = t->headings ? 0 : 1;
 	struct og_buf out;
-	int rc;
 
 	for (size_t row = first; row <= og_table_rows(t); row++)
 		for (size_t i = 0; i < t->n; i++) {
@@ -94,23 +111,14 @@ int og_table_print(const struct og_table *t, struct og_screen *screen)
 			widths[i] = width > widths[i] ? width : widths[i];
 		}
 	og_buf_init(&out, TABLE_CAP);
-	for (size_t row = first; row <= og_table_rows(t); row++) {
-		for (size_t i = 0; i < t->n; i++) {
-			const char *cell = cell_at(t, row, i);
-			size_t space = widths[i] - og_text_width(cell);
-			bool right = is_right(t, i), last = i + 1 == t->n;
+	for (size_t row = first; row <= og_table_rows(t); row++)
+		add_row(t, row, widths, &out);
+	return og_buf_take(&out);
+}
 
-			if (right)
-				pad(&out, space);
-			og_buf_adds(&out, cell);
-			if (!last)
-				pad(&out, right ? 2 : space + 2);
-		}
-		while (out.len && out.data[out.len - 1] == ' ')
-			out.len--;
-		og_buf_adds(&out, "\n");
-	}
-	rc = og_screen_answer(screen, og_buf_str(&out), out.len);
-	og_buf_done(&out);
-	return rc;
+int og_table_print(const struct og_table *t, struct og_screen *screen)
+{
+	og_autofree char *text = og_table_text(t);
+
+	return og_screen_answer(screen, text, strlen(text));
 }

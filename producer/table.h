@@ -16,6 +16,9 @@ void og_table_free(struct og_table *t);
 void og_table_cell(struct og_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 size_t og_table_rows(const struct og_table *t); /* whole ones */
 
+/* The whole of it as text, a newline behind each row. The caller frees. */
+char *og_table_text(const struct og_table *t);
+
 /* -1: stdout is closed. */
 int og_table_print(const struct og_table *t, struct og_screen *screen);
 

@@ -79,6 +79,17 @@ size_t og_text_width(const char *s)
 	return width;
 }
 
+void og_text_cut(char *s, size_t width)
+{
+	while (og_text_width(s) > width) {
+		size_t end = strlen(s) - 1;
+
+		while (end && ((unsigned char)s[end] & 0xc0) == 0x80)
+			end--;
+		s[end] = '\0';
+	}
+}
+
 void og_text_encode(const char *s, size_t len, const char *charset, struct og_buf *out)
 {
 	og_autofree char *to = og_printf("%s//TRANSLIT", charset);

@@ -16,6 +16,9 @@ void og_text_line(const char *s, size_t len, struct og_buf *out);
 /* Columns that valid UTF-8 takes on a terminal. */
 size_t og_text_width(const char *s);
 
+/* Cuts valid UTF-8 where it would take more than `width` columns. */
+void og_text_cut(char *s, size_t width);
+
 /* Adds `s` in another character set (as iconv names it), where it has no such character something near it, or '?'. */
 void og_text_encode(const char *s, size_t len, const char *charset, struct og_buf *out);
 

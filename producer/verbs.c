@@ -14,6 +14,7 @@ const struct og_verb *const og_verbs[] = {
 	&og_verb_jobs,
 	&og_verb_job,
 	&og_verb_queues,
+	&og_verb_top,
 	&og_verb_dead,
 	&og_verb_pause,
 	&og_verb_resume,

@@ -160,9 +160,9 @@ const struct og_verb og_verb_batch = {
 	.max = 1,
 	.summary = "sends a file of prompts, a line each, and writes the answers to another; - reads stdin",
 	.details = "\nLines in and out are those of OpenAI's batches. The files of answers and errors are the "
-                   "checkpoint: the same\n"
+		   "checkpoint: the same\n"
 		   "command again goes on with what is missing, and nothing runs twice. Ctrl-C waits for what is on "
-                   "its way, a\n"
+		   "its way, a\n"
 		   "second one leaves at once. Exits with 0 when every line is answered, with 3 when some failed.",
 	.options = options,
 	.n_options = OG_COUNT(options),

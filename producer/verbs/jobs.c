@@ -171,8 +171,11 @@ static enum og_exit watch(struct og_cli *c, json_t *body)
 		.on_answers = on_answers,
 		.on_away = on_away,
 		.ctx = &w};
-	enum og_exit exit = og_poll_run(&poll);
+	struct og_error err = {0};
+	enum og_exit exit = og_poll_run(&poll, &err);
 
+	if (err.kind)
+		og_cli_fail(c, exit, &err);
 	og_changes_free(w.changes);
 	json_decref(body);
 	return exit;

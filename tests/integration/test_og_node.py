@@ -76,6 +76,47 @@ def test_status_is_0_when_all_is_well(node):
     assert b"epoch 7, 5 nodes, 3 jobs waiting, 2 placed, Redis up" in done.stdout
 
 
+def test_status_is_not_well_while_what_should_serve_does_not(node):
+    (node.path / "bin").mkdir()
+    worker = node.path / "bin/og-worker"  # one that never gets its engine up
+    worker.write_text("#!/bin/sh\nexec sleep 1000\n")
+    worker.chmod(0o755)
+    (node.path / "services/30-worker-nodea.ini").write_text(
+        f"[service]\ncommand = {worker}\nstop_ms = 2000\nenv.NODE_NAME = NodeA\nenv.POC_CLUSTER_ID = {node.cluster}\n"
+        "env.POC_SERVE = 1\n"
+    )
+    peers = []
+    grid = Grid(node)
+    facts = {"id": "1", "epoch": 7, "leading_since_ms": 1, "redis": "up", "waiting": 0, "placed": 0, "nodes": 1}
+    grid.on_rpc = lambda g, verb, body, properties: {"peers": peers} if verb == "peers" else {"scheduler": facts}
+    grid.start()
+    assert grid.ready.wait(10)
+    starter = node.start("start")  # it waits for the worker to serve, which is not what is tested here
+    identity = node.path / "nodes/nodea/node.json"
+    wait_for("the node has an id", identity.exists, 20, starter)
+    peer = {"id": json.loads(identity.read_text())["id"], "name": "NodeA", "serve": False, "workers": []}
+    for serves, status, says in ((None, 8, b"does not serve: NodeA"), (False, 8, b"does not serve: NodeA"), (True, 0, b"healthy")):
+        peers[:] = [] if serves is None else [{**peer, "serve": serves}]
+        done = node.og("status")
+        assert done.returncode == status and says in done.stdout, done.stdout
+        assert json.loads(node.og("status", "--json").stdout).get("not_serving") == (None if serves else "NodeA")
+    starter.communicate(timeout=60)
+    assert starter.returncode == 0
+    grid.stopping = True
+    grid.join(10)
+
+
+def test_the_node_that_nobody_named_has_a_name(node):
+    assert node.og("connect", node.cluster, env={"POC_SERVE": "1"}).returncode == 0
+    assert node.og("connect", node.cluster, env={"NODE_NAME": "NodeB", "POC_SERVE": "1"}).returncode == 0
+    [first] = [c for c in clusters(node) if c["node"] != "NodeB"]
+    folder = next(f for f in (node.path / "nodes").iterdir() if f.name != "nodeb")
+    name = f"{socket.gethostname()}-{json.loads((folder / 'node.json').read_text())['id'][:4]}"
+    done = node.og("disconnect", node.cluster, env={"NODE_NAME": name})
+    assert done.returncode == 0, done.stderr
+    assert [c["node"] for c in clusters(node)] == ["NodeB"], first
+
+
 def test_the_node_keeps_nothing_of_its_starter(node):
     """`x=$(og start)`, or the same in a script with more descriptors, must end when og start ends."""
     add_service(node, "10-sleeper.ini", "exec sleep 1000")

@@ -1,13 +1,20 @@
 """og's verbs for who looks after a cluster: a real broker, and in place of the scheduler a grid that each test scripts."""
 
+import fcntl
 import json
+import os
+import pty
 import re
+import select
 import signal
+import struct
+import subprocess
+import termios
 import time
 import uuid
 
 import pytest
-from test_og import Grid, Root, on_terminal
+from test_og import OG, Grid, Root, on_terminal, wait_for
 
 ID, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 
@@ -227,3 +234,100 @@ def test_the_history_of_a_job(root, grid):
     assert re.match(r"2023-11-14T22:13:20.123Z +accepted$", out[-3])
     assert re.match(r"2023-11-14T22:13:20.128Z +\+5ms +placed +1 +NodeA$", out[-2])
     assert re.match(r"2023-11-14T22:13:22.128Z +\+2.0s +handed back +1 +NodeA +engine_cut: EOF$", out[-1])
+
+
+# ── top ──
+
+QUEUES = {
+    "tiers": [
+        {"id": "Small", "workers": 1, "slots": 4, "busy": 1, "placed": 1, "per_min": 3,
+         "waiting": {"high": 0, "normal": 0, "batch": 0}},
+        {"id": "Large", "workers": 0, "slots": 0, "busy": 0, "placed": 0, "per_min": 0,
+         "waiting": {"high": 0, "normal": 9, "batch": 0}},
+    ],
+    "waiting_bytes": 10, "waiting_max_bytes": 1 << 20, "dead": 0,
+}  # fmt: skip
+PEERS = {"peers": [{"id": ID, "name": "NodeÄ", "serve": True, "workers": [{"tier": "Small", "busy": 1, "slots": 4}]}]}
+
+
+class Terminal:
+    """og on a pseudo-terminal of which the test is the user."""
+
+    def __init__(self, root, *args, rows=24, columns=120, **env):
+        self.ours, theirs = pty.openpty()
+        self.size(rows, columns)
+        environment = root.environment(**{"TERM": "xterm-256color", **env})
+        self.process = subprocess.Popen([OG, *args], env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        self.shown = b""
+
+    def size(self, rows, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self):
+        if select.select([self.ours], [], [], 0.05)[0]:
+            try:
+                self.shown += os.read(self.ours, 65536)
+            except OSError:  # the other end is closed
+                pass
+        return self.shown
+
+    def until(self, *texts):
+        """All of it was shown since the last call."""
+        wait_for(f"{texts} on the terminal", lambda: all(t.encode() in self.read() for t in texts), 15)
+        shown, self.shown = self.shown, b""
+        return shown
+
+    def type(self, text):
+        os.write(self.ours, text.encode())
+
+    def end(self):
+        wait_for("og to end", lambda: self.read() is not None and self.process.poll() is not None, 15)
+        os.close(self.ours)
+        return self.process.returncode, self.shown
+
+
+def test_top_draws_sorts_resizes_and_quits(root, grid):
+    grid.answers = {"queues": QUEUES, "peers": PEERS}
+    t = Terminal(root, "top")
+    shown = t.until("Small", "Large", "NodeÄ", "q quits", "1 of 4 slots busy")
+    assert b"\x1b[31m" in shown, "what waits and has nobody is red"
+    assert shown.index(b"Large") < shown.index(b"Small"), "by name"
+    t.type("b")
+    t.until("Small")  # the rows have changed places
+    t.size(6, 40)
+    t.process.send_signal(signal.SIGWINCH)
+    shown = t.until("1 of 4 slots")
+    assert b"NodeA" not in shown and "NodeÄ".encode() not in shown, "it is below the last row"
+    t.type("\x1b[6~\x1b[6~")  # two pages down
+    t.until("NodeÄ")
+    t.type("q")
+    status, shown = t.end()
+    assert status == 0 and b"\x1b[?1049l" in shown, "the terminal is as it was"
+
+
+def test_top_without_colours_and_without_utf_8(root, grid):
+    grid.answers = {"queues": QUEUES, "peers": PEERS}
+    t = Terminal(root, "top", NO_COLOR="1", LC_ALL="C")
+    shown = t.until("Small", "Node", "q quits")
+    assert b"\x1b[31m" not in shown and max(shown) < 128
+    t.process.send_signal(signal.SIGINT)
+    assert t.end()[0] == 0
+
+
+def test_top_that_is_refused_leaves_the_terminal_and_says_why(root, grid):
+    grid.answers = {"queues": {"error": {"type": "not_allowed", "message": "operators alone"}}, "peers": PEERS}
+    t = Terminal(root, "top")
+    status, shown = t.end()
+    assert status == 11
+    assert shown.index(b"\x1b[?1049l") < shown.index(b"operators alone")
+
+
+def test_top_wants_a_terminal(root):
+    done = root.og("top")
+    assert (done.returncode, done.stdout) == (2, b"") and b"`og queues`" in done.stderr
+    status, shown = on_terminal(root, "top", "--json")
+    assert status == 2 and b"`og queues`" in shown
+    t = Terminal(root, "top", TERM="no-such-terminal")
+    status, shown = t.end()
+    assert status == 2 and b"`og queues`" in shown
