@@ -148,12 +148,28 @@ char *og_presence_encode(const struct og_presence *p)
 	return og_json_dump(root, 0);
 }
 
+/* People see them, in logs and on terminals. */
+static int check_words(const struct og_presence *p, struct og_error *err)
+{
+	const struct {
+		const char *key, *text;
+	} words[] = {{"node_name", p->node_name}, {"worker", p->worker}, {"tier", p->tier}, {"model", p->model},
+		{"engine", p->engine}, {"region", p->region}, {"program_version", p->version}};
+
+	for (size_t i = 0; i < OG_COUNT(words); i++)
+		for (const char *c = words[i].text; *c; c++)
+			if ((unsigned char)*c < 0x20 || *c == 0x7f)
+				return og_fail(err, OG_INVALID, "'%s' holds a control character", words[i].key);
+	return 0;
+}
+
 static int read_presence(const json_t *root, struct og_presence *p, struct og_error *err)
 {
 	void *running;
 
 	if (check_version(root, err) < 0 || og_json_read(root, presence_rows, OG_COUNT(presence_rows), p, err) < 0 ||
-		check_id("node_id", p->node_id, err) < 0 || check_id("instance", p->instance, err) < 0)
+		check_id("node_id", p->node_id, err) < 0 || check_id("instance", p->instance, err) < 0 ||
+		check_words(p, err) < 0)
 		return -1;
 	if (p->serve && (!*p->tier || !*p->worker))
 		return og_fail(err, OG_INVALID, "it serves, but 'tier' or 'worker' is empty");

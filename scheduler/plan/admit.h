@@ -134,6 +134,7 @@ struct og_heard {
 	int tier;                       /* whose room may have changed; -1: none */
 	bool appeared;                  /* heard for the first time */
 	bool forged;                    /* about another user's node or process: nothing of it counts */
+	bool too_many;                  /* one process more than its user may have: likewise */
 	struct og_cancel *cancels;      /* the caller's to free */
 	size_t n_cancels;
 };

@@ -146,6 +146,43 @@ bool og_nodes_may_say(const struct og_nodes *n, const struct og_presence *p, con
 	return (!w || !strcmp(w->node->user, user)) && (!node || !strcmp(node->user, user));
 }
 
+static struct og_speaker *find_speaker(const struct og_nodes *n, const char *user)
+{
+	struct og_speaker *s;
+
+	HASH_FIND_STR(n->speakers, user, s);
+	return s;
+}
+
+static void speak(struct og_nodes *n, const char *user)
+{
+	struct og_speaker *s = find_speaker(n, user);
+
+	if (!s) {
+		s = og_new(struct og_speaker);
+		snprintf(s->user, sizeof(s->user), "%s", user);
+		HASH_ADD_STR(n->speakers, user, s);
+	}
+	s->workers++;
+}
+
+static void fall_silent(struct og_nodes *n, const char *user)
+{
+	struct og_speaker *s = find_speaker(n, user);
+
+	if (s && !--s->workers) {
+		HASH_DEL(n->speakers, s);
+		free(s);
+	}
+}
+
+static bool may_add(const struct og_nodes *n, const char *user)
+{
+	const struct og_speaker *s = find_speaker(n, user);
+
+	return HASH_COUNT(n->workers) < OG_WORKERS_MAX && (!s || s->workers < OG_WORKERS_A_USER);
+}
+
 struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, const char *user, int64_t now,
 	struct og_presence_run **ret_before, size_t *ret_n_before)
 {
@@ -154,7 +191,7 @@ struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, const
 
 	*ret_before = NULL;
 	*ret_n_before = 0;
-	if (!w && HASH_COUNT(n->workers) >= OG_WORKERS_MAX) {
+	if (!w && !may_add(n, user)) {
 		og_presence_done(p);
 		return NULL;
 	}
@@ -162,6 +199,7 @@ struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, const
 		w = og_new(struct og_worker);
 		strcpy(w->said.instance, p->instance);
 		HASH_ADD_STR(n->workers, said.instance, w);
+		speak(n, user);
 	} else {
 		count(n, w, -1);
 		if (!same) {
@@ -196,6 +234,7 @@ void og_nodes_remove(struct og_nodes *n, struct og_worker *w)
 {
 	count(n, w, -1);
 	leave_tier(n, w);
+	fall_silent(n, w->node->user);
 	leave_node(n, w);
 	HASH_DEL(n->workers, w);
 	og_presence_done(&w->said);

@@ -12,7 +12,8 @@
 #include "model/catalogue.h"
 #include "model/presence.h"
 
-#define OG_WORKERS_MAX 65536
+#define OG_WORKERS_MAX    65536
+#define OG_WORKERS_A_USER 256 /* processes: beyond it a user's heartbeats of further ones are not believed */
 
 struct og_node {
 	UT_hash_handle hh; /* by id */
@@ -20,6 +21,13 @@ struct og_node {
 	char user[OG_NAME_MAX]; /* whose it is: who spoke of it first, as the broker has checked */
 	unsigned processes, serving;
 	int64_t told_at; /* when its record was last written */
+};
+
+/* Who speaks for workers. */
+struct og_speaker {
+	UT_hash_handle hh; /* by user */
+	unsigned workers;
+	char user[OG_NAME_MAX];
 };
 
 struct og_worker {
@@ -48,6 +56,7 @@ struct og_nodes {
 	const struct og_catalogue *catalogue;
 	struct og_worker *workers;
 	struct og_node *nodes;
+	struct og_speaker *speakers;
 	struct og_capacity tiers[OG_TIERS_MAX];
 	struct og_worker *of_tier[OG_TIERS_MAX]; /* the live workers of each */
 	unsigned changes; /* of who is a member, and of its name and whether it serves: counts up */
@@ -58,7 +67,7 @@ void og_nodes_done(struct og_nodes *n);
 
 /* False: the node or the process that `p` speaks of is another user's. */
 bool og_nodes_may_say(const struct og_nodes *n, const struct og_presence *p, const char *user);
-/* Takes what a heartbeat of `user`, who may say it, says (`p` is empty after). NULL: there are OG_WORKERS_MAX already.
+/* Takes what a heartbeat of `user`, who may say it, says (`p` is empty after). NULL: there are too many already.
  * *ret_before: the runs that the worker had listed before, the caller's to free. */
 struct og_worker *og_nodes_hear(struct og_nodes *n, struct og_presence *p, const char *user, int64_t now,
 	struct og_presence_run **ret_before, size_t *ret_n_before);

@@ -139,6 +139,7 @@ void og_plan_hear(
 	}
 	w = og_nodes_hear(&p->nodes, said, user, now, &before, &n_before);
 	ret->worker = w;
+	ret->too_many = !w;
 	if (!w)
 		return;
 	ret->tier = w->tier;

@@ -168,7 +168,7 @@ void og_answer_refuse(struct og_scheduler *s, const struct og_envelope *request,
 		.class_name = request->class_name,
 		.tenant = tenant,
 		.submitter = request->user_id,
-		.accepted_ms = og_clock_wall_ms(),
+		.accepted_ms = og_stamp_refused(&s->stamps, og_clock_wall_ms()),
 	};
 
 	og_debug("refused", "id=%s state=%s why=%s", request->id, og_state_name(state), error_type);

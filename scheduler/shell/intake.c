@@ -283,7 +283,7 @@ static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
 			.reply = x->e.reply_to,
 			.tier = tier,
 			.class = class,
-			.accepted_ms = wall,
+			.accepted_ms = og_stamp_accepted(&s->stamps, wall),
 			.deadline_ms = deadline,
 			.bytes = (uint32_t)x->m->body_len,
 			.attempt = 1,

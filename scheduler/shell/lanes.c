@@ -12,6 +12,8 @@
 #include "shell/move.h"
 #include "shell/records.h"
 
+#define QUIET_MS 2000
+
 /* --- placing --- */
 
 /* Its headers, from its body in hand; false: it is not what it was, and has been dead-lettered. */
@@ -116,6 +118,8 @@ static void on_look(void *ctx, const struct og_redis_reply *reply, const struct 
 	const char *name = reply ? og_record_text(reply, OG_RECORD_STATE) : NULL;
 
 	(void)err; /* then nobody knows better than the lane */
+	if (look->s->term && look->s->term->serial == look->term && !name)
+		look->s->term->rebuilding = true;
 	free(look);
 	if (!e || !e->unsure)
 		return;
@@ -144,8 +148,10 @@ static void ask_redis(struct og_scheduler *s, struct og_entry *e)
 {
 	struct look *look;
 
-	if (!og_records_healthy(s))
+	if (!og_records_healthy(s)) {
+		s->term->rebuilding = true;
 		return;
+	}
 	look = og_new(struct look);
 	look->s = s;
 	look->term = s->term->serial;
@@ -199,6 +205,7 @@ static void on_head(void *ctx, const struct og_message *m, uint64_t epoch)
 		og_answer_dead(s, m, &source, "invalid_request", "a lane held what no scheduler wrote", NULL);
 		return;
 	}
+	r->came_at = og_clock_mono_ms();
 	e = og_index_find(s->plan.index, request.id);
 	if (!e && og_recent_find(s->plan.recent, request.id, NULL)) {
 		og_source_ack(&source);
@@ -222,6 +229,31 @@ static void on_head(void *ctx, const struct og_message *m, uint64_t epoch)
 		og_index_hold(s->plan.index, e, og_held_new(&source, m));
 		og_lanes_pump(s, r->tier);
 	}
+}
+
+/* Its end has been seen when the broker could push more of it and has not for a while. */
+static void look_at(struct og_scheduler *s, struct og_lane_reader *r, int64_t now)
+{
+	int64_t since = r->came_at > s->term->lanes_since ? r->came_at : s->term->lanes_since;
+	const struct og_lane *l = og_index_lane(s->plan.index, r->tier, r->class, r->lane);
+
+	if (l->n_heads < OG_LANE_PREFETCH && now - since >= QUIET_MS)
+		r->seen_end = true;
+}
+
+void og_lanes_look(struct og_scheduler *s, bool reading, int64_t now)
+{
+	struct og_term *t = s->term;
+	bool all = true;
+
+	if (!reading || s->lead_blocked)
+		t->lanes_since = now;
+	for (size_t i = 0; t->rebuilding && i < t->n_readers; i++) {
+		if (!t->readers[i].seen_end)
+			look_at(s, &t->readers[i], now);
+		all = all && t->readers[i].seen_end;
+	}
+	t->rebuilding = t->rebuilding && !all;
 }
 
 /* --- connections --- */

@@ -68,6 +68,8 @@ static void hear(struct og_scheduler *s, struct og_presence *said, const char *u
 	og_log_quote(shown(said), name, sizeof(name));
 	drop_invented(s, said, name, user);
 	og_plan_hear(&s->plan, said, user, now, og_clock_wall_ms(), &heard);
+	if (heard.too_many)
+		og_records_forged(s, "a user speaks for too many workers: further ones do not count", name, user);
 	if (heard.forged) {
 		og_records_forged(s, "a heartbeat about another user's worker was dropped", name, user);
 		return;

@@ -62,7 +62,7 @@ int og_records_accept(struct og_scheduler *s, const char *id, const char *tenant
 	struct og_args a;
 
 	og_args_begin_fenced(s, &a, id);
-	og_args_add_number(&a, og_clock_wall_ms());
+	og_args_add_number(&a, og_stamp_accepted(&s->stamps, og_clock_wall_ms()));
 	og_args_add_number(&a, s->settings->result_ttl_ms / 1000);
 	og_args_add(&a, tenant);
 	og_args_add(&a, hash);

@@ -8,6 +8,8 @@
 #include "shell/records.h"
 #include "shell/rpc.h"
 
+#define PEERS_TOLD 1000
+
 static json_t *worker_object(const struct og_worker *w, int64_t now)
 {
 	const struct og_presence *p = &w->said;
@@ -23,11 +25,18 @@ void og_rpc_peers(struct og_question *q, const json_t *args)
 {
 	const struct og_nodes *nodes = &q->s->plan.nodes;
 	int64_t now = og_clock_mono_ms();
-	json_t *peers = json_array(), *workers_of = json_object();
+	json_t *peers = json_array(), *workers_of = json_object(), *answer;
+	int more = 0;
 
 	(void)args;
 	for (const struct og_node *n = nodes->nodes; n; n = n->hh.next) {
-		json_t *workers = json_array();
+		json_t *workers;
+
+		if (json_array_size(peers) == PEERS_TOLD) {
+			more++;
+			continue;
+		}
+		workers = json_array();
 
 		json_object_set_new(workers_of, n->id, workers);
 		json_array_append_new(
@@ -35,10 +44,13 @@ void og_rpc_peers(struct og_question *q, const json_t *args)
 				       "serve", n->serving > 0, "region", og_json_text(n->region), "workers", workers));
 	}
 	for (const struct og_worker *w = nodes->workers; w; w = w->hh.next)
-		if (w->said.serve)
+		if (w->said.serve) /* nothing where its node is not told */
 			json_array_append_new(json_object_get(workers_of, w->node->id), worker_object(w, now));
 	json_decref(workers_of);
-	og_rpc_answer(q, json_pack("{s:o}", "peers", peers));
+	answer = json_pack("{s:o}", "peers", peers);
+	if (more)
+		json_object_set_new(answer, "more", json_integer(more));
+	og_rpc_answer(q, answer);
 }
 
 static json_t *tier_object(const struct og_scheduler *s, unsigned i)

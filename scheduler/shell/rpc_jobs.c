@@ -13,7 +13,10 @@
 
 void og_rpc_not_found(struct og_question *q)
 {
-	og_rpc_fail(q, "not_found", "no such job, or its record has expired");
+	if (q->s->term->rebuilding)
+		og_rpc_fail(q, "busy", "the records are being rebuilt, ask again in 5 s");
+	else
+		og_rpc_fail(q, "not_found", "no such job, or its record has expired");
 }
 
 void og_rpc_no_records(struct og_question *q)

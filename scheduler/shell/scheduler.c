@@ -107,6 +107,7 @@ static void slow_tick(struct og_scheduler *s, int64_t now)
 	give_back_memory(s);
 	if (!s->term || !s->term->opened || s->draining)
 		return;
+	og_lanes_look(s, reads_all(s->term), now);
 	for (unsigned i = 0; i < s->catalogue->n; i++)
 		look_after(s, i, now);
 	og_orphans_end(s, now);

@@ -22,6 +22,7 @@
 #include "model/settings.h"
 #include "plan/admit.h"
 #include "plan/lease.h"
+#include "plan/stamp.h"
 
 #define OG_INTAKE_PREFETCH 900
 #define OG_STATE_PREFETCH  900
@@ -59,6 +60,8 @@ struct og_lane_reader {
 	struct og_amqp *from;
 	unsigned tier, lane;
 	enum og_class class;
+	int64_t came_at; /* monotonic: the last body of it */
+	bool seen_end;   /* every job that waits in it is in the index */
 };
 
 struct og_connection;
@@ -76,6 +79,8 @@ struct og_term {
 	int64_t epoch, since, since_wall; /* since: monotonic */
 	bool opened;                      /* the consuming connections are open */
 	bool loading;                     /* the index is being filled from Redis: loader.c */
+	bool rebuilding;                  /* Redis had lost records, and not all lanes have been seen to their end */
+	int64_t lanes_since;              /* monotonic: since when all lanes are read without a break */
 	int64_t blocked_until;            /* monotonic: see og_moves_blocked */
 	int64_t orphans_from;             /* monotonic: orphans are ended from then on */
 	struct og_connection intake, *lanes;
@@ -118,6 +123,7 @@ struct og_scheduler {
 	struct og_term *term;     /* NULL: standing by */
 	uint64_t terms;
 	int64_t epoch_seen;
+	struct og_stamps stamps;
 	int64_t forged_warned; /* monotonic: when something forged was last spoken of */
 	unsigned members_told; /* plan.nodes.changes as it was told last */
 	int64_t told_at;       /* monotonic: when that was confirmed; 0: not */

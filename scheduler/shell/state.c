@@ -22,9 +22,12 @@ struct og_later {
 	bool asked; /* Redis's answer is still to come */
 };
 
+#define GARBAGE "{\"error\":{\"type\":\"engine_garbage\",\"message\":\"the worker's answer is no JSON object\"}}"
+
 /* One `done`, while it is settled. */
 struct done {
 	const struct og_message *m;
+	struct og_message garbage; /* what m is then */
 	struct og_envelope e;
 	struct og_source source;
 	bool own;
@@ -173,6 +176,31 @@ static void see(struct og_scheduler *s, struct done *d)
 		end_entry(s, e, d);
 }
 
+/* Answers are opaque; but one that is no object at all (a worker's fault, or its lie) must not stand as an answer. */
+static bool is_object(const struct og_message *m)
+{
+	const unsigned char *text = m->body;
+	size_t from = 0, len = m->body_len;
+
+	while (from < len && strchr(" \t\r\n", text[from]) && text[from])
+		from++;
+	while (len > from && strchr(" \t\r\n", text[len - 1]) && text[len - 1])
+		len--;
+	return len - from >= 2 && text[from] == '{' && text[len - 1] == '}';
+}
+
+static void refuse_garbage(struct done *d)
+{
+	if (strcmp(d->e.state, og_state_name(OG_STATE_DONE)) != 0 || is_object(d->m))
+		return;
+	d->garbage = *d->m;
+	d->garbage.body = GARBAGE;
+	d->garbage.body_len = strlen(GARBAGE);
+	d->m = &d->garbage;
+	d->e.state = og_state_name(OG_STATE_FAILED);
+	d->e.error_type = "engine_garbage";
+}
+
 static bool has_lease(struct og_scheduler *s, const struct og_envelope *e)
 {
 	return e->lease && og_lease_fits(s->lease, e->id, e->attempt, e->epoch, e->lease);
@@ -213,8 +241,10 @@ void og_state_take(void *ctx, const struct og_message *m, uint64_t epoch)
 		og_source_ack(&d.source);
 		return;
 	}
-	if (!d.own)
+	if (!d.own) {
 		d.e.tenant = NULL; /* not a worker's to say */
+		refuse_garbage(&d);
+	}
 	see(s, &d);
 	if (s->term && !store(s, &d, false))
 		put_aside(s, &d);

@@ -150,6 +150,8 @@ Test(presence, an_impossible_value_is_refused_by_name)
 	refuses("node_id", json_string("00000000_0000_4000_8000_000000000000"), "presence: 'node_id' is not a UUID");
 	refuses("instance", json_string("x"), "presence: 'instance' has 1 bytes, not 36 to 36");
 	refuses("node_name", json_string(""), "presence: 'node_name' has 0 bytes, not 1 to 127");
+	refuses("node_name", json_string("a\x1b[2J"), "presence: 'node_name' holds a control character");
+	refuses("engine", json_string("a\x7f"), "presence: 'engine' holds a control character");
 	refuses("slots", json_integer(OG_SLOTS_MAX + 1), "presence: 'slots' is 1025, not 0 to 1024");
 	refuses("slots", json_integer(-1), "presence: 'slots' is -1, not 0 to 1024");
 	refuses("tokens_per_s", json_real(-0.5), "presence: 'tokens_per_s' is -0.5, not 0 to 1000000");

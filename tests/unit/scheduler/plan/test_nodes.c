@@ -144,3 +144,19 @@ Test(nodes, a_free_slot_counts_from_its_first_heartbeat_without_a_break)
 	hear(1, SMALL, 2, 0, 2);
 	cr_expect_eq(og_nodes_free_from(&plan.nodes, SMALL), 200);
 }
+
+Test(nodes, a_user_speaks_for_so_many_workers_and_no_more)
+{
+	char first[OG_ID_LEN + 1];
+	struct og_heard heard;
+
+	for (unsigned i = 0; i < OG_WORKERS_A_USER; i++)
+		cr_assert_not_null(say_as("worker-a", presence(i, SMALL, 1, 0, 0)).worker);
+	heard = say_as("worker-a", presence(OG_WORKERS_A_USER, SMALL, 1, 0, 0));
+	cr_expect_null(heard.worker);
+	cr_expect(heard.too_many);
+	cr_expect_not_null(say_as("worker-b", presence(OG_WORKERS_A_USER + 1, SMALL, 1, 0, 0)).worker, "another's");
+	snprintf(first, sizeof(first), "%08x-2222-4000-8000-000000000000", 0);
+	og_nodes_remove(&plan.nodes, og_nodes_find(&plan.nodes, first));
+	cr_expect_not_null(say_as("worker-a", presence(OG_WORKERS_A_USER, SMALL, 1, 0, 0)).worker, "one has gone");
+}

@@ -40,6 +40,8 @@ struct rig {
 	const char *fails;  /* the script that Redis cannot execute now */
 	const char *accept; /* what `accept` answers */
 	int64_t finish;     /* what `finish` answers */
+	const char *answer; /* the body of what the worker ends as done */
+	char finished[16];  /* the state that `finish` was last told */
 };
 
 static struct rig rig;
@@ -87,6 +89,7 @@ static inline int redis_answer(void *ctx, int argc, const char *const *argv, con
 		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = pair, .n = 1};
 	} else if (!strcmp(argv[0], "finish")) {
 		ret->integer = rig.finish;
+		snprintf(rig.finished, sizeof(rig.finished), "%s", argv[4]);
 	} else if (!strcmp(argv[0], "HMGET")) {
 		for (int i = 0; i < argc - 2; i++)
 			nones[i] = &none;
@@ -212,8 +215,8 @@ static inline void finish(size_t n)
 		.routing_key = key,
 		.persistent = true,
 		.user_id = "worker-a",
-		.body = "{\"text\":\"4\"}",
-		.body_len = 12};
+		.body = rig.answer,
+		.body_len = strlen(rig.answer)};
 
 	cr_assert_eq(og_envelope_decode(m, &work, NULL), 0);
 	done = (struct og_envelope){.type = OG_T_RESPONSE,
@@ -321,7 +324,8 @@ static inline void open_rig_with(unsigned window, unsigned slots, const struct o
 		.lease_key_len = 32,
 		.dialer = {.amqp = dial_amqp, .redis = dial_redis}};
 
-	rig = (struct rig){.window = window, .slots = slots, .accept = "new", .finish = 1};
+	rig = (struct rig){
+		.window = window, .slots = slots, .accept = "new", .finish = 1, .answer = "{\"text\":\"4\"}"};
 	og_log_init("test", OG_LOG_ERROR);
 	uv_loop_init(&rig.loop);
 	og_config_defaults(og_settings_rows, og_settings_n_rows, &rig.settings);

@@ -86,3 +86,21 @@ Test(state, a_result_without_its_lease_is_dropped_and_counted)
 	cr_expect_eq(times_said("finish", NULL), 0);
 	close_rig();
 }
+
+Test(state, an_answer_that_is_no_object_is_a_failure)
+{
+	open_rig(100, NULL);
+	rig.answer = "garbage";
+	submit(1);
+	RUN_UNTIL(rig.worker.n == 1);
+	finish(0);
+	RUN_UNTIL(times_said("finish", NULL) == 1);
+	cr_expect_str_eq(rig.finished, "failed");
+	rig.answer = " {} \n";
+	submit(2);
+	RUN_UNTIL(rig.worker.n == 2);
+	finish(1);
+	RUN_UNTIL(times_said("finish", NULL) == 2);
+	cr_expect_str_eq(rig.finished, "done");
+	close_rig();
+}
