@@ -268,6 +268,8 @@ void og_index_set_meant(struct og_index *ix, struct og_entry *e, struct og_worke
 
 void og_index_remove(struct og_index *ix, struct og_entry *e)
 {
+	if (ix->walk_at == e)
+		ix->walk_at = e->hh.next;
 	leave(ix, e);
 	og_index_unhold(ix, e);
 	HASH_DEL(ix->by_id, e);

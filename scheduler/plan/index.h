@@ -115,6 +115,7 @@ struct og_index {
 	struct og_name *names;
 	struct og_reply *replies, *ping_at; /* ping_at: the next to be asked; NULL: the first */
 	size_t n_gone;                      /* of them */
+	struct og_entry *walk_at;           /* of a walk over all: the next, or NULL */
 	struct og_entry **heap;             /* by due_ms, from 1 */
 	size_t heap_len, heap_room;
 	struct og_tier_index *tiers;

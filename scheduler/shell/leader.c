@@ -16,6 +16,7 @@
 #include "shell/orders.h"
 #include "shell/records.h"
 #include "shell/retry.h"
+#include "shell/rewrite.h"
 #include "shell/rpc.h"
 #include "shell/state.h"
 #include "shell/watch.h"
@@ -47,7 +48,7 @@ static void on_claimed(void *ctx, const struct og_redis_reply *reply, const stru
 	free(ctx);
 	if (!s->term || s->term->serial != c.term)
 		return;
-	if (!reply || reply->n != 2) {
+	if (!reply || reply->n != 3) {
 		og_warn("the epoch could not be claimed in Redis", "why=\"%s\"", err ? err->message : "");
 		og_leader_open_queues(s);
 		return;
@@ -58,6 +59,7 @@ static void on_claimed(void *ctx, const struct og_redis_reply *reply, const stru
 		og_error_log("the lease key is not the cluster's: give every scheduler the same secrets/lease.key, or "
 			     "results of other schedulers' jobs are dropped",
 			NULL);
+	og_rewrite_begin(s, reply->items[2]->integer);
 	begin_loading(s);
 }
 

@@ -86,7 +86,7 @@ static void on_written(void *ctx, const struct og_redis_reply *reply, const stru
 }
 
 /* All of it each time: an earlier record may have been lost, with its Redis. */
-void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state state)
+static void write_record(struct og_scheduler *s, struct og_entry *e, enum og_state state, const char *again)
 {
 	int64_t wall = og_clock_wall_ms();
 	const struct og_event event = {.at_ms = wall, .what = og_state_name(state), .attempt = e->attempt};
@@ -102,6 +102,7 @@ void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state 
 	og_args_add_number(&a, e->accepted_ms);
 	og_args_add(&a, e->tenant->text);
 	og_args_add(&a, line);
+	og_args_add(&a, again);
 	og_entry_reply(e, reply);
 	og_args_add_field(&a, "tier", s->catalogue->tiers[e->tier].id);
 	og_args_add_field(&a, "class", og_class_name((enum og_class)e->class));
@@ -119,6 +120,24 @@ void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state 
 	og_args_add_field_number(&a, state == OG_STATE_PLACED ? "placed_ms" : "queued_ms", wall);
 	if (og_args_eval(s, &og_script_record, &a, on_written, s) == 0)
 		e->recorded = true;
+}
+
+void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state state)
+{
+	write_record(s, e, state, "");
+}
+
+void og_records_again(struct og_scheduler *s, struct og_entry *e)
+{
+	write_record(s, e, og_entry_placed(e) ? OG_STATE_PLACED : OG_STATE_QUEUED, "again");
+}
+
+int og_records_epoch(struct og_scheduler *s, og_redis_cb *cb, void *ctx)
+{
+	struct og_args a;
+
+	og_args_begin_command(s, &a, "GET", "epoch", "");
+	return og_args_command(s, &a, cb, ctx);
 }
 
 int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, const struct og_message *m, bool own,

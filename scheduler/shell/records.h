@@ -28,6 +28,9 @@ int og_records_accept(struct og_scheduler *s, const char *id, const char *tenant
 /* It is in its lane (queued) or in its tier's queue (placed): the whole record the first time, later only what
  * changed. */
 void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state state);
+/* The record of one that waits or is placed, where Redis has lost it. */
+void og_records_again(struct og_scheduler *s, struct og_entry *e);
+int og_records_epoch(struct og_scheduler *s, og_redis_cb *cb, void *ctx); /* NIL: Redis has forgotten all */
 /* `done` is the envelope of the message that ends it; `own`: the scheduler wrote it. */
 int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, const struct og_message *m, bool own,
 	og_redis_cb *cb, void *ctx);

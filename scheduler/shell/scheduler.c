@@ -19,6 +19,7 @@
 #include "shell/presence.h"
 #include "shell/records.h"
 #include "shell/retry.h"
+#include "shell/rewrite.h"
 #include "shell/state.h"
 
 #define TICK_MS      100
@@ -111,6 +112,7 @@ static void slow_tick(struct og_scheduler *s, int64_t now)
 	for (unsigned i = 0; i < s->catalogue->n; i++)
 		look_after(s, i, now);
 	og_orphans_end(s, now);
+	og_rewrite_check(s);
 	og_intake_retry(s);
 	og_state_retry(s);
 	og_scheduler_arm_due(s);
@@ -131,6 +133,7 @@ static void on_tick(uv_timer_t *timer)
 	if (s->term && s->term->opened) {
 		og_lanes_clear_doors(s, now);
 		og_orphans_ping(s, now);
+		og_rewrite_go_on(s);
 	}
 	if (++s->ticks % TICKS_A_SLOW == 0)
 		slow_tick(s, now);

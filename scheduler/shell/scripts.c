@@ -40,7 +40,8 @@ struct og_redis_script og_script_claim = {.name = "claim", .text =
 	"if mine < seen or (mine == seen and ARGV[2] == 'new') then mine = seen + 1 end\n"
 	"redis.call('SET', p..'epoch', string.format('%.0f', mine))\n"
 	"redis.call('SETNX', p..'lease', ARGV[3])\n"
-	"return {mine, redis.call('GET', p..'lease') == ARGV[3] and 1 or 0}\n"};
+	"local open = redis.call('ZCARD', p..'open')\n"
+	"return {mine, redis.call('GET', p..'lease') == ARGV[3] and 1 or 0, open}\n"};
 
 struct og_redis_script og_script_accept = {.name = "accept", .text =
 	FENCE TERMINAL
@@ -66,8 +67,9 @@ struct og_redis_script og_script_record = {.name = "record", .text =
 	"end\n"
 	"if was and terminal[was] then return 0 end\n"
 	"local new = not was or was == 'accepted'\n"
+	"if ARGV[7] == 'again' and not new then return 0 end\n"
 	"if new then story = '{\"at_ms\":'..ARGV[4]..',\"what\":\"accepted\"}' end\n"
-	"redis.call('HSET', job, 'state', ARGV[3], 'history', append(story, ARGV[6]), unpack(ARGV, 7))\n"
+	"redis.call('HSET', job, 'state', ARGV[3], 'history', append(story, ARGV[6]), unpack(ARGV, 8))\n"
 	"if new then\n"
 	"  local recent = p..'tenant:'..ARGV[5]\n"
 	"  redis.call('PERSIST', job)\n"

@@ -31,14 +31,15 @@ enum og_record_field {
 	OG_RECORD_N,
 };
 
-/* epoch, "new" or "again", mark of the lease key → {epoch, 1 where the mark is the cluster's}. A new leader's epoch
+/* epoch, "new" or "again", mark of the lease key → {epoch, 1 where the mark is the cluster's, how many
+ * jobs are open}. A new leader's epoch
  * comes out above all that were; "again" (Redis came back) keeps one that is not below. */
 extern struct og_redis_script og_script_claim;
 /* epoch, id, now, ttl s, tenant, hash of the body, field, value, … → {"new"} | {"live"} | {"conflict"} |
  * {"ended", state, error, body or nil}. A record that was refused before it waited anywhere does not count. */
 extern struct og_redis_script og_script_accept;
-/* epoch, id, state (queued, placed), accepted_ms, tenant, line of the history, field, value, … → 1; 0: it had ended
- * already. */
+/* epoch, id, state (queued, placed), accepted_ms, tenant, line of the history, "again" or "", field, value, … → 1; 0:
+ * it had ended already; again, and it is there. */
 extern struct og_redis_script og_script_record;
 /* epoch, id, state, now, ttl s, budget in bytes, "own" where the scheduler itself ended it (else ""), body,
  * accepted_ms, tenant where the record has none, two lines of the history (the first may be ""), field, value, … → 1:

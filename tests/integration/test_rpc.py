@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 
 from services import wait_for
 
@@ -178,3 +179,51 @@ def test_a_node_is_drained_and_so_are_its_workers_that_come_later(fleet):
     runs.close()
     wait_for("it to be gone", lambda: len(producer.ask("peers")["peers"]) == 1)
     assert operator.ask("drain", node=runs.name, undo=True)["error"]["type"] == "not_found"
+
+
+def test_questions(fleet):
+    scheduler = fleet.scheduler()
+    producer = fleet.producer()
+    worker, peer = fleet.worker(), fleet.worker("NodeC", serve=False)
+    wait_for("the peers", lambda: len(producer.ask("peers")["peers"]) == 2)
+    a, c = sorted(producer.ask("peers")["peers"], key=lambda p: p["name"])
+    assert (a["name"], a["serve"], c["name"], c["serve"], c["workers"]) == ("NodeA", True, "NodeC", False, [])
+    (w,) = a["workers"]
+    assert (w["worker"], w["tier"], w["slots"], w["busy"]) == ("NodeA/Small-1B/1", "Small-1B", 2, 0)
+    assert 0 <= w["seen_ms_ago"] < 3000
+    wait_for("the membership", lambda: worker.members and worker.members[-1]["count"] == 2)
+    assert {m["name"]: m["serve"] for m in worker.members[-1]["members"]} == {"NodeA": True, "NodeC": False}
+    peer.close()
+    wait_for("the membership", lambda: worker.members[-1]["count"] == 1)
+    job = producer.submit(tier="small")
+    worker.holds(job)
+    wait_for("it to run", lambda: producer.ask("job", id=job)["job"]["state"] == "running")
+    assert producer.ask("job", id=job)["job"]["worker"] == "NodeA/Small-1B/1"
+    question = producer.ask("wait", wait=False, id=job)
+    listed = producer.ask("jobs")["jobs"]
+    assert [(j["id"], j["state"], j["tier"]) for j in listed] == [(job, "running", "Small-1B")]
+    assert producer.of(question) == []
+    worker.finish(job)
+    answer = producer.wait(question, "rpc").json
+    assert answer == {"state": "done", "result": producer.wait(job).json}
+    assert producer.ask("wait", id=job) == answer
+    status = producer.ask("status")
+    assert status["scheduler"]["epoch"] == scheduler.status()["scheduler"]["epoch"]
+    assert (status["counters"]["accepted"], status["counters"]["done"]) == (1, 1)
+    assert producer.ask("dance")["error"]["type"] == "invalid_request"
+    assert producer.ask("job", id="x")["error"]["type"] == "invalid_request"
+    assert producer.ask("jobs", limit=0)["error"]["type"] == "invalid_request"
+
+
+def test_a_question_that_cannot_be_read_is_answered(fleet):
+    fleet.scheduler()
+    producer = fleet.producer()
+
+    def ask(**headers):
+        question = str(uuid.uuid4())
+        properties = {"type": "rpc_request", "message_id": question, "reply_to": producer.reply, "headers": headers}
+        producer.do(lambda: producer.publish("og.rpc", "rpc", b"{}", **properties))
+        return producer.wait(question, "rpc").json["error"]["type"]
+
+    assert ask(**{"og-version": "9.0", "og-verb": "peers"}) == "unknown_version"
+    assert ask() == "invalid_request"

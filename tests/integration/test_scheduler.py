@@ -1,31 +1,12 @@
-"""og-scheduler against a real RabbitMQ and Redis, with producers and workers that the tests drive."""
+"""og-scheduler against a real RabbitMQ and Redis, with producers and workers that the tests drive: the way of a job."""
 
-import itertools
-import json
-import subprocess
-import sys
 import time
 import uuid
-from pathlib import Path
 
-import pytest
-
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
-
-from proxy import Proxy
-from services import Rabbit, wait_for
+from services import wait_for
 
 from cluster import Cluster
-from fleet import PROGRAM, Fleet, Worker
-
-names = itertools.count()
-
-
-@pytest.fixture
-def fleet(tmp_path):
-    f = Fleet(tmp_path, f"scheduler-{next(names)}")
-    yield f
-    f.close()
+from fleet import Fleet, Worker
 
 
 def test_a_job_goes_through_and_is_recorded(fleet):
@@ -303,20 +284,6 @@ def test_a_turned_away_plain_id_may_come_again(fleet):
     assert producer.ask("result", id=job)["result"] == {"text": '{"prompt":"hello"}'}
 
 
-def test_an_id_whose_record_was_lost_is_told_so(fleet):
-    fleet.scheduler()
-    worker, producer = fleet.worker(), fleet.producer()
-    job = producer.submit(tier="small")
-    worker.finish(job)
-    producer.wait(job, "done")
-    wait_for("the record", lambda: fleet.record(job).get("state") == "done", 5)
-    fleet.keys("FLUSHALL")
-    again = fleet.producer()
-    again.submit(job=job, tier="small")
-    told = again.wait(job, "result")
-    assert (told.state, told.headers["og-error"]) == ("failed", "result_gone")
-
-
 def test_what_cannot_be_routed_is_refused(fleet):
     """Headers beyond those that are read, and ids that others would take for different ones."""
     fleet.scheduler()
@@ -329,20 +296,6 @@ def test_what_cannot_be_routed_is_refused(fleet):
     letters = []
     wait_for("both as dead letters", lambda: letters.extend(dead_letters(fleet)) or len(letters) == 2)
     assert {p.message_id for p, _ in letters} == {many, upper}
-
-
-def test_a_question_that_cannot_be_read_is_answered(fleet):
-    fleet.scheduler()
-    producer = fleet.producer()
-
-    def ask(**headers):
-        question = str(uuid.uuid4())
-        properties = {"type": "rpc_request", "message_id": question, "reply_to": producer.reply, "headers": headers}
-        producer.do(lambda: producer.publish("og.rpc", "rpc", b"{}", **properties))
-        return producer.wait(question, "rpc").json["error"]["type"]
-
-    assert ask(**{"og-version": "9.0", "og-verb": "peers"}) == "unknown_version"
-    assert ask() == "invalid_request"
 
 
 def test_a_forged_or_second_done_changes_nothing(fleet):
@@ -435,7 +388,7 @@ def test_malformed_submits_are_dead_letters(fleet):
 
 
 def test_busy_when_the_lanes_are_full(tmp_path):
-    fleet = Fleet(tmp_path, f"scheduler-{next(names)}", "[scheduler]\nlane_max_jobs = 3\nwaiting_max_bytes = 1MiB\n")
+    fleet = Fleet(tmp_path, "full", "[scheduler]\nlane_max_jobs = 3\nwaiting_max_bytes = 1MiB\n")
     try:
         fleet.scheduler()
         producer = fleet.producer()
@@ -450,151 +403,6 @@ def test_busy_when_the_lanes_are_full(tmp_path):
         fleet.close()
 
 
-def test_redis_away_and_back(fleet):
-    fleet.scheduler()
-    worker, producer = fleet.worker(echo=True), fleet.producer()
-    before = producer.submit(tier="small")
-    producer.wait(before)
-    wait_for("the record", lambda: fleet.record(before).get("state") == "done", 5)
-    fleet.redis.stop()
-    jobs = [producer.submit(tier="small") for _ in range(20)]
-    for job in jobs:
-        assert producer.wait(job).state == "done"
-    explicit = producer.submit(tier="small", explicit_id=1)
-    assert "Redis" in producer.ask("result", id=jobs[0])["error"]["message"]
-    admin = fleet.cluster.connect(*fleet.cluster.credentials("admin"))
-
-    def aside():
-        return admin.channel().queue_declare("og.state.later", passive=True).method.message_count
-
-    wait_for("all aside but those that the scheduler holds", lambda: aside() == 20 - 16, 20)
-    assert producer.of(explicit, "done") == []
-    fleet.redis.start()
-    wait_for("all of them stored", lambda: all(fleet.record(j).get("state") == "done" for j in jobs), 20)
-    assert producer.wait(explicit).state == "done"
-    assert aside() == 0
-    assert worker.taken == [before, *jobs, explicit]
-    admin.close()
-
-
-def test_redis_forgets_all(fleet):
-    fleet.scheduler()
-    worker, producer = fleet.worker(slots=1), fleet.producer()
-    wait_for("the worker", lambda: producer.ask("tiers")["tiers"][0]["workers"] == 1)
-    jobs = [producer.submit(tier="small") for _ in range(5)]
-    worker.holds(jobs[0])
-    fleet.keys("FLUSHALL")
-    fleet.keys("SCRIPT", "FLUSH")
-    for job in jobs:
-        worker.finish(job)
-        assert producer.wait(job).state == "done"
-    wait_for("the records", lambda: all(fleet.record(j).get("state") == "done" for j in jobs), 5)
-    assert producer.ask("result", id=jobs[0])["state"] == "done"
-
-
-def test_a_standby_takes_over(fleet):
-    first = fleet.scheduler("one", "scheduler.lookahead_percent=0")
-    second = fleet.scheduler("two", "scheduler.lookahead_percent=0", until="standing by")
-    worker, producer = fleet.worker(slots=1), fleet.producer()
-    wait_for("the worker", lambda: producer.ask("tiers")["tiers"][0]["workers"] == 1)
-    running, cancelled, *waiting = [producer.submit(tier="small", progress=1) for _ in range(5)]
-    worker.holds(running)
-    producer.wait(waiting[-1], "placed")
-    first.kill()
-    began = time.monotonic()
-    second.until("leading", 10)
-    assert time.monotonic() - began < 5
-    assert producer.ask("result", id=running) == {"state": "running"}
-    tier = producer.ask("tiers")["tiers"][0]
-    assert (tier["placed"], tier["waiting"]) == (1, 4)
-    assert producer.ask("cancel", id=cancelled) == {"state": "cancelled"}
-    for job in [running, *waiting]:
-        worker.finish(job)
-        assert producer.wait(job).state == "done"
-    assert worker.taken == [running, *waiting]
-    third = fleet.scheduler("three", until="standing by")
-    began = time.monotonic()
-    second.stop()
-    third.until("leading", 10)
-    assert time.monotonic() - began < 5
-    job = producer.submit(tier="small")
-    worker.finish(job)
-    assert producer.wait(job).state == "done"
-
-
-def test_takeover_with_redis_gone_serves_the_lanes(fleet):
-    first = fleet.scheduler("one", "scheduler.lookahead_percent=0")
-    worker, producer = fleet.worker(slots=1), fleet.producer()
-    wait_for("the worker", lambda: producer.ask("tiers")["tiers"][0]["workers"] == 1)
-    running, *waiting = [producer.submit(tier="small", progress=1) for _ in range(12)]
-    worker.holds(running)
-    producer.wait(waiting[-1], "placed")
-    first.kill()
-    fleet.redis.kill()
-    fleet.scheduler("two", "scheduler.lookahead_percent=0")
-    for job in [running, *waiting]:
-        worker.finish(job)
-        assert producer.wait(job).state == "done"
-    assert worker.taken == [running, *waiting]
-    fleet.redis.start()
-    wait_for("their records", lambda: all(fleet.record(j).get("state") == "done" for j in [running, *waiting]), 20)
-
-
-def test_a_deposed_leader_changes_nothing(fleet):
-    scheduler = fleet.scheduler()
-    fleet.worker(echo=True)
-    producer = fleet.producer()
-    epoch = scheduler.status()["scheduler"]["epoch"]
-    key = f"og:{fleet.cluster.name}:epoch"
-    assert fleet.keys("GET", key) == [str(epoch)]
-    later = epoch + 1_000_000
-    fleet.keys("SET", key, later)
-    job = producer.submit(tier="small")
-    assert producer.wait(job).state == "done"
-    wait_for("a later epoch", lambda: scheduler.status().get("scheduler", {}).get("epoch", 0) > later, 20)
-    wait_for("the record", lambda: fleet.record(job).get("state") == "done", 10)
-    assert "Redis knows a later leader" in scheduler.log.read_text()
-
-
-def test_the_scheduler_loses_its_connections(fleet):
-    host, port = fleet.cluster.amqp.rsplit(":", 1)
-    with Proxy((host, int(port))) as proxy:
-        scheduler = fleet.scheduler("one", f"broker.endpoints=127.0.0.1:{proxy.port}")
-        fleet.worker(echo=True, slots=8)
-        producer = fleet.producer()
-        jobs = []
-        for _ in range(4):
-            jobs += [producer.submit(tier="small") for _ in range(60)]
-            proxy.cut()
-            jobs += [producer.submit(tier="small") for _ in range(30)]
-            wait_for("a job to go through", lambda: producer.of(jobs[-1], "done"), 20)  # noqa: B023
-        for job in jobs:
-            assert producer.wait(job, timeout=30).state == "done"
-        tier = producer.ask("tiers")["tiers"][0]
-        assert (tier["placed"], tier["waiting"]) == (0, 0)
-        scheduler.stop()
-
-
-def test_a_black_hole_ends_the_leadership(fleet):
-    """Nothing comes through and nobody says so: the standby leads as soon as the broker and the heartbeats have noticed."""
-    host, port = fleet.cluster.amqp.rsplit(":", 1)
-    with Proxy((host, int(port))) as proxy:
-        first = fleet.scheduler("one", f"broker.endpoints=127.0.0.1:{proxy.port}", "broker.heartbeat=2s")
-        second = fleet.scheduler("two", until="standing by")
-        fleet.worker(echo=True)
-        producer = fleet.producer()
-        producer.wait(producer.submit(tier="small"))
-        proxy.swallow = True
-        began = time.monotonic()
-        second.until("leading", 20)
-        assert time.monotonic() - began < 15
-        producer.wait(producer.submit(tier="small"))
-        wait_for("the first to notice", lambda: "no longer leading" in first.log.read_text(), 15)
-        proxy.heal()
-        proxy.cut()
-        first.until("standing by")
-
-
 def test_a_worker_that_dies_gives_its_job_to_another(fleet):
     fleet.scheduler()
     worker, producer = fleet.worker(slots=1), fleet.producer()
@@ -606,191 +414,3 @@ def test_a_worker_that_dies_gives_its_job_to_another(fleet):
     done = producer.wait(job)
     assert (done.state, done.headers["og-run"]) == ("done", 1)
     wait_for("the tier to be empty", lambda: producer.ask("tiers")["tiers"][0]["placed"] == 0)
-
-
-def test_questions(fleet):
-    scheduler = fleet.scheduler()
-    producer = fleet.producer()
-    worker, peer = fleet.worker(), fleet.worker("NodeC", serve=False)
-    wait_for("the peers", lambda: len(producer.ask("peers")["peers"]) == 2)
-    a, c = sorted(producer.ask("peers")["peers"], key=lambda p: p["name"])
-    assert (a["name"], a["serve"], c["name"], c["serve"], c["workers"]) == ("NodeA", True, "NodeC", False, [])
-    (w,) = a["workers"]
-    assert (w["worker"], w["tier"], w["slots"], w["busy"]) == ("NodeA/Small-1B/1", "Small-1B", 2, 0)
-    assert 0 <= w["seen_ms_ago"] < 3000
-    wait_for("the membership", lambda: worker.members and worker.members[-1]["count"] == 2)
-    assert {m["name"]: m["serve"] for m in worker.members[-1]["members"]} == {"NodeA": True, "NodeC": False}
-    peer.close()
-    wait_for("the membership", lambda: worker.members[-1]["count"] == 1)
-    job = producer.submit(tier="small")
-    worker.holds(job)
-    wait_for("it to run", lambda: producer.ask("job", id=job)["job"]["state"] == "running")
-    assert producer.ask("job", id=job)["job"]["worker"] == "NodeA/Small-1B/1"
-    question = producer.ask("wait", wait=False, id=job)
-    listed = producer.ask("jobs")["jobs"]
-    assert [(j["id"], j["state"], j["tier"]) for j in listed] == [(job, "running", "Small-1B")]
-    assert producer.of(question) == []
-    worker.finish(job)
-    answer = producer.wait(question, "rpc").json
-    assert answer == {"state": "done", "result": producer.wait(job).json}
-    assert producer.ask("wait", id=job) == answer
-    status = producer.ask("status")
-    assert status["scheduler"]["epoch"] == scheduler.status()["scheduler"]["epoch"]
-    assert (status["counters"]["accepted"], status["counters"]["done"]) == (1, 1)
-    assert producer.ask("dance")["error"]["type"] == "invalid_request"
-    assert producer.ask("job", id="x")["error"]["type"] == "invalid_request"
-    assert producer.ask("jobs", limit=0)["error"]["type"] == "invalid_request"
-
-
-def test_results_have_a_budget(tmp_path):
-    fleet = Fleet(tmp_path, f"scheduler-{next(names)}", "[scheduler]\nresult_max_bytes = 1MiB\n")
-    try:
-        fleet.scheduler()
-        worker, producer = fleet.worker(), fleet.producer()
-        jobs = [producer.submit(tier="small") for _ in range(5)]
-        for job in jobs:
-            worker.finish(job, body=json.dumps({"text": "x" * 300_000}).encode())
-            producer.wait(job)
-            wait_for("the record", lambda job=job: fleet.record(job).get("state") == "done", 5)
-        gone, kept = producer.ask("result", id=jobs[0]), producer.ask("result", id=jobs[4])
-        assert gone["error"]["type"] == "result_gone" and len(kept["result"]["text"]) == 300_000
-        assert int(fleet.keys("GET", f"og:{fleet.cluster.name}:results_bytes")[0]) <= 1024 * 1024
-        again = fleet.producer()
-        producer.submit(job=jobs[0], tier="small")
-        wait_for("it to be told", lambda: producer.of(jobs[0], "result"))
-        assert producer.of(jobs[0], "result")[0].headers["og-error"] == "result_gone"
-        again.close()
-    finally:
-        fleet.close()
-
-
-def test_a_missing_queue_holds_its_jobs_until_it_is_there(fleet):
-    scheduler = fleet.scheduler()
-    producer = fleet.producer()
-    worker = fleet.worker()
-    wait_for("the worker", lambda: producer.ask("tiers")["tiers"][0]["workers"] == 1)
-    admin = fleet.cluster.connect(*fleet.cluster.credentials("admin"))
-    admin.channel().queue_delete("og.tier.small-1b")
-    admin.close()
-    worker.vanish()
-    jobs = [producer.submit(tier="small") for _ in range(3)]
-    wait_for("a word about it", lambda: "run og-broker-config apply" in scheduler.log.read_text())
-    fleet.cluster.run("apply")
-    other = fleet.worker("NodeB", echo=True)
-    for job in jobs:
-        assert producer.wait(job).state == "done"
-    assert sorted(other.taken) == sorted(jobs)
-
-
-@pytest.mark.parametrize(
-    "setting, words",
-    [("cluster.id=nowhere", "vhost 'nowhere'"), ("password", "password was refused"), ("lease", "run og-broker-config apply")],
-)
-def test_what_cannot_work_is_said(fleet, setting, words):
-    settings = [setting] if "=" in setting else []
-    if setting == "password":
-        fleet.cluster.secret("scheduler", "scheduler", "wrong")
-    if setting == "lease":
-        (fleet.cluster.root / "secrets/lease.key").unlink()
-    s = fleet.scheduler("one", *settings, until=None)
-    assert s.process.wait(20) == 1
-    assert words in s.tail(), s.tail()
-
-
-def test_a_redis_that_refuses_us_is_said_and_stops_nobody(fleet):
-    s = fleet.scheduler("one", "redis.user=nobody")
-    assert "Redis refuses the scheduler" in s.log.read_text()
-    fleet.worker(echo=True)
-    producer = fleet.producer()
-    assert producer.wait(producer.submit(tier="small")).state == "done"
-    assert producer.ask("status")["scheduler"]["redis"] == "away"
-
-
-def test_usage():
-    def run(*args):
-        return subprocess.run([PROGRAM, *args], capture_output=True, text=True, check=False)
-
-    assert run("--help").returncode == 0 and "--set SECTION.KEY=VALUE" in run("--help").stdout
-    assert run("--version").stdout.startswith("og-scheduler ")
-    for wrong in (["--dance"], ["now"], ["--set"]):
-        assert run(*wrong).returncode == 2
-    unknown = run("--set", "scheduler.danse=1")
-    assert unknown.returncode == 1 and "scheduler.danse" in unknown.stderr
-
-
-def test_no_topology_is_said_and_mended(fleet):
-    admin = fleet.cluster.connect(*fleet.cluster.credentials("admin"))
-    admin.channel().queue_delete("og.state")
-    admin.close()
-    s = fleet.scheduler(until=None)
-    wait_for("a word about it", lambda: "run og-broker-config apply" in s.log.read_text(), 20, s.process)
-    assert not s.status()["ready"]
-    fleet.cluster.run("apply")
-    s.until("leading")
-
-
-@pytest.mark.parametrize("victims", ["schedulers", "redis", "both"])
-def test_nothing_is_lost_while_they_are_killed(fleet, victims):
-    """Jobs flow all the time, some of them more than there are slots; each ends as done for its submitter, however often leaders and
-    Redis die on the way."""
-    settings = ("scheduler.lookahead_percent=50",)
-    schedulers = [fleet.scheduler("s0", *settings), fleet.scheduler("s1", *settings, until="standing by")]
-    workers = [fleet.worker(f"Node{n}", slots=4, echo=True) for n in range(2)]
-    producer = fleet.producer()
-    jobs = []
-    for round_ in range(6):
-        jobs += [producer.submit(tier="small", explicit_id=n % 2, **{"class": ("high", "batch")[n % 2]}) for n in range(60)]
-        if victims in ("redis", "both"):
-            fleet.redis.kill() if round_ % 2 == 0 else fleet.redis.start()
-        if victims in ("schedulers", "both"):
-            leader = next((s for s in schedulers if s.state().startswith("leading")), None)
-            if leader:
-                leader.kill()
-                schedulers.remove(leader)
-                schedulers.append(fleet.scheduler(f"s{round_ + 2}", *settings, until=None))
-        jobs += [producer.submit(tier="small", explicit_id=n % 2) for n in range(20)]
-    for job in jobs:
-        assert producer.wait(job, timeout=60).state == "done"
-    for worker in workers:
-        wait_for("the workers to be idle", lambda: not worker.held)  # noqa: B023
-    wait_for("the tier to be empty", lambda: producer.ask("status", timeout=60)["scheduler"]["waiting"] == 0, 30)
-    wait_for("all recorded", lambda: all(fleet.record(j).get("state") == "done" for j in jobs[-20:]), 30)
-    taken = [job for worker in workers for job in worker.taken]
-    assert set(taken) == set(jobs)
-    print("run twice:", len(taken) - len(jobs))
-
-
-def taken(producer):
-    scheduler = producer.ask("status")["scheduler"]
-    return scheduler["placed"] + scheduler["waiting"]
-
-
-def test_the_broker_is_restarted_with_a_backlog(tmp_path):
-    """In order first, then by SIGKILL. (A quorum queue of one member that is killed within a second of its making never finds its
-    leader again, in RabbitMQ 3.10; after an orderly stop it is past that.)"""
-    rabbit = Rabbit(tmp_path / "rabbit").start()
-    fleet = Fleet(tmp_path / "root", "restarted", rabbit=rabbit)
-    try:
-        scheduler = fleet.scheduler("one", "scheduler.no_capacity_after=1h")
-        fleet.worker(slots=2).vanish()
-        jobs = []
-        for end, notices in ((rabbit.stop, 1), (rabbit.kill, 2)):
-            producer = fleet.producer()
-            jobs += [producer.submit(tier="small", **{"class": ("high", "batch")[n % 2]}) for n in range(20)]
-            wait_for("all to have come", lambda: taken(producer) == len(jobs))  # noqa: B023
-            producer.close()
-            end()
-            told = lambda: scheduler.log.read_text().count("no longer leading")
-            wait_for("it to be noticed", lambda: told() == notices, 20)  # noqa: B023
-            rabbit.start()
-            scheduler.until("leading, epoch", 40)
-        asks = fleet.producer()
-        wait_for("the backlog", lambda: asks.ask("tiers")["tiers"][0]["waiting"] == 37, 20)
-        worker = fleet.worker("NodeB", slots=4, echo=True)
-        wait_for("all to end", lambda: all(asks.ask("result", id=j)["state"] == "done" for j in jobs), 30)
-        assert sorted(worker.taken) == sorted(jobs)
-        tier = asks.ask("tiers")["tiers"][0]
-        assert (tier["waiting"], tier["placed"]) == (0, 0)
-    finally:
-        fleet.close()
-        rabbit.stop()

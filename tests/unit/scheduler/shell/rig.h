@@ -40,6 +40,8 @@ struct rig {
 	const char *fails;  /* the script that Redis cannot execute now */
 	const char *accept; /* what `accept` answers */
 	int64_t finish;     /* what `finish` answers */
+	int64_t open;       /* how many open jobs `claim` finds */
+	bool forgot;        /* its epoch is gone, until it is claimed again */
 	const char *answer; /* the body of what the worker ends as done */
 	char finished[16];  /* the state that `finish` was last told */
 };
@@ -70,8 +72,8 @@ static inline int dial_amqp(
 static inline int redis_answer(void *ctx, int argc, const char *const *argv, const size_t *lens,
 	struct og_redis_reply *ret, struct og_error *err)
 {
-	static struct og_redis_reply one, two, none = {.type = OG_REPLY_NIL};
-	static const struct og_redis_reply *pair[] = {&one, &two}, *nones[32];
+	static struct og_redis_reply one, two, three, none = {.type = OG_REPLY_NIL};
+	static const struct og_redis_reply *pair[] = {&one, &two, &three}, *nones[32];
 
 	(void)ctx;
 	(void)lens;
@@ -80,10 +82,14 @@ static inline int redis_answer(void *ctx, int argc, const char *const *argv, con
 	if (rig.fails && !strcmp(argv[0], rig.fails))
 		return og_fail(err, OG_RETRY, "not now");
 	*ret = (struct og_redis_reply){.type = OG_REPLY_INT, .integer = 1};
+	if (!strcmp(argv[0], "GET") && rig.forgot)
+		*ret = none;
 	if (!strcmp(argv[0], "claim")) {
+		rig.forgot = false;
 		one = (struct og_redis_reply){.type = OG_REPLY_INT, .integer = strtoll(argv[2], NULL, 10)};
 		two = (struct og_redis_reply){.type = OG_REPLY_INT, .integer = 1};
-		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = pair, .n = 2};
+		three = (struct og_redis_reply){.type = OG_REPLY_INT, .integer = rig.open};
+		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = pair, .n = 3};
 	} else if (!strcmp(argv[0], "accept")) {
 		one = (struct og_redis_reply){.type = OG_REPLY_STRING, .str = rig.accept, .len = strlen(rig.accept)};
 		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = pair, .n = 1};
