@@ -34,6 +34,7 @@ static const struct og_json_row presence_rows[] = {
 	{P(leaving), FLAG},
 	{P(paused), OG_JSON_BOOL, false, 0, 1},
 	{P(node_queue), OG_JSON_BOOL, false, 0, 1},
+	{P(context), OG_JSON_INT, false, 0, 1000000000},
 };
 
 #define R(field) OG_JSON_AT(struct og_presence_run, field)

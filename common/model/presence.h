@@ -32,6 +32,7 @@ struct og_presence {
 	char tier[OG_NAME_MAX];       /* catalogue id; "" where serve is false */
 	char model[OG_NAME_MAX], engine[32], region[OG_NAME_MAX], version[32];
 	int64_t slots;
+	int64_t context;                 /* tokens of a prompt and its answer together; 0: not known */
 	double tokens_per_s;             /* moving average of what one slot gives; 0: not known */
 	int64_t started_ms;              /* wall clock */
 	bool draining, leaving;          /* leaving: the last word of an orderly stop */

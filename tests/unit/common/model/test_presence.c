@@ -35,6 +35,7 @@ static const struct og_presence worker = {
 	.draining = true,
 	.paused = true,
 	.node_queue = true,
+	.context = 8192,
 	.running = running,
 	.n_running = OG_COUNT(running),
 };
@@ -58,6 +59,7 @@ static void expect_same(const struct og_presence *a, const struct og_presence *b
 	cr_expect_eq(a->leaving, b->leaving);
 	cr_expect_eq(a->paused, b->paused);
 	cr_expect_eq(a->node_queue, b->node_queue);
+	cr_expect_eq(a->context, b->context);
 	cr_assert_eq(a->n_running, b->n_running);
 	for (size_t i = 0; i < a->n_running; i++) {
 		cr_expect_str_eq(a->running[i].id, b->running[i].id);
@@ -119,13 +121,14 @@ Test(presence, every_member_but_the_list_is_required)
 	const char *key;
 	json_t *value;
 
-	cr_expect_eq(json_object_size(root), 19);
+	cr_expect_eq(json_object_size(root), 20);
 	json_object_foreach(root, key, value)
 	{
 		og_autofree char *message = og_printf("presence: '%s' is missing", key);
 
 		/* The two that came with version 1.1 of the protocol may be missing, too. */
-		if (!strcmp(key, "running") || !strcmp(key, "paused") || !strcmp(key, "node_queue")) {
+		if (!strcmp(key, "running") || !strcmp(key, "paused") || !strcmp(key, "node_queue") ||
+			!strcmp(key, "context")) {
 			cr_expect_eq(decode_with(key, NULL, &err), 0);
 			continue;
 		}
