@@ -1,4 +1,5 @@
 /* og-scheduler: places prompts. docs/SCHEDULER.md says how it decides. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "model/tenants.h"
 #include "service/service.h"
 #include "shell/scheduler.h"
 
@@ -20,6 +22,8 @@ struct program {
 	uv_loop_t loop;
 	struct og_settings settings;
 	struct og_catalogue *catalogue;
+	struct og_tenants *tenants;
+	uv_signal_t hangup;
 	struct og_credentials credentials;
 	char *lease_key;
 	size_t lease_key_len;
@@ -53,6 +57,7 @@ static int help(void)
 		stdout);
 	og_options_print(rows, OG_COUNT(rows), false, stdout);
 	fputs("\nIt stops at SIGTERM or SIGINT, after what it is moving has moved.\n"
+	      "At SIGHUP it reads the file of the tenants anew.\n"
 	      "Exit status: 0 stopped as told, 1 it failed, 2 wrong usage.\n",
 		stdout);
 	return EXIT_SUCCESS;
@@ -79,7 +84,8 @@ static int load(struct program *p, const struct options *o, struct og_error *err
 	og_log_level_parse(p->settings.log_level, &level, NULL);
 	og_log_init("og-scheduler", level);
 	if (og_credentials_load(&p->settings, CREDENTIALS, &p->credentials, err) != 0 ||
-		og_catalogue_load(p->settings.catalogue, &p->catalogue, err) != 0 || load_lease_key(p, err) != 0)
+		og_catalogue_load(p->settings.catalogue, &p->catalogue, err) != 0 ||
+		og_tenants_load(p->settings.tenants, &p->tenants, err) != 0 || load_lease_key(p, err) != 0)
 		return -1;
 	return 0;
 }
@@ -145,10 +151,29 @@ static void on_drain(void *ctx)
 	og_scheduler_drain(p->scheduler);
 }
 
+/* The tenants are read anew; where the file is wrong, the old ones stay. */
+static void on_hangup(uv_signal_t *handle, int number)
+{
+	struct program *p = handle->data;
+	struct og_tenants *old = p->tenants;
+	struct og_error err;
+
+	(void)number;
+	if (og_tenants_load(p->settings.tenants, &p->tenants, &err) != 0) {
+		og_error_log(err.message, "hint=\"the tenants are as they were\"");
+		return;
+	}
+	og_info("the tenants were read", "file=%s tenants=%zu", p->settings.tenants, p->tenants->n);
+	og_scheduler_set_tenants(p->scheduler, p->tenants);
+	og_tenants_free(old);
+}
+
 static void on_stop(void *ctx)
 {
 	struct program *p = ctx;
 
+	if (p->hangup.data)
+		uv_close((uv_handle_t *)&p->hangup, NULL);
 	if (p->scheduler)
 		og_scheduler_stop(p->scheduler);
 }
@@ -184,6 +209,7 @@ static int start_scheduler(struct program *p, struct og_error *err)
 	const struct og_scheduler_config config = {
 		.settings = &p->settings,
 		.catalogue = p->catalogue,
+		.tenants = p->tenants,
 		.user = p->credentials.user,
 		.lease_key = p->lease_key,
 		.lease_key_len = p->lease_key_len,
@@ -194,7 +220,12 @@ static int start_scheduler(struct program *p, struct og_error *err)
 		.ctx = p,
 	};
 
-	return og_scheduler_start(&p->loop, &config, &p->scheduler, err);
+	if (og_scheduler_start(&p->loop, &config, &p->scheduler, err) != 0)
+		return -1;
+	uv_signal_init(&p->loop, &p->hangup);
+	p->hangup.data = p;
+	uv_signal_start(&p->hangup, on_hangup, SIGHUP);
+	return 0;
 }
 
 static void done(struct program *p)
@@ -204,6 +235,7 @@ static void done(struct program *p)
 	uv_loop_close(&p->loop);
 	free(p->lease_key);
 	free(p->catalogue);
+	og_tenants_free(p->tenants);
 	og_settings_done(&p->settings);
 }
 

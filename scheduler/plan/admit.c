@@ -8,9 +8,6 @@
 #include "base/alloc.h"
 #include "model/envelope.h"
 
-#define RETRY_MAX_S 3600
-#define NOBODY      "no worker serves %s"
-
 void og_plan_init(struct og_plan *p, const struct og_catalogue *c)
 {
 	*p = (struct og_plan){.catalogue = c};
@@ -20,6 +17,7 @@ void og_plan_init(struct og_plan *p, const struct og_catalogue *c)
 void og_plan_done(struct og_plan *p)
 {
 	og_plan_resign(p, NULL);
+	og_breakers_free(&p->breakers);
 	og_nodes_done(&p->nodes);
 }
 
@@ -30,6 +28,13 @@ void og_plan_resign(struct og_plan *p, void (*release)(struct og_entry *e))
 	og_sessions_free(OG_TAKE(p->sessions));
 	p->index = NULL;
 	p->recent = NULL;
+}
+
+void og_plan_set_tenants(struct og_plan *p, const struct og_tenants *t)
+{
+	p->tenants = t;
+	if (p->index)
+		og_accounts_ruled(p->index, t);
 }
 
 void og_plan_pause(struct og_plan *p, unsigned tier, bool paused, int64_t now)
@@ -43,47 +48,44 @@ void og_plan_pause(struct og_plan *p, unsigned tier, bool paused, int64_t now)
 
 /* --- a new job --- */
 
-static bool grace_is_over(const struct og_plan *p, int64_t now)
+bool og_plan_grace_is_over(const struct og_plan *p, int64_t now)
 {
 	return now - p->leading_since >= OG_GRACE_PERIODS * OG_PRESENCE_PERIOD_MS;
 }
 
-/* Nobody serves the tier, and nobody has for so long that waiting would be a false promise. */
-static bool is_gone(const struct og_plan *p, unsigned tier, int64_t now)
-{
-	const struct og_capacity *c = &p->nodes.tiers[tier];
-
-	return !c->workers && !p->paused[tier] && grace_is_over(p, now) &&
-	       (!c->seen || now - c->seen >= p->no_capacity_after_ms);
-}
-
-static bool has_free_slot(const struct og_plan *p, unsigned tier)
-{
-	return p->nodes.tiers[tier].slots > p->index->tiers[tier].placed;
-}
-
-static enum og_resolved resolve_auto(const struct og_plan *p, int64_t now, unsigned *ret, struct og_error *err)
+static enum og_resolved resolve_auto(
+	const struct og_plan *p, const struct og_ask *ask, int64_t now, unsigned *ret, struct og_error *err)
 {
 	const struct og_capacity *c = p->nodes.tiers;
-	int live = -1, last = -1;
+	struct og_ask at = *ask;
+	int first = -1, last = -1;
+	double soonest = 0;
 
 	for (int i = (int)p->catalogue->n - 1; i >= 0; i--) {
-		if (c[i].workers && !p->paused[i] && has_free_slot(p, (unsigned)i)) {
-			*ret = (unsigned)i;
-			return OG_RESOLVED;
-		}
-		if (c[i].workers && !p->paused[i] && live < 0)
-			live = i;
+		double done;
+
 		if (c[i].seen && (last < 0 || c[i].seen > c[last].seen))
 			last = i;
+		at.tier = (unsigned)i;
+		if (!c[i].workers || p->paused[i] || !og_plan_fits(p, at.tier, &at))
+			continue;
+		done = (double)og_plan_eta_new_ms(p, &at, now) + og_plan_service_ms(p, at.tier);
+		if (done <= (double)ask->left_ms) {
+			*ret = at.tier;
+			return OG_RESOLVED;
+		}
+		if (first < 0 || done < soonest) {
+			first = i;
+			soonest = done;
+		}
 	}
-	if (live < 0 && last < 0) {
-		if (!grace_is_over(p, now))
+	if (first < 0 && last < 0) {
+		if (!og_plan_grace_is_over(p, now))
 			return OG_RESOLVE_LATER;
 		og_fail(err, OG_INVALID, "no worker serves any tier");
 		return OG_RESOLVE_NO_CAPACITY;
 	}
-	*ret = (unsigned)(live >= 0 ? live : last);
+	*ret = (unsigned)(first >= 0 ? first : last);
 	return OG_RESOLVED;
 }
 
@@ -92,14 +94,14 @@ static bool is_auto(const char *name)
 	return !name || !strcasecmp(name, OG_TIER_AUTO);
 }
 
-enum og_resolved og_plan_resolve(
-	const struct og_plan *p, const char *tier, const char *model, int64_t now, unsigned *ret, struct og_error *err)
+enum og_resolved og_plan_resolve(const struct og_plan *p, const char *tier, const char *model, const struct og_ask *ask,
+	int64_t now, unsigned *ret, struct og_error *err)
 {
 	const char *name = is_auto(tier) ? model : tier;
 	const struct og_tier *t;
 
 	if (is_auto(name))
-		return resolve_auto(p, now, ret, err);
+		return resolve_auto(p, ask, now, ret, err);
 	t = og_catalogue_find(p->catalogue, name);
 	if (!t) {
 		og_catalogue_unknown(p->catalogue, name, err);
@@ -109,6 +111,7 @@ enum og_resolved og_plan_resolve(
 	return OG_RESOLVED;
 }
 
+/* In this class or a better one. */
 static unsigned waiting_before(const struct og_tier_index *t, enum og_class class)
 {
 	unsigned n = 0;
@@ -118,9 +121,15 @@ static unsigned waiting_before(const struct og_tier_index *t, enum og_class clas
 	return n;
 }
 
-static unsigned waiting_all(const struct og_tier_index *t)
+/* Likewise, of those that their tenants' limits let go. */
+static unsigned ready_before(const struct og_tier_index *t, enum og_class class)
 {
-	return waiting_before(t, OG_CLASSES - 1);
+	unsigned n = waiting_before(t, class);
+
+	for (const struct og_flow *f = n ? t->flows : NULL; f; f = f->next)
+		for (int c = 0; og_account_full(f->account) && c <= (int)class; c++)
+			n -= f->waiting[c];
+	return n;
 }
 
 /* In lanes, in this class or a better one. */
@@ -133,106 +142,60 @@ static unsigned in_lanes_before(const struct og_tier_index *t, enum og_class cla
 	return n;
 }
 
-static bool may_wait_at_the_door(const struct og_plan *p, unsigned tier, enum og_class class, size_t bytes)
+static bool may_wait_at_the_door(const struct og_plan *p, const struct og_ask *ask)
 {
 	const struct og_index *ix = p->index;
 
-	return p->nodes.tiers[tier].slots && !p->paused[tier] && !in_lanes_before(&ix->tiers[tier], class) &&
-	       ix->at_door < OG_DOOR_MAX && ix->door_bytes + bytes <= OG_DOOR_BYTES;
+	return p->nodes.tiers[ask->tier].slots && !p->paused[ask->tier] &&
+	       !in_lanes_before(&ix->tiers[ask->tier], ask->class) && ix->at_door < OG_DOOR_MAX &&
+	       ix->door_bytes + ask->bytes <= OG_DOOR_BYTES;
 }
 
-enum og_verdict og_plan_admit(
-	const struct og_plan *p, unsigned tier, enum og_class class, size_t bytes, int64_t now, struct og_error *err)
+/* Its tenant's limits; true: it is within them. */
+static bool within_limits(
+	const struct og_plan *p, struct og_account *a, const struct og_ask *ask, int64_t now, struct og_error *err)
 {
-	const struct og_tier_index *t = &p->index->tiers[tier];
+	unsigned s;
 
-	if (is_gone(p, tier, now)) {
-		og_fail(err, OG_INVALID, NOBODY, p->catalogue->tiers[tier].id);
-		return OG_VERDICT_NO_CAPACITY;
+	if (a->max_queued && a->waiting >= a->max_queued) {
+		og_fail(err, OG_BUSY, "tenant %s has %u waiting, its limit; try in %u s", a->name, a->waiting,
+			og_plan_retry_s(p, ask->tier, now));
+		return false;
 	}
+	s = og_account_spend(a, now);
+	if (s)
+		og_fail(err, OG_BUSY, "tenant %s may submit %lld a minute; try in %u s", a->name,
+			(long long)a->per_minute, s);
+	return !s;
+}
+
+enum og_verdict og_plan_admit(struct og_plan *p, const struct og_ask *ask, int64_t now, struct og_error *err)
+{
+	struct og_tier_index *t = &p->index->tiers[ask->tier];
+	struct og_flow *f = og_flow_of(p->index, ask->tenant, ask->tier);
+	enum og_verdict verdict = og_plan_feasible(p, ask, now, err);
+	bool full = og_account_full(f->account);
+
+	if (verdict != OG_VERDICT_PLACE)
+		return verdict;
 	/* Nobody overtakes what waits in the same class or a better one. */
-	if (!waiting_before(t, class) && og_plan_room(p, tier))
-		return OG_VERDICT_PLACE;
-	if (p->index->waiting_bytes + bytes > (uint64_t)p->waiting_max_bytes) {
-		og_fail(err, OG_BUSY, "%zu waiting, try in %u s", p->index->waiting, og_plan_retry_s(p, tier, now));
+	if (!full && !ready_before(t, ask->class) && og_plan_room(p, ask->tier))
+		verdict = OG_VERDICT_PLACE;
+	else
+		verdict = may_wait_at_the_door(p, ask) && !full ? OG_VERDICT_DOOR : OG_VERDICT_WAIT;
+	if (verdict != OG_VERDICT_PLACE && p->index->waiting_bytes + ask->bytes > (uint64_t)p->waiting_max_bytes) {
+		og_fail(err, OG_BUSY, "%zu waiting, try in %u s", p->index->waiting,
+			og_plan_retry_s(p, ask->tier, now));
 		return OG_VERDICT_BUSY;
 	}
-	return may_wait_at_the_door(p, tier, class, bytes) ? OG_VERDICT_DOOR : OG_VERDICT_WAIT;
+	if (!within_limits(p, f->account, ask, now, err))
+		return OG_VERDICT_LIMITED;
+	og_rate_count(&t->came[ask->class], OG_CAME_WINDOW_MS, now);
+	og_rate_count(&f->came[ask->class], OG_CAME_WINDOW_MS, now);
+	return verdict;
 }
 
 /* --- what waits --- */
-
-unsigned og_plan_room(const struct og_plan *p, unsigned tier)
-{
-	uint64_t slots = p->nodes.tiers[tier].slots;
-	uint64_t limit = slots + (slots * (uint64_t)p->lookahead_percent + 99) / 100;
-	unsigned placed = p->index->tiers[tier].placed;
-
-	return limit > placed && !p->paused[tier] ? (unsigned)(limit - placed) : 0;
-}
-
-static bool may_go(const struct og_entry *e, int64_t now)
-{
-	return !e->unsure && e->hold_until <= now;
-}
-
-static struct og_entry *first_at_door(const struct og_tier_index *t, int class, int64_t now)
-{
-	struct og_entry *e = t->door[class];
-
-	while (e && !may_go(e, now))
-		e = e->next;
-	return e;
-}
-
-/* The first of the bodies that we hold of a lane that may go. */
-static struct og_entry *head_of(const struct og_lane *l, int64_t now)
-{
-	for (unsigned i = 0; i < l->n_heads; i++)
-		if (l->heads[i]->where == OG_WHERE_LANE && may_go(l->heads[i], now))
-			return l->heads[i];
-	return NULL;
-}
-
-struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier, int64_t now)
-{
-	const struct og_tier_index *t = &p->index->tiers[tier];
-
-	if (!waiting_all(t) || !og_plan_room(p, tier))
-		return NULL;
-	for (int c = 0; c < OG_CLASSES; c++) {
-		struct og_entry *best = first_at_door(t, c, now);
-
-		for (int k = 0; t->waiting[c] && k < OG_LANES; k++) {
-			struct og_entry *e = head_of(&t->lanes[c][k], now);
-
-			if (e && (!best || e->seq < best->seq))
-				best = e;
-		}
-		if (best)
-			return best;
-	}
-	return NULL;
-}
-
-unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e)
-{
-	const struct og_tier_index *t = &p->index->tiers[e->tier];
-	unsigned better = e->class ? waiting_before(t, (enum og_class)(e->class - 1)) : 0;
-	unsigned beside = t->waiting[e->class] ? t->waiting[e->class] - 1 : 0;
-	const struct og_entry *door = t->door[e->class];
-	uint64_t first = door && door->seq < e->seq ? door->seq : e->seq;
-
-	if (!og_entry_waits(e))
-		return 0;
-	for (int k = 0; k < OG_LANES; k++) {
-		const struct og_entry *oldest = t->lanes[e->class][k].list;
-
-		if (oldest && oldest->seq < first)
-			first = oldest->seq;
-	}
-	return better + (e->seq - first < beside ? (unsigned)(e->seq - first) : beside);
-}
 
 struct og_entry *og_plan_tired(const struct og_plan *p, unsigned tier, int64_t now)
 {
@@ -243,29 +206,6 @@ struct og_entry *og_plan_tired(const struct og_plan *p, unsigned tier, int64_t n
 			return e;
 	}
 	return NULL;
-}
-
-void og_plan_ended(struct og_plan *p, unsigned tier, int64_t now)
-{
-	struct og_rate *r = &p->rates[tier];
-
-	if (now - r->began >= OG_RATE_WINDOW_MS) {
-		r->before = now - r->began < 2 * OG_RATE_WINDOW_MS ? r->current : 0;
-		r->current = 0;
-		r->began = now;
-	}
-	r->current++;
-}
-
-unsigned og_plan_retry_s(const struct og_plan *p, unsigned tier, int64_t now)
-{
-	const struct og_rate *r = &p->rates[tier];
-	int64_t span = OG_RATE_WINDOW_MS + (now - r->began);
-	int64_t ended = r->before + r->current;
-	int64_t waiting = waiting_all(&p->index->tiers[tier]);
-	int64_t s = ended ? waiting * span / ended / 1000 + 1 : RETRY_MAX_S / 60;
-
-	return (unsigned)(s < RETRY_MAX_S ? s : RETRY_MAX_S);
 }
 
 /* The oldest or the newest that waits in the tier's lanes, of any class; NULL: none. */
@@ -295,15 +235,15 @@ struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_
 	bool heard_of = c->seen > p->leading_since;
 	struct og_entry *newest;
 
-	if (c->workers || p->paused[tier] || !waiting_all(t))
+	if (c->workers || p->paused[tier] || !waiting_before(t, OG_CLASSES - 1))
 		return NULL;
 	if (now - (heard_of ? c->seen : p->leading_since) >= OG_TIER_GONE_MS) {
 		og_fail(err, OG_INVALID, "no worker has served %s for %d min", id, OG_TIER_GONE_MS / 60000);
 		return in_lanes(t, false);
 	}
-	if (heard_of || !is_gone(p, tier, now) || now - p->leading_since < p->no_capacity_after_ms)
+	if (heard_of || !og_plan_is_gone(p, tier, now) || now - p->leading_since < p->no_capacity_after_ms)
 		return NULL;
-	og_fail(err, OG_INVALID, NOBODY, id);
+	og_fail(err, OG_INVALID, OG_NOBODY, id);
 	newest = in_lanes(t, true);
 	return newest && newest->accepted_ms >= p->leading_since_wall ? newest : NULL;
 }

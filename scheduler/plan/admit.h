@@ -2,33 +2,38 @@
  * time mean for the jobs that are placed. Plain structs and a clock in, decisions out. `now` is monotonic ms, `wall`
  * is ms since the Unix epoch.
  *
- * The choice of the next is og_plan_next alone, and what it costs to have waited is known to it alone: ageing and
- * weighted fair queueing belong there; a breaker a worker belongs where capacity is counted (nodes.c). */
+ * Who is next is next.c's, by tenants.h and with ageing; how long that takes is eta.c's; where a job may go at all is
+ * feasible.c's, and to whom it goes choose.h's, which leaves out workers that fail (breaker.h). */
 #ifndef OG_SCHEDULER_ADMIT_H
 #define OG_SCHEDULER_ADMIT_H
 
 #include "base/error.h"
+#include "plan/breaker.h"
 #include "plan/choose.h"
 #include "plan/index.h"
 #include "plan/nodes.h"
 #include "plan/recent.h"
 
-#define OG_TIER_GONE_MS   600000 /* what waits for a tier that has had no worker for so long ends no_capacity */
-#define OG_ASTRAY_MS      10000  /* the least age of a placement judged astray, and of a stranger that is forgotten */
-#define OG_FREE_MS        5000 /* how long a worker must have had a free slot to prove that its tier's queue is empty */
-#define OG_SILENT_MS      10000 /* how long a lane that should show a body may show none */
-#define OG_LATE_GRACE_MS  30000 /* a placed job past its deadline: the worker's own answer is awaited so long */
-#define OG_GRACE_PERIODS  2     /* a new leader hears the fleet for so many presence periods before it refuses */
-#define OG_DOOR_MS        1000  /* how long a job is held at the door */
-#define OG_DOOR_MAX       512   /* jobs, and the bytes of their bodies */
-#define OG_DOOR_BYTES     (8u * 1024 * 1024)
-#define OG_RECENT_MAX     32768
-#define OG_RATE_WINDOW_MS 10000
+#define OG_TIER_GONE_MS     600000 /* what waits for a tier that has had no worker for so long ends no_capacity */
+#define OG_ASTRAY_MS        10000  /* the least age of a placement judged astray, and of a stranger that is forgotten */
+#define OG_FREE_MS          5000 /* how long a worker must have had a free slot to prove that its tier's queue is empty */
+#define OG_SILENT_MS        10000 /* how long a lane that should show a body may show none */
+#define OG_LATE_GRACE_MS    1000  /* a job that runs past its deadline: its worker's own answer is awaited so long */
+#define OG_GRACE_PERIODS    2     /* a new leader hears the fleet for so many presence periods before it refuses */
+#define OG_DOOR_MS          1000  /* how long a job is held at the door */
+#define OG_DOOR_MAX         512   /* jobs, and the bytes of their bodies */
+#define OG_DOOR_BYTES       (8u * 1024 * 1024)
+#define OG_RECENT_MAX       32768
+#define OG_RATE_WINDOW_MS   10000
+#define OG_AGED_EVERY       8     /* of so many placements of a tier one goes to what has waited longest */
+#define OG_SERVICE_USUAL_MS 10000 /* a job runs for so long, where none has ended yet */
 
-struct og_rate { /* of jobs that end, over the last window and the one that runs */
-	int64_t began;
-	unsigned before, current;
+struct og_service_time { /* of a tier */
+	struct og_rate ended;
+	double run_ms; /* moving average; 0: none has ended yet */
 };
+
+#define OG_NOBODY "no worker serves %s"
 
 struct og_plan {
 	const struct og_catalogue *catalogue;
@@ -41,8 +46,13 @@ struct og_plan {
 	struct og_recent *recent;
 	struct og_sessions *sessions;
 	int64_t leading_since, leading_since_wall;
-	struct og_rate rates[OG_TIERS_MAX];
+	struct og_service_time service[OG_TIERS_MAX];
 	bool paused[OG_TIERS_MAX]; /* og_plan_pause */
+	int64_t disturbed_at;      /* 0: never */
+
+	const struct og_tenants *tenants; /* the caller's; NULL: all are equal */
+	struct og_breaker *breakers;      /* of workers that failed lately */
+	uint32_t (*random)(void);         /* for the breakers' pauses; NULL: none is added */
 };
 
 void og_plan_init(struct og_plan *p, const struct og_catalogue *c);
@@ -54,8 +64,21 @@ void og_plan_resign(struct og_plan *p, void (*release)(struct og_entry *e));
 /* Nothing is placed in a paused tier: what comes waits, and is not ended for want of workers, which may be away
  * because of the pause. */
 void og_plan_pause(struct og_plan *p, unsigned tier, bool paused, int64_t now);
+/* Other weights and limits, from now on. They are not copied. */
+void og_plan_set_tenants(struct og_plan *p, const struct og_tenants *t);
 
 /* --- a new job --- */
+
+/* What is asked of the scheduler. */
+struct og_ask {
+	unsigned tier; /* not before og_plan_resolve has said it */
+	enum og_class class;
+	const char *tenant;
+	size_t bytes;
+	int64_t max_tokens;         /* 0: nobody says */
+	int64_t left_ms;            /* until its deadline */
+	const struct og_wish *wish; /* NULL: none */
+};
 
 enum og_resolved {
 	OG_RESOLVED,
@@ -64,32 +87,50 @@ enum og_resolved {
 	OG_RESOLVE_NO_CAPACITY, /* auto, and nobody serves anything: err says so */
 };
 /* The catalogue row for what a request asks for: `tier` (an id, an alias or "auto"), else `model`, else auto. Auto is
- * the last row of the catalogue with a live worker and a free slot, else the last with a live worker, else the one
- * that had a worker last. */
-enum og_resolved og_plan_resolve(
-	const struct og_plan *p, const char *tier, const char *model, int64_t now, unsigned *ret, struct og_error *err);
+ * the last row of the catalogue, of those with a live worker that may run it, that is expected to have it done before
+ * its deadline; else the one that has it done first; where nobody lives, the one that had a worker last. */
+enum og_resolved og_plan_resolve(const struct og_plan *p, const char *tier, const char *model, const struct og_ask *ask,
+	int64_t now, unsigned *ret, struct og_error *err);
 
 enum og_verdict {
 	OG_VERDICT_PLACE,
 	/* Hold it for a moment, its message unacked in the intake: there is no room, and nobody waits in the lanes before
 	 * it. Where jobs are short a slot is free before it would be in its lane, and two moves are saved. */
 	OG_VERDICT_DOOR,
-	OG_VERDICT_WAIT, /* to its lane */
-	OG_VERDICT_BUSY, /* err says why, for the submitter; likewise the next */
+	OG_VERDICT_WAIT,     /* to its lane */
+	OG_VERDICT_BUSY,     /* err says why, for the submitter; likewise the next */
+	OG_VERDICT_LIMITED,  /* busy, by its tenant's own limit */
+	OG_VERDICT_TOO_LONG, /* no context holds it */
 	OG_VERDICT_NO_CAPACITY,
 };
-enum og_verdict og_plan_admit(
-	const struct og_plan *p, unsigned tier, enum og_class class, size_t bytes, int64_t now, struct og_error *err);
+/* Asked once for each submit, or again for one that could not go on: it counts against its tenant's minute. */
+enum og_verdict og_plan_admit(struct og_plan *p, const struct og_ask *ask, int64_t now, struct og_error *err);
+/* The part of it that is about who is there. OG_VERDICT_PLACE: somebody may run it, or may come. */
+enum og_verdict og_plan_feasible(const struct og_plan *p, const struct og_ask *ask, int64_t now, struct og_error *err);
+/* Some live worker of the tier may run it. */
+bool og_plan_fits(const struct og_plan *p, unsigned tier, const struct og_ask *ask);
+/* Nobody serves the tier, and nobody has for so long that waiting would be a false promise. */
+bool og_plan_is_gone(const struct og_plan *p, unsigned tier, int64_t now);
+/* The leader has led for long enough to know who is there. */
+bool og_plan_grace_is_over(const struct og_plan *p, int64_t now);
 
 /* --- what waits --- */
 
 unsigned og_plan_room(const struct og_plan *p, unsigned tier); /* how many more may be placed now */
 /* The next to be placed, among those whose bodies we hold; NULL: none, or no room. One that og_plan_choose put off is
- * passed over until then. */
+ * passed over until then, and so is one whose tenant has as many placed as it may.
+ *
+ * The best class that has any; in it the tenant with the least start tag (tenants.h); of one tenant the oldest. But every
+ * OG_AGED_EVERY-th placement of the tier goes to the oldest of those that have waited for ageing_ms, of whatever class:
+ * so what is the n-th oldest of those is placed after OG_AGED_EVERY × n placements at most, and nothing starves. */
 struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier, int64_t now);
-/* Jobs before it in its tier: exact for one that has just come, later an estimate (those cancelled in between still
- * count). */
+/* Jobs before it in its tier, by class and fair shares: as things are now. For one that has just come it is exact where
+ * costs are equal; later those cancelled in between may still count. */
 unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e);
+/* In how many ms it is expected to start; for one that has not come yet in how many ms it would. */
+int64_t og_plan_eta_ms(const struct og_plan *p, const struct og_entry *e, int64_t now);
+int64_t og_plan_eta_new_ms(const struct og_plan *p, const struct og_ask *ask, int64_t now);
+double og_plan_service_ms(const struct og_plan *p, unsigned tier);             /* for how long a job of it runs */
 unsigned og_plan_retry_s(const struct og_plan *p, unsigned tier, int64_t now); /* "try again in S s" */
 /* One that has been at the door for OG_DOOR_MS: to its lane with it; NULL: none. */
 struct og_entry *og_plan_tired(const struct og_plan *p, unsigned tier, int64_t now);
@@ -106,12 +147,12 @@ unsigned og_plan_silent(struct og_plan *p, unsigned tier, bool reading, int64_t 
 
 /* --- what is placed --- */
 
-/* Told once for each job of the tier that a worker ended. */
-void og_plan_ended(struct og_plan *p, unsigned tier, int64_t now);
+/* A worker ended it: how long it ran, and what it used; 0: not known. Before the entry is removed. */
+void og_plan_ended(struct og_plan *p, struct og_entry *e, int64_t run_ms, int64_t tokens, int64_t now);
 
 enum og_late { OG_LATE_END, OG_LATE_WAIT };
-/* A job's deadline has passed: answer it `expired` now, or (it was placed, its worker knows the deadline too) look
- * again: then it is postponed already. */
+/* A job's deadline has passed: answer it `expired` now, or (it runs, and its worker knows the deadline too; or it is just
+ * being placed) look again: then it is postponed already, by OG_LATE_GRACE_MS. */
 enum og_late og_plan_late(struct og_plan *p, struct og_entry *e, int64_t wall);
 
 /* Gives back the slots of jobs that are evidently nowhere; returns how many. Conservative: a job is astray when its
@@ -123,6 +164,27 @@ unsigned og_plan_reconcile(struct og_plan *p, unsigned tier, int64_t now);
 struct og_entry *og_plan_stranded(struct og_plan *p);
 /* A job known from heartbeats alone that none has listed for OG_ASTRAY_MS, for the caller to remove; NULL: none. */
 struct og_entry *og_plan_stranger(const struct og_plan *p, unsigned tier, int64_t now);
+
+/* --- workers that fail: breaker.h --- */
+
+/* It handed a job back. `fast`: for a fault of its engine, within OG_FAST_MS of the start. Only those count, and not those
+ * of the first OG_CALM_MS of a leadership or after a disturbance, when they need not be the worker's. */
+void og_plan_worker_failed(struct og_plan *p, const struct og_worker *w, bool fast, int64_t now);
+/* It ended one as it should. */
+void og_plan_worker_ran(struct og_plan *p, const struct og_worker *w);
+/* The broker or Redis was away. */
+void og_plan_disturbed(struct og_plan *p, int64_t now);
+
+struct og_pause {
+	char key[OG_KEY_MAX]; /* of the worker's control messages */
+	int64_t ms;           /* it is to pause for so long from now on; 0: it goes on */
+};
+/* What a worker is to be told, once; false: nothing (any more). */
+bool og_plan_pauses(struct og_plan *p, int64_t now, struct og_pause *ret);
+/* It is not to be chosen now. */
+bool og_worker_open(const struct og_plan *p, const struct og_worker *w);
+/* One of the tier whose pause is over, that is idle, and that is to be given one job to show that it works; NULL: none. */
+struct og_worker *og_plan_probe(const struct og_plan *p, unsigned tier, int64_t now);
 
 /* --- heartbeats --- */
 

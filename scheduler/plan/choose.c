@@ -97,16 +97,15 @@ bool og_node_in_list(const char *list, const char *id)
 	return false;
 }
 
-/* It may ever run the job: avoid and region allow it. */
-static bool is_allowed(const struct og_worker *w, const struct og_wish *wish)
+bool og_worker_allowed(const struct og_worker *w, const struct og_wish *wish)
 {
 	return !og_node_in_list(wish->avoid, w->said.node_id) &&
 	       (!wish->region || !strcmp(wish->region, w->said.region));
 }
 
-static bool takes_work(const struct og_worker *w)
+static bool takes_work(const struct og_plan *p, const struct og_worker *w)
 {
-	return !w->said.draining && !w->said.paused && w->key[0];
+	return !w->said.draining && !w->said.paused && w->key[0] && !og_worker_open(p, w);
 }
 
 struct look {
@@ -121,7 +120,8 @@ static struct look look_for(const struct og_plan *p, unsigned tier, const struct
 	struct look l = {0};
 
 	for (struct og_worker *w = p->nodes.of_tier[tier]; w; w = w->next) {
-		if (!is_allowed(w, wish) || !takes_work(w) || (fresh && og_node_in_list(wish->tried, w->said.node_id)))
+		if (!og_worker_allowed(w, wish) || !takes_work(p, w) ||
+			(fresh && og_node_in_list(wish->tried, w->said.node_id)))
 			continue;
 		l.any = true;
 		if (!og_worker_free_slots(w) || (idle && (w->running || w->reserved)))
@@ -137,7 +137,7 @@ static struct og_worker *worker_of_session(
 {
 	const struct session *x = find_session(p->sessions, e->tenant->text, wish->session);
 	struct og_worker *w = x ? og_nodes_find(&p->nodes, x->instance) : NULL;
-	bool fits = w && w->tier == e->tier && takes_work(w) && is_allowed(w, wish) &&
+	bool fits = w && w->tier == e->tier && takes_work(p, w) && og_worker_allowed(w, wish) &&
 	            !og_node_in_list(wish->tried, w->said.node_id);
 
 	return fits ? w : NULL;
@@ -159,8 +159,10 @@ static enum og_choice choose_any(
 {
 	struct look l;
 
-	if (!wish->avoid && !wish->region)
-		return OG_CHOICE_ANY;
+	if (!wish->avoid && !wish->region) {
+		*ret = og_plan_probe(p, e->tier, now);
+		return *ret ? OG_CHOICE_WORKER : OG_CHOICE_ANY;
+	}
 	l = look_for(p, e->tier, wish, false, false);
 	if (l.best) {
 		*ret = l.best;

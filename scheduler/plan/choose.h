@@ -46,6 +46,9 @@ enum og_choice og_plan_choose(
 void og_plan_remember_session(
 	struct og_plan *p, const char *tenant, const char *session, const struct og_worker *worker);
 
+/* It may ever run the job: avoid and region allow it. */
+bool og_worker_allowed(const struct og_worker *w, const struct og_wish *wish);
+
 /* Whether the id is in a list with commas between; NULL: an empty one. */
 bool og_node_in_list(const char *list, const char *id);
 

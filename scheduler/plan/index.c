@@ -65,6 +65,7 @@ static void count(struct og_index *ix, const struct og_entry *e, int sign)
 		og_reply_waits(e->reply, e, sign);
 	if (e->astray)
 		return;
+	og_flow_count(ix, e, sign);
 	if (og_entry_placed(e)) {
 		t->placed += one;
 		ix->placed += (size_t)sign;
@@ -149,13 +150,16 @@ static void fill(struct og_index *ix, struct og_entry *e, const struct og_facts 
 	e->accepted_ms = f->accepted_ms;
 	e->deadline_ms = e->due_ms = f->deadline_ms;
 	e->bytes = f->bytes;
+	e->cost = og_job_cost(f->bytes, f->max_tokens);
+	e->since = f->since;
 	e->attempt = f->attempt;
 	e->explicit_id = f->explicit_id;
 	e->progress = f->progress;
 	e->detach = f->detach;
 	if (f->tenant) {
 		e->tenant = name_take(ix, f->tenant);
-		e->lane = (uint8_t)og_lane_of(f->tenant);
+		e->flow = og_flow_take(ix, f->tenant, e->tier);
+		e->lane = (uint8_t)(f->lane ? f->lane - 1 : og_lane_of(f->tenant));
 	}
 	if (random) {
 		char user[OG_NAME_MAX];
@@ -172,9 +176,18 @@ static void drop_names(struct og_index *ix, struct og_entry *e)
 	name_drop(ix, e->tenant);
 	name_drop(ix, e->submitter);
 	e->tenant = e->submitter = NULL;
+	og_flow_drop(ix, OG_TAKE(e->flow));
 	if (e->reply)
 		DL_DELETE2(e->reply->jobs, e, reply_prev, reply_next);
 	og_reply_drop(ix, OG_TAKE(e->reply));
+}
+
+/* Its turn among those that wait. */
+static void number(struct og_index *ix, struct og_entry *e)
+{
+	e->seq = ix->tiers[e->tier].next_seq[e->class]++;
+	if (e->flow)
+		e->nth = e->flow->next_nth[e->class]++;
 }
 
 struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts, enum og_where where)
@@ -185,7 +198,7 @@ struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts,
 	fill(ix, e, facts);
 	e->where = (uint8_t)where;
 	if (og_entry_waits(e))
-		e->seq = ix->tiers[e->tier].next_seq[e->class]++;
+		number(ix, e);
 	HASH_ADD_KEYPTR(hh, ix->by_id, e->id, strlen(e->id), e);
 	enter(ix, e);
 	return e;
@@ -220,11 +233,13 @@ void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where)
 		count(ix, e, 1);
 		return;
 	}
+	if (og_entry_placed(&to) && !og_entry_placed(e))
+		og_flow_charge(ix, e);
 	leave(ix, e);
 	e->where = (uint8_t)where;
 	settle(e);
 	if (og_entry_waits(e) && !waited)
-		e->seq = ix->tiers[e->tier].next_seq[e->class]++;
+		number(ix, e);
 	enter(ix, e);
 }
 
@@ -233,6 +248,7 @@ void og_index_put_back(struct og_index *ix, struct og_entry *e)
 	struct og_entry *later, **list;
 
 	leave(ix, e);
+	og_flow_refund(ix, e);
 	e->where = OG_WHERE_LANE;
 	settle(e);
 	list = list_of(ix, e);
@@ -291,6 +307,7 @@ void og_index_free(struct og_index *ix, void (*release)(struct og_entry *e))
 		og_index_remove(ix, e);
 	}
 	og_replies_free(ix);
+	og_accounts_free(ix);
 	free(ix->heap);
 	free(ix->tiers);
 	free(ix);
@@ -327,6 +344,23 @@ struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e)
 	l->n_heads = kept;
 	e->held = NULL;
 	return held;
+}
+
+void og_index_choose_lane(struct og_index *ix, struct og_entry *e)
+{
+	const struct og_lane *lanes = ix->tiers[e->tier].lanes[e->class];
+	const struct og_flow *f = e->flow;
+	unsigned best;
+
+	if (f && f->in_lanes[e->class]) {
+		e->lane = f->lane[e->class];
+		return;
+	}
+	best = e->tenant ? og_lane_of(e->tenant->text) : 0;
+	for (unsigned k = 0; k < OG_LANES; k++)
+		if (lanes[k].waiting < lanes[best].waiting)
+			best = k;
+	e->lane = (uint8_t)best;
 }
 
 struct og_entry *og_index_due(const struct og_index *ix, int64_t now_wall)

@@ -26,6 +26,7 @@
 #include "model/catalogue.h"
 #include "model/job.h"
 #include "model/names.h"
+#include "plan/tenants.h"
 
 #define OG_LANE_PREFETCH 16 /* bodies of one lane that the shell holds at once */
 
@@ -57,7 +58,8 @@ struct og_reply;
 struct og_entry {
 	UT_hash_handle hh; /* by id */
 	struct og_entry *prev, *next;
-	const struct og_name *tenant, *submitter; /* NULL while only a heartbeat is known of it; so is the next */
+	const struct og_name *tenant, *submitter; /* NULL while only a heartbeat is known of it; so are the next two */
+	struct og_flow *flow;                     /* its tenant's in its tier; likewise */
 	struct og_reply *reply;                   /* where its submitter reads (replies.h), and its neighbours there */
 	struct og_entry *reply_prev, *reply_next;
 	struct og_worker *worker;    /* that runs it; NULL: none is known to */
@@ -70,8 +72,11 @@ struct og_entry {
 	int64_t due_ms;                   /* when the deadline is looked at next, wall clock */
 	int64_t placed_at;                /* monotonic, of its coming to the door, then of its placement */
 	int64_t hold_from, hold_until;    /* monotonic: choose.h has looked at it since, and does not until; 0: never */
-	uint64_t seq;                     /* order of arrival among those that wait in its tier and class */
+	int64_t since; /* monotonic: when it came; 0: not known, then when it first could have been placed */
+	uint64_t seq;  /* order of arrival among those that wait in its tier and class */
 	uint32_t bytes;
+	uint32_t cost;    /* tokens, estimated */
+	uint32_t nth;     /* of its flow's in its class, counted as they come to wait */
 	uint32_t heap_at; /* place in the heap, from 1; 0: not in it */
 	uint32_t attempt;
 	uint32_t beat; /* the worker's heartbeat that listed it last */
@@ -107,12 +112,19 @@ struct og_tier_index {
 	unsigned at_door[OG_CLASSES];
 	unsigned placed;        /* slots taken */
 	uint64_t waiting_bytes; /* of those that wait */
+	struct og_flow *flows;
+	double virtual_time; /* tenants.h */
+	uint64_t placements; /* of all times */
+	struct og_rate came[OG_CLASSES];
 	uint64_t next_seq[OG_CLASSES];
 };
 
 struct og_index {
 	struct og_entry *by_id;
 	struct og_name *names;
+	struct og_account *accounts;
+	size_t idle_accounts;
+	const struct og_tenants *rules;     /* NULL: all are equal */
 	struct og_reply *replies, *ping_at; /* ping_at: the next to be asked; NULL: the first */
 	size_t n_gone;                      /* of them */
 	struct og_entry *walk_at;           /* of a walk over all: the next, or NULL */
@@ -124,6 +136,7 @@ struct og_index {
 	uint64_t waiting_bytes;          /* and of the ENDED ones, whose bodies are still where they waited */
 	uint64_t door_bytes;
 	size_t stranded;
+	int64_t now; /* monotonic, as it was told last */
 };
 
 /* What is known of a job as it enters. Strings are copied; tenant and reply may be NULL together. */
@@ -133,6 +146,9 @@ struct og_facts {
 	enum og_class class;
 	int64_t accepted_ms, deadline_ms; /* deadline 0: none */
 	uint32_t bytes, attempt;
+	int64_t max_tokens; /* 0: nobody says */
+	int64_t since;      /* monotonic: when it came; 0: not known */
+	unsigned lane;      /* it lies in, from 1; 0: in none yet */
 	bool explicit_id, progress, detach;
 };
 
@@ -161,6 +177,10 @@ void og_index_set_meant(struct og_index *ix, struct og_entry *e, struct og_worke
  * prefetch never sees). */
 int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held);
 struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e); /* gives it back; NULL: none was held */
+/* Before it goes to a lane: says to which (lanes are read in their order, and only their first bodies are seen, so that
+ * nobody should wait behind one who has much there). A tenant keeps to its lane of the class while it waits there; else it
+ * takes the one where the fewest wait. */
+void og_index_choose_lane(struct og_index *ix, struct og_entry *e);
 struct og_lane *og_index_lane(struct og_index *ix, unsigned tier, enum og_class class, unsigned lane);
 
 /* The entry with the least due_ms, where that is not after `now`; NULL: none. Move it, remove it or postpone it:

@@ -241,6 +241,14 @@ void og_nodes_remove(struct og_nodes *n, struct og_worker *w)
 	free(w);
 }
 
+struct og_worker *og_nodes_named(const struct og_nodes *n, unsigned tier, const char *worker)
+{
+	for (struct og_worker *w = n->of_tier[tier]; w; w = w->next)
+		if (!strcmp(w->said.worker, worker))
+			return w;
+	return NULL;
+}
+
 size_t og_nodes_members(const struct og_nodes *n, struct og_member *out, size_t max)
 {
 	size_t i = 0;

@@ -173,11 +173,11 @@ void og_plan_lead(struct og_plan *p, int64_t now, int64_t wall)
 	struct og_heard heard = {0};
 
 	p->index = og_index_new(p->catalogue->n);
+	p->index->rules = p->tenants;
 	p->recent = og_recent_new(OG_RECENT_MAX);
 	p->sessions = og_sessions_new(OG_SESSIONS_MAX);
 	p->leading_since = now;
 	p->leading_since_wall = wall;
-	memset(p->rates, 0, sizeof(p->rates));
 	memset(p->paused, 0, sizeof(p->paused));
 	for (struct og_worker *w = p->nodes.workers; w; w = w->hh.next)
 		take_runs(p, w, now, wall, &heard);
@@ -186,10 +186,10 @@ void og_plan_lead(struct og_plan *p, int64_t now, int64_t wall)
 
 enum og_late og_plan_late(struct og_plan *p, struct og_entry *e, int64_t wall)
 {
-	bool waits_for_worker = e->where == OG_WHERE_TO_TIER || e->where == OG_WHERE_RUN ||
-	                        (e->where == OG_WHERE_TIER && wall < e->deadline_ms + OG_LATE_GRACE_MS);
+	bool waits =
+		e->where == OG_WHERE_TO_TIER || (e->where == OG_WHERE_RUN && wall < e->deadline_ms + OG_LATE_GRACE_MS);
 
-	if (!waits_for_worker)
+	if (!waits)
 		return OG_LATE_END;
 	og_index_postpone(p->index, e, wall + OG_LATE_GRACE_MS);
 	return OG_LATE_WAIT;

@@ -18,15 +18,6 @@ static int64_t oldest(const struct og_tier_index *t)
 	return best;
 }
 
-static double per_min(const struct og_rate *r, int64_t now)
-{
-	int64_t age = now - r->began;
-
-	if (age >= 2 * OG_RATE_WINDOW_MS)
-		return 0;
-	return 60000.0 * (r->before + r->current) / (double)(OG_RATE_WINDOW_MS + age);
-}
-
 void og_view_queue(const struct og_plan *p, unsigned tier, int64_t now, int64_t wall, struct og_queue_view *ret)
 {
 	const struct og_tier_index *t = &p->index->tiers[tier];
@@ -34,7 +25,7 @@ void og_view_queue(const struct og_plan *p, unsigned tier, int64_t now, int64_t 
 
 	*ret = (struct og_queue_view){.waiting_bytes = t->waiting_bytes,
 		.oldest_ms = since ? wall - since : 0,
-		.per_min = per_min(&p->rates[tier], now)};
+		.per_min = 60000 * og_rate_per_ms(&p->service[tier].ended, OG_RATE_WINDOW_MS, now)};
 	memcpy(ret->waiting, t->waiting, sizeof(ret->waiting));
 }
 

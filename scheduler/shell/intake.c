@@ -183,12 +183,12 @@ static enum og_judged refuse(
 	return OG_JUDGED_TAKEN;
 }
 
-/* The row of its tier into *ret; false: it is settled with *ret_judged. */
-static bool find_tier(struct og_scheduler *s, const struct og_submit *x, unsigned *ret, enum og_judged *ret_judged)
+/* The row of its tier into ask->tier; false: it is settled with *ret_judged. */
+static bool find_tier(struct og_scheduler *s, const struct og_submit *x, struct og_ask *ask, enum og_judged *ret_judged)
 {
 	struct og_error err;
 
-	switch (og_plan_resolve(&s->plan, x->e.tier, x->e.model, og_clock_mono_ms(), ret, &err)) {
+	switch (og_plan_resolve(&s->plan, x->e.tier, x->e.model, ask, og_clock_mono_ms(), &ask->tier, &err)) {
 	case OG_RESOLVED:
 		return true;
 	case OG_RESOLVE_LATER:
@@ -250,39 +250,69 @@ static enum og_judged move_on(
 	return OG_JUDGED_NO_ROOM;
 }
 
+/* What may not even wait; true: it is settled. */
+static bool turn_away(
+	struct og_scheduler *s, const struct og_submit *x, enum og_verdict verdict, const struct og_error *err)
+{
+	switch (verdict) {
+	case OG_VERDICT_BUSY:
+		refuse(s, x, OG_STATE_BUSY, "busy", err->message);
+		return true;
+	case OG_VERDICT_LIMITED:
+		refuse(s, x, OG_STATE_BUSY, "limited", err->message);
+		return true;
+	case OG_VERDICT_TOO_LONG:
+		refuse(s, x, OG_STATE_FAILED, "too_large", err->message);
+		return true;
+	case OG_VERDICT_NO_CAPACITY:
+		refuse(s, x, OG_STATE_NO_CAPACITY, "no_capacity", err->message);
+		return true;
+	case OG_VERDICT_PLACE:
+	case OG_VERDICT_DOOR:
+	case OG_VERDICT_WAIT:
+		break;
+	}
+	return false;
+}
+
 static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
 {
 	int64_t wall = og_clock_wall_ms();
 	int64_t deadline = x->e.deadline_ms ? x->e.deadline_ms : wall + s->settings->default_deadline_ms;
-	enum og_class class = OG_CLASS_NORMAL;
+	const struct og_wish wish = {.avoid = x->e.avoid, .region = x->e.region};
+	struct og_ask ask = {.class = OG_CLASS_NORMAL,
+		.tenant = x->tenant,
+		.bytes = x->m->body_len,
+		.max_tokens = x->e.max_tokens,
+		.left_ms = deadline - wall,
+		.wish = &wish};
 	enum og_verdict verdict;
 	enum og_judged judged = OG_JUDGED_TAKEN;
 	struct og_error err;
-	unsigned tier;
 
 	if (x->m->body_len > OG_BODY_MAX)
 		return refuse(s, x, OG_STATE_FAILED, "too_large", TOO_LARGE);
 	if (og_message_headers_size(x->m) > OG_HEADERS_BYTES_MAX)
 		return refuse(s, x, OG_STATE_FAILED, "too_large", "the headers of the request are above 32 KiB");
-	if (!find_tier(s, x, &tier, &judged))
+	if (x->e.class_name)
+		og_class_parse(x->e.class_name, &ask.class, NULL);
+	if (!find_tier(s, x, &ask, &judged))
 		return judged;
 	if (deadline <= wall)
 		return refuse(s, x, OG_STATE_EXPIRED, "expired", "its deadline had passed when it came");
 	if (x->e.explicit_id && !x->checked)
 		return og_intake_check(s, x);
-	if (x->e.class_name)
-		og_class_parse(x->e.class_name, &class, NULL);
-	verdict = og_plan_admit(&s->plan, tier, class, x->m->body_len, og_clock_mono_ms(), &err);
-	if (verdict == OG_VERDICT_BUSY)
-		return refuse(s, x, OG_STATE_BUSY, "busy", err.message);
-	if (verdict == OG_VERDICT_NO_CAPACITY)
-		return refuse(s, x, OG_STATE_NO_CAPACITY, "no_capacity", err.message);
+	verdict = og_plan_admit(&s->plan, &ask, og_clock_mono_ms(), &err);
+	if (turn_away(s, x, verdict, &err))
+		return OG_JUDGED_TAKEN;
 	return move_on(s, x,
 		&(struct og_facts){.id = x->e.id,
 			.tenant = x->tenant,
 			.reply = x->e.reply_to,
-			.tier = tier,
-			.class = class,
+			.tier = ask.tier,
+			.class = ask.class,
+			.since = og_clock_mono_ms(),
+			.max_tokens = x->e.max_tokens,
 			.accepted_ms = og_stamp_accepted(&s->stamps, wall),
 			.deadline_ms = deadline,
 			.bytes = (uint32_t)x->m->body_len,

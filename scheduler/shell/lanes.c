@@ -162,6 +162,14 @@ static void ask_redis(struct og_scheduler *s, struct og_entry *e)
 		free(look);
 }
 
+/* By our monotonic clock. */
+static int64_t since_of(int64_t accepted_ms)
+{
+	int64_t age = og_clock_wall_ms() - accepted_ms, now = og_clock_mono_ms();
+
+	return age > 0 && age < now ? now - age : now;
+}
+
 /* A head that an earlier leader put there, and that neither Redis nor a heartbeat has told us of. */
 static struct og_entry *adopt(struct og_lane_reader *r, const struct og_envelope *request, const struct og_message *m)
 {
@@ -170,6 +178,9 @@ static struct og_entry *adopt(struct og_lane_reader *r, const struct og_envelope
 		.reply = request->reply_to,
 		.tier = r->tier,
 		.class = r->class,
+		.lane = r->lane + 1,
+		.since = since_of(request->accepted_ms),
+		.max_tokens = request->max_tokens,
 		.accepted_ms = request->accepted_ms,
 		.deadline_ms = request->deadline_ms,
 		.bytes = (uint32_t)m->body_len,

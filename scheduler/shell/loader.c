@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "shell/lanes.h"
 #include "shell/leader.h"
 #include "shell/records.h"
@@ -25,6 +26,8 @@ static int read_row(
 	const struct og_redis_reply *text = row; /* fields begin at 2 */
 	const char *state = og_record_text(text, 2 + OG_RECORD_STATE), *tier = og_record_text(text, 2 + OG_RECORD_TIER);
 	const char *class = og_record_text(text, 2 + OG_RECORD_CLASS);
+	const char *lane = og_record_text(text, 2 + OG_RECORD_LANE);
+	int64_t k;
 	const struct og_tier *t = tier ? og_catalogue_find(s->catalogue, tier) : NULL;
 
 	*f = (struct og_facts){
@@ -43,6 +46,7 @@ static int read_row(
 		!og_reply_valid(f->reply))
 		return -1;
 	f->tier = (unsigned)(t - s->catalogue->tiers);
+	f->lane = lane && og_parse_int(lane, 0, OG_LANES - 1, &k, NULL) == 0 ? (unsigned)k + 1 : 0;
 	if (class)
 		og_class_parse(class, &f->class, NULL);
 	return 0;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "model/json.h"
 #include "shell/history.h"
 #include "shell/records.h"
@@ -54,8 +55,10 @@ static void overlay(const struct og_scheduler *s, json_t *object, const struct o
 	set_text(object, "state", og_state_name(og_entry_state(e)));
 	if (e->attempt)
 		json_object_set_new(object, "attempt", json_integer(e->attempt));
-	if (og_entry_waits(e))
+	if (og_entry_waits(e)) {
 		json_object_set_new(object, "ahead", json_integer(og_plan_ahead(&s->plan, e)));
+		json_object_set_new(object, "eta_ms", json_integer(og_plan_eta_ms(&s->plan, e, og_clock_mono_ms())));
+	}
 	if (e->worker) {
 		set_text(object, "node_name", e->worker->said.node_name);
 		set_text(object, "worker", e->worker->said.worker);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "shell/answer.h"
@@ -102,6 +103,21 @@ static void give_back_memory(struct og_scheduler *s)
 	malloc_trim(0);
 }
 
+/* Workers that fail one job after another are paused, and told so. */
+static void tell_pauses(struct og_scheduler *s, int64_t now)
+{
+	struct og_pause pause;
+
+	while (og_plan_pauses(&s->plan, now, &pause)) {
+		if (pause.ms)
+			og_warn("a worker fails one job after another: it is paused", "worker=%s ms=%lld", pause.key,
+				(long long)pause.ms);
+		else
+			og_info("a worker that was paused works again", "worker=%s", pause.key);
+		og_answer_pause(s, pause.key, pause.ms ? og_clock_wall_ms() + pause.ms : 0);
+	}
+}
+
 static void slow_tick(struct og_scheduler *s, int64_t now)
 {
 	og_presence_tick(s, now);
@@ -134,6 +150,7 @@ static void on_tick(uv_timer_t *timer)
 		og_lanes_clear_doors(s, now);
 		og_orphans_ping(s, now);
 		og_rewrite_go_on(s);
+		tell_pauses(s, now);
 	}
 	if (++s->ticks % TICKS_A_SLOW == 0)
 		slow_tick(s, now);
@@ -280,6 +297,8 @@ int og_scheduler_start(
 	s->plan.ageing_ms = s->settings->ageing_ms;
 	s->plan.affinity_wait_ms = s->settings->affinity_wait_ms;
 	s->plan.max_attempts = s->settings->max_attempts;
+	s->plan.random = og_random;
+	og_plan_set_tenants(&s->plan, config->tenants);
 	if (open_all(s, err) != 0) {
 		og_scheduler_free(s);
 		return -1;
@@ -290,6 +309,11 @@ int og_scheduler_start(
 	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	*ret = s;
 	return 0;
+}
+
+void og_scheduler_set_tenants(struct og_scheduler *s, const struct og_tenants *tenants)
+{
+	og_plan_set_tenants(&s->plan, tenants);
 }
 
 void og_scheduler_drain(struct og_scheduler *s)

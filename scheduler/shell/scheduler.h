@@ -148,7 +148,8 @@ struct og_scheduler {
 struct og_scheduler_config {
 	const struct og_settings *settings;
 	const struct og_catalogue *catalogue;
-	const char *user; /* that it connects as */
+	const struct og_tenants *tenants; /* NULL: all are equal */
+	const char *user;                 /* that it connects as */
 	const void *lease_key;
 	size_t lease_key_len;
 	struct og_dialer dialer;
@@ -160,6 +161,7 @@ struct og_scheduler_config {
 
 int og_scheduler_start(
 	uv_loop_t *loop, const struct og_scheduler_config *config, struct og_scheduler **ret, struct og_error *err);
+void og_scheduler_set_tenants(struct og_scheduler *s, const struct og_tenants *tenants); /* in place of the old */
 void og_scheduler_drain(struct og_scheduler *s); /* takes nothing more; on_drained when what is in flight has settled */
 void og_scheduler_stop(struct og_scheduler *s);  /* closes everything; the loop ends by itself */
 void og_scheduler_free(struct og_scheduler *s);  /* after the loop has ended */

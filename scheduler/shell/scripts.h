@@ -9,10 +9,10 @@
 /* What is read of a job, in this order: for C, and as Lua's list. */
 #define OG_RECORD_NAMES                                                                                                \
 	"state", "tier", "class", "tenant", "reply", "bytes", "accepted_ms", "deadline_ms", "attempt", "explicit",     \
-		"ended_ms", "node_name", "error", "detach"
+		"ended_ms", "node_name", "error", "detach", "k"
 #define OG_RECORD_FIELDS                                                                                               \
 	"'state', 'tier', 'class', 'tenant', 'reply', 'bytes', 'accepted_ms', 'deadline_ms', 'attempt', 'explicit', "  \
-	"'ended_ms', 'node_name', 'error', 'detach'"
+	"'ended_ms', 'node_name', 'error', 'detach', 'k'"
 enum og_record_field {
 	OG_RECORD_STATE,
 	OG_RECORD_TIER,
@@ -28,6 +28,7 @@ enum og_record_field {
 	OG_RECORD_NODE_NAME,
 	OG_RECORD_ERROR,
 	OG_RECORD_DETACH,
+	OG_RECORD_LANE,
 	OG_RECORD_N,
 };
 

@@ -140,6 +140,15 @@ static void put_aside(struct og_scheduler *s, const struct done *d)
 
 /* --- seeing --- */
 
+/* Its worker works. */
+static void see_worker(struct og_scheduler *s, const struct og_entry *e, const struct done *d)
+{
+	const struct og_worker *w = d->e.worker ? og_nodes_named(&s->plan.nodes, e->tier, d->e.worker) : NULL;
+
+	if (w && !strcmp(d->e.state, og_state_name(OG_STATE_DONE)))
+		og_plan_worker_ran(&s->plan, w);
+}
+
 static void end_entry(struct og_scheduler *s, struct og_entry *e, const struct done *d)
 {
 	unsigned tier = e->tier;
@@ -148,8 +157,12 @@ static void end_entry(struct og_scheduler *s, struct og_entry *e, const struct d
 		og_records_moved(s, e, OG_STATE_PLACED); /* its confirm is still on its way, but it was there */
 	og_watch_tell(s, e, d->e.state, d->e.error_type, d->m->body, d->m->body_len);
 	s->counts.ended++;
-	if (!d->own)
-		og_plan_ended(&s->plan, tier, og_clock_mono_ms());
+	if (!d->own) {
+		if (s->plan.breakers)
+			see_worker(s, e, d);
+		og_plan_ended(
+			&s->plan, e, d->e.run_ms, d->e.prompt_tokens + d->e.completion_tokens, og_clock_mono_ms());
+	}
 	og_answer_seen(s, e);
 	og_lanes_pump(s, tier);
 }

@@ -28,6 +28,7 @@ static inline void setup(void)
 	plan.lookahead_percent = 50;
 	plan.no_capacity_after_ms = 30000;
 	plan.waiting_max_bytes = 1000000;
+	plan.ageing_ms = 60000;
 	now = 1;
 	og_plan_lead(&plan, now, WALL + now);
 }
@@ -89,6 +90,19 @@ static inline size_t hear(unsigned n, int tier, int slots, unsigned first, unsig
 	return say(presence(n, tier, slots, first, busy));
 }
 
+static inline enum og_verdict admit_as(
+	unsigned tier, enum og_class class, const char *tenant, size_t bytes, struct og_error *err)
+{
+	const struct og_ask ask = {.tier = tier, .class = class, .tenant = tenant, .bytes = bytes, .left_ms = 3600000};
+
+	return og_plan_admit(&plan, &ask, now, err);
+}
+
+static inline enum og_verdict admit(unsigned tier, enum og_class class, size_t bytes, struct og_error *err)
+{
+	return admit_as(tier, class, "a", bytes, err);
+}
+
 static inline struct og_entry *add_as(
 	unsigned i, unsigned tier, enum og_class class, const char *tenant, enum og_where where)
 {
@@ -101,6 +115,7 @@ static inline struct og_entry *add_as(
 		.accepted_ms = WALL + now,
 		.deadline_ms = WALL + now + 3600000,
 		.bytes = 100,
+		.since = now,
 		.attempt = 1};
 	struct og_entry *e;
 

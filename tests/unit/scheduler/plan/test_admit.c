@@ -4,8 +4,10 @@ TestSuite(admit, .timeout = 60, .init = setup, .fini = teardown);
 
 static enum og_resolved resolve(const char *tier, const char *model, unsigned *ret, struct og_error *err)
 {
+	const struct og_ask ask = {.class = OG_CLASS_NORMAL, .tenant = "a", .left_ms = 60000};
+
 	*ret = 99;
-	return og_plan_resolve(&plan, tier, model, now, ret, err);
+	return og_plan_resolve(&plan, tier, model, &ask, now, ret, err);
 }
 
 Test(admit, a_tier_goes_before_a_model_and_aliases_count)
@@ -21,20 +23,29 @@ Test(admit, a_tier_goes_before_a_model_and_aliases_count)
 	cr_expect_not_null(strstr(err.message, "small"), "%s", err.message);
 }
 
-Test(admit, auto_takes_the_best_with_a_free_slot_else_the_best_that_lives)
+/* 60 s are left, and a job of a tier that has not ended any is taken to run for 10. */
+Test(admit, auto_takes_the_best_that_meets_the_deadline_else_what_is_done_first)
 {
+	struct og_entry *e;
 	unsigned tier;
 
 	hear(1, SMALL, 1, 0, 0);
 	hear(2, LARGE, 1, 0, 0);
 	cr_expect_eq(resolve(NULL, NULL, &tier, NULL), OG_RESOLVED);
 	cr_expect_eq(tier, LARGE);
-	add(1, LARGE, OG_WHERE_TIER);
+	for (unsigned i = 0; i < 4; i++)
+		add(i, LARGE, OG_WHERE_TIER);
 	cr_expect_eq(resolve("AUTO", "auto", &tier, NULL), OG_RESOLVED);
-	cr_expect_eq(tier, SMALL);
-	add(2, SMALL, OG_WHERE_TIER);
+	cr_expect_eq(tier, LARGE, "it is busy, and will be done in time");
+	for (unsigned i = 10; i < 13; i++)
+		add(i, LARGE, OG_WHERE_LANE);
 	cr_expect_eq(resolve("auto", NULL, &tier, NULL), OG_RESOLVED);
-	cr_expect_eq(tier, LARGE);
+	cr_expect_eq(tier, SMALL);
+	for (unsigned i = 20; i < 40; i++)
+		e = add(i, SMALL, OG_WHERE_LANE);
+	og_plan_ended(&plan, e, 10000, 0, now);
+	cr_expect_eq(resolve("auto", NULL, &tier, NULL), OG_RESOLVED);
+	cr_expect_eq(tier, LARGE, "late in both, but here less so");
 }
 
 Test(admit, auto_waits_until_the_fleet_was_heard_then_says_that_nobody_serves)
@@ -59,22 +70,22 @@ Test(admit, places_while_there_is_room_and_nobody_waits)
 	hear(1, SMALL, 2, 0, 0);
 	cr_expect_eq(og_plan_room(&plan, SMALL), 3, "two slots and half of that ahead");
 	for (unsigned i = 0; i < 3; i++) {
-		cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_PLACE);
+		cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_PLACE);
 		add(i, SMALL, OG_WHERE_TO_TIER);
 	}
 	cr_expect_eq(og_plan_room(&plan, SMALL), 0);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_DOOR);
-	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT,
-		"nobody serves it yet, but the leader is new");
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_DOOR);
+	cr_expect_eq(
+		admit(LARGE, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_WAIT, "nobody serves it yet, but the leader is new");
 }
 
 Test(admit, nobody_overtakes_its_own_class_or_a_better_one)
 {
 	hear(1, SMALL, 2, 0, 0);
 	add_as(1, SMALL, OG_CLASS_NORMAL, "a", OG_WHERE_TO_LANE);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_BATCH, 1, now, NULL), OG_VERDICT_WAIT);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_HIGH, 1, now, NULL), OG_VERDICT_PLACE);
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(SMALL, OG_CLASS_BATCH, 1, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(SMALL, OG_CLASS_HIGH, 1, NULL), OG_VERDICT_PLACE);
 }
 
 Test(admit, refuses_beyond_the_bytes_that_may_wait)
@@ -83,8 +94,8 @@ Test(admit, refuses_beyond_the_bytes_that_may_wait)
 
 	plan.waiting_max_bytes = 250;
 	add(1, SMALL, OG_WHERE_LANE);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 150, now, NULL), OG_VERDICT_WAIT);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 151, now, &err), OG_VERDICT_BUSY);
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 150, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 151, &err), OG_VERDICT_BUSY);
 	cr_expect_eq(err.kind, OG_BUSY);
 	cr_expect_str_eq(err.message, "1 waiting, try in 60 s");
 }
@@ -94,15 +105,15 @@ Test(admit, no_capacity_is_said_after_the_grace_and_when_none_was_seen_for_long)
 	char name[3 * OG_NAME_MAX];
 	int tier;
 
-	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(LARGE, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_WAIT);
 	now += OG_GRACE_PERIODS * OG_PRESENCE_PERIOD_MS;
-	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_NO_CAPACITY);
+	cr_expect_eq(admit(LARGE, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_NO_CAPACITY);
 	hear(1, LARGE, 1, 0, 0);
 	now += OG_PRESENCE_LOST_MS + 1;
 	cr_expect(og_plan_sweep(&plan, now, name, &tier));
-	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(LARGE, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_WAIT);
 	now += plan.no_capacity_after_ms;
-	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_NO_CAPACITY);
+	cr_expect_eq(admit(LARGE, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_NO_CAPACITY);
 }
 
 Test(admit, what_finds_no_room_waits_at_the_door_unless_others_wait_in_lanes)
@@ -111,18 +122,18 @@ Test(admit, what_finds_no_room_waits_at_the_door_unless_others_wait_in_lanes)
 	add(1, SMALL, OG_WHERE_RUN);
 	add(2, SMALL, OG_WHERE_RUN);
 	for (unsigned i = 0; i < OG_DOOR_MAX; i++) {
-		cr_assert_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 100, now, NULL), OG_VERDICT_DOOR);
+		cr_assert_eq(admit(SMALL, OG_CLASS_NORMAL, 100, NULL), OG_VERDICT_DOOR);
 		cr_expect_eq(og_plan_ahead(&plan, add(10 + i, SMALL, OG_WHERE_DOOR)), i);
 	}
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 100, now, NULL), OG_VERDICT_WAIT, "it is full");
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 100, NULL), OG_VERDICT_WAIT, "it is full");
 	og_index_remove(plan.index, og_index_find(plan.index, id_of(10)));
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, OG_DOOR_BYTES, now, NULL), OG_VERDICT_BUSY);
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, OG_DOOR_BYTES, NULL), OG_VERDICT_BUSY);
 	plan.waiting_max_bytes = INT64_MAX;
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, OG_DOOR_BYTES, now, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, OG_DOOR_BYTES, NULL), OG_VERDICT_WAIT);
 	add_as(5, SMALL, OG_CLASS_NORMAL, "a", OG_WHERE_TO_LANE);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 100, now, NULL), OG_VERDICT_WAIT);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_HIGH, 100, now, NULL), OG_VERDICT_DOOR);
-	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_HIGH, 100, now, NULL), OG_VERDICT_WAIT, "nobody serves it");
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 100, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(SMALL, OG_CLASS_HIGH, 100, NULL), OG_VERDICT_DOOR);
+	cr_expect_eq(admit(LARGE, OG_CLASS_HIGH, 100, NULL), OG_VERDICT_WAIT, "nobody serves it");
 }
 
 Test(admit, the_door_is_served_in_turn_and_left_in_time)
@@ -185,33 +196,36 @@ Test(admit, the_next_has_its_body_here_and_its_record_known)
 	cr_expect_eq(og_plan_next(&plan, SMALL, now), e);
 }
 
-Test(admit, ahead_counts_better_classes_and_the_older_of_its_own)
+Test(admit, ahead_counts_better_classes_and_fair_shares_of_its_own)
 {
 	struct og_entry *e[4];
 
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 4; i++) {
 		e[i] = add_as(i, SMALL, OG_CLASS_NORMAL, i % 2 ? "a" : "b", OG_WHERE_LANE);
+		cr_expect_eq(og_plan_ahead(&plan, e[i]), i, "exact for one that has just come");
+	}
 	add_as(9, SMALL, OG_CLASS_HIGH, "a", OG_WHERE_LANE);
 	add_as(10, SMALL, OG_CLASS_BATCH, "a", OG_WHERE_LANE);
 	add_as(11, LARGE, OG_CLASS_HIGH, "a", OG_WHERE_LANE);
-	for (unsigned i = 0; i < 4; i++)
-		cr_expect_eq(og_plan_ahead(&plan, e[i]), 1 + i);
+	cr_expect_eq(og_plan_ahead(&plan, e[3]), 4);
 	og_index_move(plan.index, e[0], OG_WHERE_TO_TIER);
 	og_index_move(plan.index, e[1], OG_WHERE_ENDED);
 	cr_expect_eq(og_plan_ahead(&plan, e[0]), 0);
-	cr_expect_eq(og_plan_ahead(&plan, e[2]), 1);
-	cr_expect_eq(og_plan_ahead(&plan, e[3]), 2);
+	cr_expect_eq(og_plan_ahead(&plan, e[2]), 2, "a has had nothing yet");
+	cr_expect_eq(og_plan_ahead(&plan, e[3]), 1);
 }
 
 Test(admit, says_when_to_come_back_by_the_rate_of_what_ends)
 {
+	struct og_entry *e = NULL;
+
 	for (unsigned i = 0; i < 40; i++)
-		add(i, SMALL, OG_WHERE_LANE);
+		e = add(i, SMALL, OG_WHERE_LANE);
 	cr_expect_eq(og_plan_retry_s(&plan, SMALL, now), 60, "nothing has ended yet");
 	now = 100000;
 	for (unsigned i = 0; i < 100; i++, now += 100)
-		og_plan_ended(&plan, SMALL, now);
-	cr_expect_eq(og_plan_retry_s(&plan, SMALL, now), 9, "%u", og_plan_retry_s(&plan, SMALL, now));
+		og_plan_ended(&plan, e, 0, 0, now);
+	cr_expect_eq(og_plan_retry_s(&plan, SMALL, now), 5, "%u", og_plan_retry_s(&plan, SMALL, now));
 }
 
 Test(admit, what_waits_for_a_tier_that_is_gone_is_hopeless_in_the_end)
@@ -288,7 +302,7 @@ Test(admit, what_should_wait_in_a_lane_that_shows_nothing_counts_for_nobody)
 	cr_expect_eq(og_plan_silent(&plan, SMALL, true, now + OG_SILENT_MS), 0);
 	cr_expect_eq(og_plan_silent(&plan, SMALL, true, now + 2 * OG_SILENT_MS), 1);
 	cr_expect_eq(plan.index->waiting + plan.index->waiting_bytes, 0);
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, NULL), OG_VERDICT_PLACE);
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_PLACE);
 	cr_expect_eq(og_index_due(plan.index, INT64_MAX), ghost, "its deadline is kept");
 	real = add_head(2, SMALL, OG_CLASS_NORMAL, "a");
 	cr_expect_eq(og_plan_next(&plan, SMALL, now), real);
@@ -308,7 +322,7 @@ Test(admit, a_paused_tier_takes_what_comes_and_places_nothing)
 	hear(2, SMALL, 1, 0, 0);
 	og_plan_pause(&plan, LARGE, true, now);
 	cr_expect_eq(og_plan_room(&plan, LARGE), 0);
-	cr_expect_eq(og_plan_admit(&plan, LARGE, OG_CLASS_NORMAL, 1, now, &err), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(LARGE, OG_CLASS_NORMAL, 1, &err), OG_VERDICT_WAIT);
 	add_head(1, LARGE, OG_CLASS_NORMAL, "a");
 	cr_expect_eq(resolve("auto", NULL, &tier, NULL), OG_RESOLVED);
 	cr_expect_eq(tier, SMALL, "auto passes it by");
@@ -328,7 +342,7 @@ Test(admit, a_pause_ends_nobody_for_want_of_workers)
 	now += OG_TIER_GONE_MS + OG_PRESENCE_LOST_MS;
 	cr_assert(og_plan_sweep(&plan, now, name, &lost));
 	cr_expect_null(og_plan_hopeless(&plan, SMALL, now, &err));
-	cr_expect_eq(og_plan_admit(&plan, SMALL, OG_CLASS_NORMAL, 1, now, &err), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 1, &err), OG_VERDICT_WAIT);
 	og_plan_pause(&plan, SMALL, false, now);
 	cr_expect_null(og_plan_hopeless(&plan, SMALL, now, &err), "its workers may come back now");
 	now += OG_TIER_GONE_MS;

@@ -115,16 +115,18 @@ Test(placed, no_slot_is_given_back_while_every_worker_is_busy)
 	cr_expect_eq(og_plan_reconcile(&plan, SMALL, now + OG_FREE_MS), 1);
 }
 
-Test(placed, a_late_job_that_waits_ends_and_one_that_is_placed_gets_its_grace)
+Test(placed, a_late_job_ends_at_once_unless_it_runs)
 {
 	struct og_entry *waits = add(1, SMALL, OG_WHERE_LANE), *placed = add(2, SMALL, OG_WHERE_TIER);
 	struct og_entry *runs = add(3, SMALL, OG_WHERE_RUN);
+	struct og_entry *moves = add(4, SMALL, OG_WHERE_TO_TIER);
 	int64_t wall = waits->deadline_ms;
 
 	cr_expect_eq(og_plan_late(&plan, waits, wall), OG_LATE_END);
-	cr_expect_eq(og_plan_late(&plan, placed, wall), OG_LATE_WAIT);
-	cr_expect_eq(placed->due_ms, wall + OG_LATE_GRACE_MS);
-	wall += OG_LATE_GRACE_MS;
 	cr_expect_eq(og_plan_late(&plan, placed, wall), OG_LATE_END);
-	cr_expect_eq(og_plan_late(&plan, runs, wall), OG_LATE_WAIT, "its heartbeat says that it goes on");
+	cr_expect_eq(og_plan_late(&plan, runs, wall), OG_LATE_WAIT);
+	cr_expect_eq(runs->due_ms, wall + OG_LATE_GRACE_MS);
+	wall += OG_LATE_GRACE_MS;
+	cr_expect_eq(og_plan_late(&plan, runs, wall), OG_LATE_END, "its worker had its second");
+	cr_expect_eq(og_plan_late(&plan, moves, wall), OG_LATE_WAIT, "until its publish is confirmed");
 }

@@ -33,14 +33,16 @@ Test(view, a_queue_in_numbers)
 
 Test(view, how_many_end_a_minute)
 {
+	struct og_entry *e = add(1, SMALL, OG_WHERE_TIER);
+
 	cr_expect_eq(queue().per_min, 0);
 	now += OG_RATE_WINDOW_MS;
 	for (int i = 0; i < 10; i++)
-		og_plan_ended(&plan, SMALL, now);
+		og_plan_ended(&plan, e, 0, 0, now);
 	cr_expect_float_eq(queue().per_min, 60, 0.1, "ten in a window of 10 s");
-	now += OG_RATE_WINDOW_MS;
-	cr_expect_float_eq(queue().per_min, 30, 0.1);
-	now += OG_RATE_WINDOW_MS;
+	now += OG_RATE_WINDOW_MS / 2;
+	cr_expect_float_eq(queue().per_min, 60, 0.1);
+	now += 2 * OG_RATE_WINDOW_MS;
 	cr_expect_eq(queue().per_min, 0);
 }
 

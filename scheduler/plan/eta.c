@@ -1,0 +1,159 @@
+/* How many are ahead of a job, and how long that takes.
+ *
+ * By start-time fair queueing (tenants.h) a job whose flow has `rank` jobs before it is served at the virtual time S = the
+ * flow's tag + rank × what its jobs cost; of every other flow of its class those are served before it whose tags are not
+ * above S. Better classes are served first, all of them.
+ *
+ * For the time, those that will come meanwhile count too, at the rate at which they came lately: what is left of the tier
+ * for this class is what better ones do not take, and at least the share that ageing gives. The result appears on both
+ * sides of the equation; a few rounds settle it. */
+#include <math.h>
+
+#include "plan/admit.h"
+
+#define RETRY_MAX_S 3600
+#define ROUNDS      6
+#define SMOOTH      0.05
+#define ETA_MAX_MS  (INT64_C(30) * 24 * 3600 * 1000)
+
+struct place {                      /* in a tier and class */
+	const struct og_flow *flow; /* NULL: a tenant that never came */
+	unsigned tier, class, rank;
+};
+
+static double unit_of(const struct og_flow *f)
+{
+	return (f->cost > 0 ? f->cost : OG_COST_USUAL) / (double)f->account->weight;
+}
+
+static double tag_of(const struct og_tier_index *t, const struct og_flow *f)
+{
+	return f->start > t->virtual_time ? f->start : t->virtual_time;
+}
+
+/* When it is served, in the tier's virtual time. */
+static double virtual_start(const struct og_tier_index *t, const struct place *at)
+{
+	const struct og_flow *f = at->flow;
+
+	if (!f)
+		return t->virtual_time;
+	return (f->waiting[at->class] ? f->start : tag_of(t, f)) + at->rank * unit_of(f);
+}
+
+/* Of all other flows of its class, those served before it, of what waits now and what comes within `ms`. */
+static double beside(const struct og_tier_index *t, const struct place *at, double ms, int64_t now)
+{
+	double start = virtual_start(t, at), n = 0;
+
+	for (const struct og_flow *f = t->flows; f; f = f->next) {
+		double there = f->waiting[at->class], share;
+
+		if (f == at->flow || og_account_full(f->account))
+			continue;
+		if (ms > 0)
+			there += ms * og_rate_per_ms(&f->came[at->class], OG_CAME_WINDOW_MS, now);
+		if (there <= 0)
+			continue;
+		share = floor((start - (f->waiting[at->class] ? f->start : tag_of(t, f))) / unit_of(f)) + 1;
+		n += share <= 0 ? 0 : share < there ? share : there;
+	}
+	return n;
+}
+
+static unsigned better(const struct og_tier_index *t, unsigned class)
+{
+	unsigned n = 0;
+
+	for (unsigned c = 0; c < class; c++)
+		n += t->waiting[c];
+	return n;
+}
+
+/* Where it is among its own: they are served in turn. */
+static struct place place_of(const struct og_entry *e)
+{
+	const struct og_flow *f = e->flow;
+	uint32_t first = f->next_nth[e->class] - f->waiting[e->class];
+	unsigned rank = (int32_t)(e->nth - first) > 0 ? e->nth - first : 0, last = f->waiting[e->class];
+
+	return (struct place){
+		.flow = f, .tier = e->tier, .class = e->class, .rank = last && rank >= last ? last - 1 : rank};
+}
+
+unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e)
+{
+	const struct og_tier_index *t = &p->index->tiers[e->tier];
+	struct place at;
+
+	if (!og_entry_waits(e) || !e->flow)
+		return 0;
+	at = place_of(e);
+	return better(t, e->class) + at.rank + (unsigned)beside(t, &at, 0, 0);
+}
+
+double og_plan_service_ms(const struct og_plan *p, unsigned tier)
+{
+	return p->service[tier].run_ms > 0 ? p->service[tier].run_ms : OG_SERVICE_USUAL_MS;
+}
+
+static int64_t eta(const struct og_plan *p, const struct place *at, int64_t now)
+{
+	const struct og_tier_index *t = &p->index->tiers[at->tier];
+	double slots = p->nodes.tiers[at->tier].slots, per_ms, left, ms = 0;
+	unsigned ahead = better(t, at->class) + at->rank;
+
+	if (slots > t->placed && !ahead && beside(t, at, 0, 0) < 1)
+		return 0;
+	per_ms = (slots > 0 ? slots : 1) / og_plan_service_ms(p, at->tier);
+	left = per_ms;
+	for (unsigned c = 0; c < at->class; c++)
+		left -= og_rate_per_ms(&t->came[c], OG_CAME_WINDOW_MS, now);
+	if (left < per_ms / OG_AGED_EVERY)
+		left = per_ms / OG_AGED_EVERY;
+	for (int i = 0; i < ROUNDS; i++) {
+		double beyond = t->placed > slots ? t->placed - slots : 0; /* placed, and not running yet */
+
+		ms = (ahead + beside(t, at, ms, now)) / left + (beyond + 0.5) / per_ms;
+	}
+	return ms < (double)ETA_MAX_MS ? (int64_t)ms : ETA_MAX_MS;
+}
+
+int64_t og_plan_eta_ms(const struct og_plan *p, const struct og_entry *e, int64_t now)
+{
+	struct place at;
+
+	if (!og_entry_waits(e) || !e->flow)
+		return 0;
+	at = place_of(e);
+	return eta(p, &at, now);
+}
+
+int64_t og_plan_eta_new_ms(const struct og_plan *p, const struct og_ask *ask, int64_t now)
+{
+	const struct og_account *a = ask->tenant ? og_account_find(p->index, ask->tenant) : NULL;
+	const struct og_flow *f = a ? a->flows[ask->tier] : NULL;
+	const struct place at = {
+		.flow = f, .tier = ask->tier, .class = ask->class, .rank = f ? f->waiting[ask->class] : 0};
+
+	return eta(p, &at, now);
+}
+
+void og_plan_ended(struct og_plan *p, struct og_entry *e, int64_t run_ms, int64_t tokens, int64_t now)
+{
+	struct og_service_time *s = &p->service[e->tier];
+
+	og_rate_count(&s->ended, OG_RATE_WINDOW_MS, now);
+	if (run_ms > 0)
+		s->run_ms = s->run_ms > 0 ? s->run_ms + SMOOTH * ((double)run_ms - s->run_ms) : (double)run_ms;
+	og_flow_used(e, tokens);
+}
+
+unsigned og_plan_retry_s(const struct og_plan *p, unsigned tier, int64_t now)
+{
+	double per_ms = og_rate_per_ms(&p->service[tier].ended, OG_RATE_WINDOW_MS, now);
+	double waiting = better(&p->index->tiers[tier], OG_CLASSES);
+	double s = per_ms > 0 ? waiting / per_ms / 1000 + 1 : RETRY_MAX_S / 60;
+
+	return s < RETRY_MAX_S ? (unsigned)s : RETRY_MAX_S;
+}

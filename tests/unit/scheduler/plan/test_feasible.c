@@ -1,0 +1,74 @@
+#include "scheduler/plan/fixture.h"
+
+TestSuite(feasible, .timeout = 60, .init = setup, .fini = teardown);
+
+static void live(unsigned n, const char *region, int64_t context)
+{
+	struct og_presence p = presence(n, SMALL, 2, 0, 0);
+
+	strcpy(p.region, region);
+	p.context = context;
+	say(p);
+}
+
+static enum og_verdict ask_for(size_t bytes, int64_t max_tokens, struct og_wish wish, struct og_error *err)
+{
+	const struct og_ask ask = {
+		.tier = SMALL, .tenant = "a", .bytes = bytes, .max_tokens = max_tokens, .wish = &wish};
+
+	err->message[0] = '\0';
+	return og_plan_admit(&plan, &ask, now, err);
+}
+
+Test(feasible, what_no_context_holds_is_refused_by_name)
+{
+	const struct og_wish none = {0};
+	struct og_error err;
+
+	live(1, "", 1000);
+	live(2, "", 2000);
+	cr_expect_eq(ask_for(8 * 1000, 1000, none, &err), OG_VERDICT_PLACE);
+	cr_expect_eq(ask_for(8 * 1000, 1001, none, &err), OG_VERDICT_TOO_LONG);
+	cr_expect_not_null(strstr(err.message, "small is 2000 tokens"), "%s", err.message);
+	cr_expect_not_null(strstr(err.message, "2001 at least"), "%s", err.message);
+	live(3, "", 0);
+	cr_expect_eq(ask_for(1000000, 1001, none, &err), OG_VERDICT_PLACE, "one of them may hold it");
+}
+
+Test(feasible, auto_passes_by_what_cannot_hold_it)
+{
+	const struct og_ask ask = {.tenant = "a", .bytes = 8 * 1500, .left_ms = 3600000};
+	struct og_presence large = presence(9, LARGE, 1, 0, 0);
+	unsigned tier;
+
+	live(1, "", 2000);
+	large.context = 1000;
+	say(large);
+	cr_expect_eq(og_plan_resolve(&plan, NULL, NULL, &ask, now, &tier, NULL), OG_RESOLVED);
+	cr_expect_eq(tier, SMALL);
+}
+
+Test(feasible, a_region_without_workers_is_refused)
+{
+	struct og_error err;
+
+	live(1, "eu", 0);
+	cr_expect_eq(ask_for(1, 0, (struct og_wish){.region = "eu"}, &err), OG_VERDICT_PLACE);
+	cr_expect_eq(ask_for(1, 0, (struct og_wish){.region = "us"}, &err), OG_VERDICT_PLACE, "who is there?");
+	now += OG_GRACE_PERIODS * OG_PRESENCE_PERIOD_MS;
+	cr_expect_eq(ask_for(1, 0, (struct og_wish){.region = "us"}, &err), OG_VERDICT_NO_CAPACITY);
+	cr_expect_str_eq(err.message, "no worker serves small in region us");
+}
+
+Test(feasible, a_request_that_avoids_all_nodes_is_refused)
+{
+	struct og_error err;
+	struct og_wish wish = {.avoid = "00000001-1111-4000-8000-000000000000"};
+
+	live(1, "", 0);
+	now += OG_GRACE_PERIODS * OG_PRESENCE_PERIOD_MS;
+	cr_expect_eq(ask_for(1, 0, wish, &err), OG_VERDICT_NO_CAPACITY);
+	cr_expect_str_eq(err.message, "no worker serves small but nodes that the request avoids");
+	live(2, "", 0);
+	cr_expect_eq(ask_for(1, 0, wish, &err), OG_VERDICT_PLACE);
+}
