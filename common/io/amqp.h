@@ -103,6 +103,13 @@ struct og_amqp_ops {
 	/* Out of the recipe as well; its callback is not called again. Deliveries already held stay held; those
 	 * still on their way are requeued. */
 	void (*cancel)(struct og_amqp *c, unsigned consumer);
+	/* As cancel, but what is still on its way to us comes to the consumer's callback first, charged no delivery,
+	 * and then `cb` is called: from there on its queue may be consumed again, once nothing of it is held. False:
+	 * there is no connection or no such consumer, and nothing to wait for. `cb` is not called where the
+	 * connection goes before (on_down tells), nor after cancel or recipe_clear.
+	 * RabbitMQ 3.10 closes the connection (INTERNAL_ERROR) where a quorum queue is just sending to a consumer
+	 * that is cancelled. One whose prefetch is all held is safe, and one whose queue is empty. */
+	bool (*stop)(struct og_amqp *c, unsigned consumer, void (*cb)(void *ctx), void *ctx);
 	void (*ack)(struct og_amqp *c, uint64_t epoch, uint64_t tag);
 	void (*reject)(struct og_amqp *c, uint64_t epoch, uint64_t tag, bool requeue);
 	/* Called once each time the window has room again after a BUSY. */

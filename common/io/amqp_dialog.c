@@ -221,12 +221,21 @@ static int on_cancel(struct og_rabbit *c, const amqp_basic_cancel_t *m, struct o
 {
 	const struct og_consumer *k = og_recipe_consumer(&c->recipe, og_rabbit_consumer_of(m->consumer_tag));
 
-	if (!k) /* cancelled by us as well */
+	if (!k || og_recipe_is_stopping(&c->recipe, k->id)) /* cancelled by us as well */
 		return 0;
 	og_fail(err, OG_RETRY, "queue '%s' was deleted under its consumer", k->queue);
 	if (c->events.on_cancelled)
 		c->events.on_cancelled(c->events.ctx, k->queue);
 	return -1;
+}
+
+/* Behind it the broker sends nothing more to this consumer. */
+static void on_cancel_ok(struct og_rabbit *c, const amqp_basic_cancel_ok_t *m)
+{
+	struct og_consumer k;
+
+	if (og_recipe_stopped(&c->recipe, og_rabbit_consumer_of(m->consumer_tag), &k))
+		k.on_stopped(k.stopped_ctx);
 }
 
 static void on_blocked(struct og_rabbit *c, bool blocked, amqp_bytes_t reason)
@@ -331,7 +340,9 @@ static int on_method(void *ctx, amqp_method_number_t id, void *m, struct og_erro
 		og_rabbit_begin_recipe(c);
 		return 0;
 	case AMQP_BASIC_QOS_OK_METHOD:
+		return 0;
 	case AMQP_BASIC_CANCEL_OK_METHOD:
+		on_cancel_ok(c, m);
 		return 0;
 	case AMQP_BASIC_CANCEL_METHOD:
 		return on_cancel(c, m, err);

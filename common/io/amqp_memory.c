@@ -71,14 +71,38 @@ static unsigned memory_consume(
 	return og_recipe_add_consume(&c->recipe, queue, prefetch, priority, cb, ctx);
 }
 
-static void memory_cancel(struct og_amqp *amqp, unsigned consumer)
+static void stop_consuming(struct og_memory_client *c, const struct og_step *s, unsigned consumer)
 {
-	struct og_memory_client *c = client_of(amqp);
-	struct og_step *s = og_recipe_drop_consumer(&c->recipe, consumer);
 	struct og_stored_queue *q = s && c->up ? og_store_find(&c->b->store, s->consumer.queue) : NULL;
 
 	if (q && og_memory_stop_consuming(q, c, consumer))
 		og_memory_retire(c->b, q);
+}
+
+static void memory_cancel(struct og_amqp *amqp, unsigned consumer)
+{
+	struct og_memory_client *c = client_of(amqp);
+
+	stop_consuming(c, og_recipe_drop_consumer(&c->recipe, consumer), consumer);
+}
+
+/* Nothing is ever on its way here: a delivery is made and told in one. */
+static bool memory_stop(struct og_amqp *amqp, unsigned consumer, void (*cb)(void *ctx), void *ctx)
+{
+	struct og_memory_client *c = client_of(amqp);
+	struct og_step *s;
+
+	if (!c->up) {
+		og_recipe_drop_consumer(&c->recipe, consumer);
+		return false;
+	}
+	s = og_recipe_stop_consumer(&c->recipe, consumer, cb, ctx);
+	if (!s)
+		return false;
+	stop_consuming(c, s, consumer);
+	og_memory_post(
+		c->b, (struct og_memory_task){.kind = OG_MEMORY_STOPPED, .c = c, .epoch = c->epoch, .tag = consumer});
+	return true;
 }
 
 static void memory_clear(struct og_amqp *amqp)
@@ -169,6 +193,7 @@ static const struct og_amqp_ops memory_ops = {
 	.recipe_consume = memory_consume,
 	.recipe_clear = memory_clear,
 	.cancel = memory_cancel,
+	.stop = memory_stop,
 	.ack = memory_ack,
 	.reject = memory_reject,
 	.on_writable = memory_on_writable,

@@ -187,6 +187,14 @@ static void confirm(struct og_memory_broker *b, const struct og_memory_task *t)
 	tell_writable(c);
 }
 
+static void stopped(const struct og_memory_task *t)
+{
+	struct og_consumer k;
+
+	if (t->epoch == t->c->epoch && t->c->up && og_recipe_stopped(&t->c->recipe, (unsigned)t->tag, &k))
+		k.on_stopped(k.stopped_ctx);
+}
+
 /* the tasks */
 
 static void run_task(struct og_memory_broker *b, const struct og_memory_task *t)
@@ -221,6 +229,9 @@ static void run_task(struct og_memory_broker *b, const struct og_memory_task *t)
 	case OG_MEMORY_BLOCKED:
 		if (c->up && c->events.on_blocked)
 			c->events.on_blocked(c->events.ctx, b->blocked, b->blocked ? "memory" : "");
+		break;
+	case OG_MEMORY_STOPPED:
+		stopped(t);
 		break;
 	case OG_MEMORY_CLOSE:
 		close_client(c);

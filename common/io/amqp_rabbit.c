@@ -85,6 +85,20 @@ static void rabbit_cancel(struct og_amqp *amqp, unsigned consumer)
 		og_rabbit_send_cancel(c, consumer);
 }
 
+static bool rabbit_stop(struct og_amqp *amqp, unsigned consumer, void (*cb)(void *ctx), void *ctx)
+{
+	struct og_rabbit *c = rabbit(amqp);
+
+	if (!in_service(c)) {
+		og_recipe_drop_consumer(&c->recipe, consumer);
+		return false;
+	}
+	if (!og_recipe_stop_consumer(&c->recipe, consumer, cb, ctx))
+		return false;
+	og_rabbit_send_cancel(c, consumer);
+	return true;
+}
+
 static void rabbit_clear(struct og_amqp *amqp)
 {
 	struct og_rabbit *c = rabbit(amqp);
@@ -163,6 +177,7 @@ static const struct og_amqp_ops rabbit_ops = {
 	.recipe_consume = rabbit_consume,
 	.recipe_clear = rabbit_clear,
 	.cancel = rabbit_cancel,
+	.stop = rabbit_stop,
 	.ack = rabbit_ack,
 	.reject = rabbit_reject,
 	.on_writable = rabbit_on_writable,

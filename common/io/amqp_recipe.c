@@ -73,14 +73,21 @@ unsigned og_recipe_add_consume(
 		.cb = cb,
 		.ctx = ctx,
 	};
+	s->listed = true;
 	HASH_ADD_INT(r->consumers, consumer.id, s);
 	return r->last_id;
 }
 
+static void unlist(struct og_recipe *r, struct og_step *s)
+{
+	if (s->listed)
+		HASH_DEL(r->consumers, s);
+	s->listed = false;
+}
+
 static void drop(struct og_recipe *r, struct og_step *s)
 {
-	if (s->kind == OG_STEP_CONSUME && !s->dropped)
-		HASH_DEL(r->consumers, s);
+	unlist(r, s);
 	s->dropped = true;
 }
 
@@ -90,22 +97,58 @@ void og_recipe_clear(struct og_recipe *r)
 		drop(r, r->steps[i]);
 }
 
-struct og_step *og_recipe_drop_consumer(struct og_recipe *r, unsigned id)
+static struct og_step *find(const struct og_recipe *r, unsigned id)
 {
 	struct og_step *s;
 
 	HASH_FIND_INT(r->consumers, &id, s);
+	return s;
+}
+
+struct og_step *og_recipe_drop_consumer(struct og_recipe *r, unsigned id)
+{
+	struct og_step *s = find(r, id);
+
 	if (s)
 		drop(r, s);
 	return s;
 }
 
+struct og_step *og_recipe_stop_consumer(struct og_recipe *r, unsigned id, void (*cb)(void *ctx), void *ctx)
+{
+	struct og_step *s = find(r, id);
+
+	if (!s || s->dropped)
+		return NULL;
+	s->dropped = true;
+	s->consumer.on_stopped = cb;
+	s->consumer.stopped_ctx = ctx;
+	return s;
+}
+
+bool og_recipe_stopped(struct og_recipe *r, unsigned id, struct og_consumer *ret)
+{
+	struct og_step *s = find(r, id);
+
+	if (!s || !s->dropped)
+		return false;
+	*ret = s->consumer;
+	unlist(r, s);
+	return true;
+}
+
 const struct og_consumer *og_recipe_consumer(const struct og_recipe *r, unsigned id)
 {
-	struct og_step *s;
+	struct og_step *s = find(r, id);
 
-	HASH_FIND_INT(r->consumers, &id, s);
 	return s ? &s->consumer : NULL;
+}
+
+bool og_recipe_is_stopping(const struct og_recipe *r, unsigned id)
+{
+	struct og_step *s = find(r, id);
+
+	return s && s->dropped;
 }
 
 void og_recipe_restart(struct og_recipe *r)
@@ -113,10 +156,12 @@ void og_recipe_restart(struct og_recipe *r)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
-		if (r->steps[i]->dropped)
+		if (r->steps[i]->dropped) {
+			unlist(r, r->steps[i]);
 			step_free(r->steps[i]);
-		else
+		} else {
 			r->steps[kept++] = r->steps[i];
+		}
 	}
 	r->n = kept;
 }

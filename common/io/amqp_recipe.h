@@ -17,11 +17,14 @@ struct og_consumer {
 	int priority;
 	og_delivery_cb *cb;
 	void *ctx;
+	void (*on_stopped)(void *ctx); /* when it is being stopped */
+	void *stopped_ctx;
 };
 
 struct og_step {
 	enum og_step_kind kind;
-	bool dropped; /* cancelled or cleared: skipped, and gone at the next restart */
+	bool dropped; /* cancelled, stopped or cleared: skipped, and gone at the next restart */
+	bool listed;  /* in og_recipe.consumers */
 	union {
 		struct {
 			char *name;
@@ -37,7 +40,7 @@ struct og_step {
 struct og_recipe {
 	struct og_step **steps;
 	size_t n, room;
-	struct og_step *consumers; /* those not dropped, by id: every delivery looks there */
+	struct og_step *consumers; /* those not dropped, or being stopped, by id: every delivery looks there */
 	unsigned last_id;
 };
 
@@ -50,8 +53,12 @@ unsigned og_recipe_add_consume(
 
 /* Dropped steps keep their place until og_recipe_restart: answers to them may be on their way. */
 void og_recipe_clear(struct og_recipe *r);
-struct og_step *og_recipe_drop_consumer(struct og_recipe *r, unsigned id);            /* NULL: no such consumer */
+struct og_step *og_recipe_drop_consumer(struct og_recipe *r, unsigned id); /* NULL: no such consumer */
+/* As drop, but it is found until og_recipe_stopped. */
+struct og_step *og_recipe_stop_consumer(struct og_recipe *r, unsigned id, void (*cb)(void *ctx), void *ctx);
+bool og_recipe_stopped(struct og_recipe *r, unsigned id, struct og_consumer *ret); /* false: it was not being stopped */
 const struct og_consumer *og_recipe_consumer(const struct og_recipe *r, unsigned id); /* NULL: none, or dropped */
+bool og_recipe_is_stopping(const struct og_recipe *r, unsigned id);
 void og_recipe_restart(struct og_recipe *r);
 
 #endif

@@ -2,7 +2,7 @@
  * happens, a JSON object a line on stdout. The arguments are its configuration, key=value.
  *
  *   exchange NAME TYPE                     queue NAME [quorum] [durable] [exclusive] [auto_delete] [reject] [max=N]
- *   bind EXCHANGE QUEUE KEY                consume QUEUE PREFETCH ack|hold|show     cancel HANDLE     clear
+ *   bind EXCHANGE QUEUE KEY                consume QUEUE PREFETCH ack|hold|show     cancel HANDLE     stop HANDLE     clear
  *   publish EXCHANGE KEY COUNT BYTES [mandatory] [show]      numbered messages; COUNT may be more than the window
  *   rejectheld | ackheld                   stats                                    close
  *
@@ -185,6 +185,12 @@ static void on_blocked(void *ctx, bool blocked, const char *reason)
 	say(json_pack("{s:s, s:b, s:s}", "event", "blocked", "blocked", blocked, "reason", reason));
 }
 
+static void on_stopped(void *ctx)
+{
+	(void)ctx;
+	say(json_pack("{s:s}", "event", "stopped"));
+}
+
 static void on_cancelled(void *ctx, const char *queue)
 {
 	(void)ctx;
@@ -309,6 +315,8 @@ static void obey(char *text)
 		add_binding(args);
 	else if (!strcmp(args[0], "consume") && n == 4)
 		consume(args);
+	else if (!strcmp(args[0], "stop") && n == 2)
+		amqp->ops->stop(amqp, (unsigned)atoi(args[1]), on_stopped, NULL);
 	else if (!strcmp(args[0], "cancel") && n == 2)
 		amqp->ops->cancel(amqp, (unsigned)atoi(args[1]));
 	else if (!strcmp(args[0], "clear"))

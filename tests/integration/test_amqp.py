@@ -240,6 +240,26 @@ def test_cancel_requeues_what_is_on_its_way(rabbit, name):
         assert s["corrupt"] == 0
 
 
+def test_a_stop_tells_when_nothing_more_comes(rabbit, name):
+    """With all of its prefetch out nothing is on its way inside the broker: RabbitMQ 3.10 closes the connection over a consumer that
+    is cancelled while its queue is sending to it."""
+    with client(rabbit) as c:
+        c.say("queue", name, "quorum")
+        c.say("consume", name, 3, "hold")
+        handle = c.until("consuming")["handle"]
+        c.until("up")
+        c.say("publish", "-", name, 10, 10)
+        stats_when(c, lambda s: s["deliveries"] == 3)
+        c.say("stop", handle)
+        c.until("stopped")
+        c.say("ackheld")
+        c.say("consume", name, 10, "show")
+        for _ in range(7):
+            assert not c.until("delivery")["redelivered"]
+        s = stats_when(c, lambda s: s["unique"] == 10)
+        assert s["deliveries"] == 10
+
+
 def test_close_lets_acks_out_first(rabbit, name):
     """Twenty: of a burst of more than its soft limit (32) RabbitMQ itself loses some acks when the channel closes."""
     with client(rabbit) as c:

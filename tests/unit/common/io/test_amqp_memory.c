@@ -365,6 +365,43 @@ Test(amqp_memory, cancel_requeues_nothing_that_is_held, .init = setup, .fini = t
 	close_all(&s, NULL);
 }
 
+static void on_stopped(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
+Test(amqp_memory, a_consumer_that_is_stopped_says_when_it_is, .init = setup, .fini = teardown)
+{
+	struct seen s = {0};
+	unsigned stopped = 0, id;
+
+	client(&s);
+	queue_with(s.c, "q", (struct og_queue_args){0}, false);
+	id = s.c->ops->recipe_consume(s.c, "q", 1, 0, on_delivery, &s);
+	cr_assert(!s.c->ops->stop(s.c, id, on_stopped, &stopped), "it is not connected yet");
+	id = s.c->ops->recipe_consume(s.c, "q", 1, 0, on_delivery, &s);
+	publish_to(&s, "q", "1", 0);
+	publish_to(&s, "q", "2", 0);
+	run();
+	cr_assert(s.c->ops->stop(s.c, id, on_stopped, &stopped));
+	cr_assert(!s.c->ops->stop(s.c, id, on_stopped, &stopped), "it is being stopped");
+	cr_assert_eq(stopped, 0);
+	run();
+	cr_assert_eq(stopped, 1);
+	og_amqp_ack(s.c, s.epoch, s.tags[0]);
+	run();
+	cr_assert_eq(s.deliveries, 1);
+	id = s.c->ops->recipe_consume(s.c, "q", 1, 0, on_delivery, &s);
+	run();
+	cr_assert_eq(s.deliveries, 2);
+	cr_assert(s.c->ops->stop(s.c, id, on_stopped, &stopped));
+	og_memory_broker_drop(broker, s.c);
+	run();
+	cr_assert_leq(stopped, 2);
+	cr_assert_eq(s.deliveries, 2, "it is not consumed again");
+	close_all(&s, NULL);
+}
+
 Test(amqp_memory, prefers_the_consumer_of_higher_priority, .init = setup, .fini = teardown)
 {
 	struct seen low = {.ack = true}, high = {0};
