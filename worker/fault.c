@@ -7,6 +7,8 @@ static const char *const names[] = {
 	[OG_FAULT_TOO_LARGE] = "too_large",
 	[OG_FAULT_EXPIRED] = "expired",
 	[OG_FAULT_CANCELLED] = "cancelled",
+	[OG_FAULT_WORKER_LOST] = "worker_lost",
+	[OG_FAULT_DRAINING] = "draining",
 	[OG_FAULT_ENGINE_ERROR] = "engine_error",
 	[OG_FAULT_ENGINE_UNAVAILABLE] = "engine_unavailable",
 	[OG_FAULT_ENGINE_CUT] = "engine_cut",
@@ -31,6 +33,11 @@ enum og_state og_fault_state(enum og_fault f)
 	default:
 		return OG_STATE_FAILED;
 	}
+}
+
+bool og_fault_retryable(enum og_fault f)
+{
+	return f == OG_FAULT_WORKER_LOST || f == OG_FAULT_DRAINING || og_fault_doubts_engine(f);
 }
 
 bool og_fault_doubts_engine(enum og_fault f)

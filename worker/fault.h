@@ -13,6 +13,8 @@ enum og_fault {
 	OG_FAULT_TOO_LARGE,          /* prompt or answer */
 	OG_FAULT_EXPIRED,            /* the deadline passed */
 	OG_FAULT_CANCELLED,          /* someone said so */
+	OG_FAULT_WORKER_LOST,        /* who held it before is gone: nothing is known of how it ended there */
+	OG_FAULT_DRAINING,           /* this worker stops, and the time is up */
 	OG_FAULT_ENGINE_ERROR,       /* the engine refused this prompt: 4xx, in its words */
 	OG_FAULT_ENGINE_UNAVAILABLE, /* it was not reached, or answers 5xx, 408 or 429 */
 	OG_FAULT_ENGINE_CUT,         /* the stream broke off */
@@ -25,6 +27,9 @@ enum og_fault {
 
 const char *og_fault_name(enum og_fault f);    /* "engine_cut", as it goes over the wire; NONE has no name */
 enum og_state og_fault_state(enum og_fault f); /* the terminal state: NONE is DONE */
+
+/* True where another try, elsewhere or later, may help: the job is handed back, not ended. */
+bool og_fault_retryable(enum og_fault f);
 
 /* True where the fault is the engine's and not the prompt's: before more work is taken, it should be asked how it is.
  */

@@ -19,7 +19,8 @@ static int64_t number_of(const struct og_message *m, const char *name, int64_t m
 }
 
 /* A message that cannot be read as a request. Of its envelope that is used which stands by itself. */
-static void refuse(struct og_jobs *j, const struct og_message *m, uint64_t epoch, const struct og_error *why)
+static void refuse(struct og_jobs *j, const struct og_message *m, uint64_t epoch, enum og_source source,
+	const struct og_error *why)
 {
 	const char *type = og_envelope_error_type(why);
 	bool version = strcmp(type, "unknown_version") == 0;
@@ -41,6 +42,7 @@ static void refuse(struct og_jobs *j, const struct og_message *m, uint64_t epoch
 
 	r = og_run_new(&e, epoch, m->delivery_tag, og_clock_wall_ms());
 	r->owner = j;
+	r->source = source;
 	if (version || !e.reply_to)
 		r->dead = og_dead_letter(m, type, why->message);
 	og_warn("a message that cannot be read", "id=%s error=%s", r->id, type);
@@ -48,7 +50,8 @@ static void refuse(struct og_jobs *j, const struct og_message *m, uint64_t epoch
 }
 
 /* True where the delivery needs no run of its own. */
-static bool known(struct og_jobs *j, const struct og_envelope *e, const struct og_message *m, uint64_t epoch)
+static bool known(struct og_jobs *j, const struct og_envelope *e, const struct og_message *m, uint64_t epoch,
+	enum og_source source)
 {
 	struct og_run *held = og_runs_find(&j->runs, e->id);
 	uint64_t tag = m->delivery_tag;
@@ -60,14 +63,14 @@ static bool known(struct og_jobs *j, const struct og_envelope *e, const struct o
 		 * does nothing. */
 		og_amqp_ack(j->in, held->delivery_epoch, held->delivery_tag);
 		og_run_take_over(held, e, epoch, tag);
+		held->source = source;
 		j->counts.redelivered++;
 		return true;
 	case OG_MEETS_NEWER:
 		og_amqp_ack(j->in, epoch, tag);
 		return true;
 	case OG_MEETS_OLDER:
-		if (held->engine)
-			j->engine->ops->cancel(j->engine, held->engine);
+		og_jobs_let_go(j, held);
 		og_amqp_ack(j->in, held->delivery_epoch, held->delivery_tag);
 		og_runs_remove(&j->runs, held);
 		og_run_free(held); /* the slot that it had is the newer attempt's */
@@ -98,6 +101,12 @@ static enum og_fault judge(struct og_jobs *j, struct og_run *r, const struct og_
 		og_fail(err, OG_INVALID, "the deadline passed before it was run");
 		return OG_FAULT_EXPIRED;
 	}
+	/* Before it is looked into: it may be what its worker died of. */
+	if (r->run) {
+		og_fail(err, OG_RETRY, "who held it before is gone: this is delivery %lld of it",
+			(long long)r->run + 1);
+		return OG_FAULT_WORKER_LOST;
+	}
 	if (m->body_len > OG_BODY_MAX) {
 		og_fail(err, OG_INVALID, "the request has %zu bytes, at most %u are allowed", m->body_len, OG_BODY_MAX);
 		return OG_FAULT_TOO_LARGE;
@@ -107,7 +116,7 @@ static enum og_fault judge(struct og_jobs *j, struct og_run *r, const struct og_
 	return OG_FAULT_NONE;
 }
 
-void og_jobs_take(struct og_jobs *j, const struct og_message *m, uint64_t epoch)
+void og_jobs_take(struct og_jobs *j, const struct og_message *m, uint64_t epoch, enum og_source source)
 {
 	struct og_envelope e;
 	struct og_error err;
@@ -115,29 +124,33 @@ void og_jobs_take(struct og_jobs *j, const struct og_message *m, uint64_t epoch)
 	struct og_run *r;
 
 	if (og_envelope_decode(m, &e, &err) < 0) {
-		refuse(j, m, epoch, &err);
+		refuse(j, m, epoch, source, &err);
 		return;
 	}
 	if (strcmp(e.type, OG_T_REQUEST) != 0 || !e.reply_to || !og_reply_valid(e.reply_to)) {
 		og_fail(&err, OG_INVALID, "a message of type %s to %s is no request", e.type,
 			e.reply_to ? e.reply_to : "nobody");
-		refuse(j, m, epoch, &err);
+		refuse(j, m, epoch, source, &err);
 		return;
 	}
-	if (known(j, &e, m, epoch))
+	if (known(j, &e, m, epoch, source))
 		return;
 	r = og_run_new(&e, epoch, m->delivery_tag, og_clock_wall_ms());
 	r->owner = j;
-	if (e.delivery_count)
+	r->source = source;
+	r->placed = og_message_copy(m);
+	if (r->run)
 		j->counts.redelivered++;
 	fault = judge(j, r, m, &err);
 	if (fault) {
 		og_jobs_settle(j, r, fault, err.message);
 		return;
 	}
-	if (j->runs.n_running < j->slots)
-		og_jobs_start(j, r);
-	else
-		og_runs_wait(&j->runs, r);
+	if (j->draining) {
+		og_jobs_settle(j, r, OG_FAULT_DRAINING, "its worker takes no more work");
+		return;
+	}
+	og_jobs_wait(j, r);
+	og_jobs_fill(j);
 	og_jobs_changed(j);
 }

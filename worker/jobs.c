@@ -7,13 +7,12 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "done.h"
 
-#define AGAIN_MS    1000 /* between two tries to publish what the broker refused */
-#define RATE_WEIGHT 0.2  /* of the newest run in the moving average */
+#define AGAIN_MS 1000  /* between two tries to publish what the broker refused */
+#define LOOK_MS  60000 /* at most, to the next look for a deadline: the wall clock may be set meanwhile */
 
-static void fill_slots(struct og_jobs *j);
-static void publish_end(struct og_run *r);
+#define NEVER_RUN "the deadline passed before it was run"
+#define WHILE_RUN "the deadline passed while it ran"
 
 bool og_jobs_past(int64_t deadline_ms)
 {
@@ -26,121 +25,47 @@ void og_jobs_changed(struct og_jobs *j)
 		j->on_change(j->ctx);
 }
 
-/* ---- the end of a run ---- */
-
-static void count(struct og_jobs *j, const struct og_run *r)
+void og_jobs_let_go(struct og_jobs *j, struct og_run *r)
 {
-	double rate = og_done_tokens_per_s(r);
-
-	if (rate > 0)
-		j->tokens_per_s += (rate - j->tokens_per_s) * (j->tokens_per_s > 0 ? RATE_WEIGHT : 1);
-	switch (og_fault_state(r->fault)) {
-	case OG_STATE_DONE:
-		j->counts.done++;
-		break;
-	case OG_STATE_CANCELLED:
-		j->counts.cancelled++;
-		break;
-	case OG_STATE_EXPIRED:
-		j->counts.expired++;
-		break;
-	default:
-		j->counts.failed++;
-	}
+	if (r->engine)
+		j->engine->ops->cancel(j->engine, r->engine);
+	r->engine = NULL;
 }
 
-static void write_done(struct og_jobs *j, struct og_run *r, const char *words)
+/* ---- deadlines ---- */
+
+static void on_due(uv_timer_t *timer);
+
+static void look_at(struct og_jobs *j, int64_t due_ms)
 {
-	if (!r->fault) {
-		r->done = og_done_answer(r, j->who);
-		if (r->done)
-			return;
-		r->fault = OG_FAULT_TOO_LARGE;
-		words = OG_ANSWER_TOO_LARGE;
-	}
-	r->done = og_done_error(r, j->who, words);
+	int64_t now = og_clock_wall_ms(), in = due_ms > now ? due_ms - now : 0;
+
+	j->due_ms = due_ms;
+	if (due_ms)
+		uv_timer_start(&j->due, on_due, (uint64_t)(in < LOOK_MS ? in : LOOK_MS), 0);
 }
 
-void og_jobs_settle(struct og_jobs *j, struct og_run *r, enum og_fault fault, const char *words)
-{
-	r->ended_us = og_clock_mono_us();
-	r->fault = fault;
-	r->prompt_tokens = og_answer_usage(&r->answer, "prompt_tokens");
-	r->completion_tokens = og_answer_usage(&r->answer, "completion_tokens");
-	write_done(j, r, words);
-	og_request_done(&r->request);
-	og_answer_done(&r->answer);
-	og_runs_settle(&j->runs, r);
-	count(j, r);
-	if (og_fault_doubts_engine(r->fault))
-		og_warn("the engine failed a run", "id=%s error=%s", r->id, og_fault_name(r->fault));
-	if (r->started_ms && j->on_ran)
-		j->on_ran(j->ctx, r->fault);
-	publish_end(r);
-	og_jobs_changed(j);
-}
-
-static void ack_and_forget(struct og_jobs *j, struct og_run *r)
-{
-	og_amqp_ack(j->in, r->delivery_epoch, r->delivery_tag);
-	og_recent_add(&j->recent, r->id, OG_RECENT_ENDED, r->attempt, og_clock_mono_ms());
-	og_runs_remove(&j->runs, r);
-	og_run_free(r);
-	og_jobs_changed(j);
-}
-
-static void on_again(uv_timer_t *timer)
+static void on_due(uv_timer_t *timer)
 {
 	struct og_jobs *j = timer->data;
 	struct og_run *r, *next;
 
-	HASH_ITER(hh, j->runs.settling, r, next)
+	HASH_ITER(hh, j->runs.held, r, next)
 	{
-		if (r->again)
-			publish_end(r);
+		if (!og_jobs_past(r->deadline_ms))
+			continue;
+		og_jobs_let_go(j, r);
+		og_jobs_settle(j, r, OG_FAULT_EXPIRED, r->started_ms ? WHILE_RUN : NEVER_RUN);
 	}
+	look_at(j, og_runs_due(&j->runs));
+	og_jobs_fill(j);
 }
 
-static void on_settled(void *ctx, enum og_settled how)
+void og_jobs_wait(struct og_jobs *j, struct og_run *r)
 {
-	struct og_run *r = ctx;
-	struct og_jobs *j = r->owner;
-
-	switch (how) {
-	case OG_CONFIRMED:
-		if (r->dead && *r->reply) {
-			free(OG_TAKE(r->dead));
-			publish_end(r);
-		} else {
-			ack_and_forget(j, r);
-		}
-		break;
-	case OG_NACKED:
-	case OG_RETURNED: /* the answer is kept, and its delivery unacked, until the broker is mended */
-		if (!r->refused)
-			og_error_log(how == OG_NACKED ? "the broker refused a result, which is sent again"
-						      : "a result reached no queue, and is sent again: "
-							"og-broker-config apply mends the topology",
-				"id=%s", r->id);
-		r->refused = r->again = true;
-		if (!uv_is_active((uv_handle_t *)&j->again))
-			uv_timer_start(&j->again, on_again, AGAIN_MS, 0);
-		break;
-	case OG_LOST: /* we are closing: the broker has the delivery back */
-		break;
-	}
-}
-
-/* What nobody can read goes to og.dead first, then its submitter is told. */
-static void publish_end(struct og_run *r)
-{
-	struct og_jobs *j = r->owner;
-
-	r->again = false;
-	if (r->dead)
-		og_publish_dead(j->out, r->dead, on_settled, r);
-	else
-		og_publish_done(j->out, r, on_settled, r);
+	og_runs_wait(&j->runs, r);
+	if (r->deadline_ms && (!j->due_ms || r->deadline_ms < j->due_ms))
+		look_at(j, r->deadline_ms);
 }
 
 /* ---- the run ---- */
@@ -148,7 +73,6 @@ static void publish_end(struct og_run *r)
 static enum og_fault on_event(void *ctx, json_t *chunk, const char *text, size_t len)
 {
 	struct og_run *r = ctx;
-	struct og_jobs *j = r->owner;
 	bool token = false;
 	enum og_fault fault = og_answer_add(&r->answer, chunk, &token);
 	og_autofree char *written = NULL;
@@ -157,13 +81,12 @@ static enum og_fault on_event(void *ctx, json_t *chunk, const char *text, size_t
 		return fault;
 	if (token && !r->first_token_us)
 		r->first_token_us = og_clock_mono_us();
-	if (!r->stream)
-		return OG_FAULT_NONE;
 	if (!text) {
 		text = written = json_dumps(chunk, JSON_COMPACT);
 		len = text ? strlen(text) : 0;
 	}
-	og_publish_chunk(j->out, r, text, len);
+	if (text)
+		og_jobs_chunk(r->owner, r, text, len);
 	return OG_FAULT_NONE;
 }
 
@@ -173,42 +96,99 @@ static void on_end(void *ctx, enum og_fault fault, const char *words)
 	struct og_jobs *j = r->owner;
 
 	r->engine = NULL;
-	if (fault == OG_FAULT_ENGINE_STALLED && og_jobs_past(r->deadline_ms))
-		og_jobs_settle(j, r, OG_FAULT_EXPIRED, "the deadline passed while it ran");
-	else if (!fault && !og_answer_any(&r->answer))
+	if (!fault && !og_answer_any(&r->answer))
 		og_jobs_settle(j, r, OG_FAULT_ENGINE_GARBAGE, "the engine's answer holds no choice");
 	else
 		og_jobs_settle(j, r, fault, words);
-	fill_slots(j);
+	og_jobs_fill(j);
 }
 
-void og_jobs_start(struct og_jobs *j, struct og_run *r)
+static void start(struct og_jobs *j, struct og_run *r)
 {
 	const struct og_engine_sink sink = {.event = on_event, .end = on_end, .ctx = r};
 	struct og_error err;
 	int64_t now = og_clock_wall_ms();
 
 	if (og_jobs_past(r->deadline_ms)) {
-		og_jobs_settle(j, r, OG_FAULT_EXPIRED, "the deadline passed before it was run");
+		og_jobs_settle(j, r, OG_FAULT_EXPIRED, NEVER_RUN);
 		return;
 	}
 	og_runs_start(&j->runs, r);
 	r->started_ms = now;
 	r->started_us = og_clock_mono_us();
 	og_answer_init(&r->answer, r->request.chat);
-	r->engine = j->engine->ops->start(
-		j->engine, &r->request, j->who->engine_model, r->deadline_ms ? r->deadline_ms - now : 0, &sink, &err);
+	r->engine = j->engine->ops->start(j->engine, &r->request, j->who->engine_model, &sink, &err);
 	if (!r->engine)
 		og_jobs_settle(j, r, OG_FAULT_ENGINE_UNAVAILABLE, err.message);
 	else if (r->progress)
 		og_publish_started(j->out, r, now);
 }
 
-static void fill_slots(struct og_jobs *j)
+/* ---- suspects ---- */
+
+static void announce(struct og_jobs *j);
+
+/* Whom it was for may be gone by now: nobody else was announced meanwhile, so who is, is the one. */
+static void on_announced(void *ctx, enum og_settled how)
 {
-	while (j->runs.line && j->runs.n_running < j->slots)
-		og_jobs_start(j, j->runs.line);
+	struct og_jobs *j = ctx;
+	struct og_run *r = j->runs.alone;
+
+	if (how == OG_LOST)
+		return;
+	j->announcing = false;
+	if (r && r->phase == OG_RUN_ANNOUNCED && how == OG_CONFIRMED) {
+		start(j, r);
+	} else if (r && r->phase == OG_RUN_ANNOUNCED) {
+		if (!r->refused)
+			og_error_log("the broker does not take that a suspect begins to run: it is told again", "id=%s",
+				r->id);
+		r->refused = true;
+		og_jobs_try_again(j);
+		return;
+	}
+	og_jobs_fill(j);
 }
+
+static void announce(struct og_jobs *j)
+{
+	j->announcing = true;
+	og_publish_alone(j->out, j->runs.alone, on_announced, j);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+	struct og_jobs *j = timer->data;
+
+	og_jobs_settle_again(j);
+	if (!j->announcing && j->runs.alone && j->runs.alone->phase == OG_RUN_ANNOUNCED)
+		announce(j);
+	else
+		og_jobs_fill(j);
+}
+
+void og_jobs_try_again(struct og_jobs *j)
+{
+	if (!uv_is_active((uv_handle_t *)&j->again))
+		uv_timer_start(&j->again, on_again, AGAIN_MS, 0);
+}
+
+/* A suspect without a lease was placed by nobody who would want to know. */
+void og_jobs_fill(struct og_jobs *j)
+{
+	struct og_run *r;
+
+	while (!j->announcing && (r = og_runs_next(&j->runs, j->slots))) {
+		if (r->suspect && *r->lease) {
+			og_runs_announce(&j->runs, r);
+			announce(j);
+		} else {
+			start(j, r);
+		}
+	}
+}
+
+/* ---- what others say ---- */
 
 void og_jobs_cancel(struct og_jobs *j, const char *id)
 {
@@ -220,13 +200,34 @@ void og_jobs_cancel(struct og_jobs *j, const char *id)
 	}
 	if (r->phase == OG_RUN_SETTLING)
 		return;
-	if (r->engine) {
-		j->engine->ops->cancel(j->engine, r->engine);
-		r->engine = NULL;
-	}
+	og_jobs_let_go(j, r);
 	og_jobs_settle(
 		j, r, OG_FAULT_CANCELLED, r->started_ms ? "cancelled while it ran" : "cancelled before it was run");
-	fill_slots(j);
+	og_jobs_fill(j);
+}
+
+static void give_back(struct og_jobs *j, bool running)
+{
+	struct og_run *r, *next;
+
+	HASH_ITER(hh, j->runs.held, r, next)
+	{
+		if (r->phase == OG_RUN_RUNNING && !running)
+			continue;
+		og_jobs_let_go(j, r);
+		og_jobs_settle(j, r, OG_FAULT_DRAINING,
+			r->started_ms ? "its worker stopped while it ran" : "its worker stopped before it was run");
+	}
+}
+
+void og_jobs_give_back_waiting(struct og_jobs *j)
+{
+	give_back(j, false);
+}
+
+void og_jobs_give_back_all(struct og_jobs *j)
+{
+	give_back(j, true);
 }
 
 /* ---- looks ---- */
@@ -253,10 +254,13 @@ struct og_presence_run *og_jobs_list(const struct og_jobs *j, size_t *ret_n)
 	return list;
 }
 
+/* ---- life ---- */
+
 void og_jobs_init(struct og_jobs *j, uv_loop_t *loop)
 {
 	uv_timer_init(loop, &j->again);
-	j->again.data = j;
+	uv_timer_init(loop, &j->due);
+	j->again.data = j->due.data = j;
 }
 
 void og_jobs_abort(struct og_jobs *j)
@@ -265,11 +269,10 @@ void og_jobs_abort(struct og_jobs *j)
 
 	HASH_ITER(hh, j->runs.held, r, next)
 	{
-		if (r->engine)
-			j->engine->ops->cancel(j->engine, r->engine);
-		r->engine = NULL;
+		og_jobs_let_go(j, r);
 	}
 	uv_close((uv_handle_t *)&j->again, NULL);
+	uv_close((uv_handle_t *)&j->due, NULL);
 }
 
 static void free_all(struct og_run **table)

@@ -1,6 +1,6 @@
 /* The life of the jobs that a worker holds: a delivery comes in, the engine runs it, its chunks and its `done` go
- * out, and only when the broker has confirmed the `done` is the delivery acked. What each step decides stands in
- * runs.h. */
+ * out, and only when the broker has confirmed the `done` is the delivery acked. A job that another try may help goes
+ * back whole instead. What each step decides stands in runs.h. */
 #ifndef OG_WORKER_JOBS_H
 #define OG_WORKER_JOBS_H
 
@@ -14,7 +14,7 @@
 #include "runs.h"
 
 struct og_jobs_counts {
-	uint64_t done, failed, cancelled, expired, redelivered;
+	uint64_t done, failed, cancelled, expired, handed_back, redelivered;
 };
 
 struct og_jobs {
@@ -23,6 +23,7 @@ struct og_jobs {
 	struct og_engine *engine;
 	const struct og_identity *who;
 	size_t slots;
+	bool draining; /* what still comes is handed back */
 	/* Each may be NULL: the set of jobs has changed; the engine has ended a run, in this way. */
 	void (*on_change)(void *ctx);
 	void (*on_ran)(void *ctx, enum og_fault fault);
@@ -31,7 +32,11 @@ struct og_jobs {
 	/* its own */
 	struct og_runs runs;
 	struct og_recent recent;
+	struct og_kept_pool kept;
 	uv_timer_t again; /* for what the broker refused */
+	uv_timer_t due;   /* for the deadline that comes next */
+	int64_t due_ms;   /* which is it, by the wall clock; 0: there is none */
+	bool announcing;  /* an `alone` is on its way */
 	struct og_jobs_counts counts;
 	double tokens_per_s; /* moving average of what one slot gives; 0: not known */
 };
@@ -45,8 +50,13 @@ void og_jobs_init(struct og_jobs *j, uv_loop_t *loop);
 void og_jobs_abort(struct og_jobs *j);
 void og_jobs_done(struct og_jobs *j);
 
-void og_jobs_take(struct og_jobs *j, const struct og_message *m, uint64_t epoch);
+void og_jobs_take(struct og_jobs *j, const struct og_message *m, uint64_t epoch, enum og_source source);
 void og_jobs_cancel(struct og_jobs *j, const char *id);
+/* The chunks of this job, from number `from` on as far as they are kept, and all that follow, go to `reply` too. */
+void og_jobs_attach(struct og_jobs *j, const char *id, const char *reply, int64_t from);
+/* What has not begun, or all, is handed back as `draining`. It is held until that is confirmed. */
+void og_jobs_give_back_waiting(struct og_jobs *j);
+void og_jobs_give_back_all(struct og_jobs *j);
 size_t og_jobs_count(const struct og_jobs *j); /* held, in whatever phase */
 /* Those that wait or run, at most OG_SLOTS_MAX; the caller frees. */
 struct og_presence_run *og_jobs_list(const struct og_jobs *j, size_t *ret_n);

@@ -106,7 +106,7 @@ static struct og_envelope about(const struct og_publisher *p, const struct og_ru
 	};
 }
 
-static void to_reply(struct og_publisher *p, const struct og_run *r, const struct og_envelope *e, const char *what,
+static void to_reply(struct og_publisher *p, const char *reply, const struct og_envelope *e, const char *what,
 	const char *body, size_t len, og_settled_cb *cb, void *ctx)
 {
 	bool done = cb != NULL;
@@ -114,7 +114,7 @@ static void to_reply(struct og_publisher *p, const struct og_run *r, const struc
 	struct og_message m = {
 		.exchange = OG_X_REPLIES, .routing_key = key, .body = body, .body_len = len, .persistent = done};
 
-	og_key_reply(r->reply, what, key);
+	og_key_reply(reply, what, key);
 	og_envelope_encode(e, &m);
 	/* The queue of states takes every done: one that comes back says that the topology is broken. */
 	dispatch(p, &m, done ? OG_PUBLISH_MANDATORY : 0, cb, ctx, !done);
@@ -125,14 +125,16 @@ void og_publish_started(struct og_publisher *p, const struct og_run *r, int64_t 
 	struct og_envelope e = about(p, r, OG_T_STARTED);
 
 	e.queue_ms = r->accepted_ms && now_ms > r->accepted_ms ? now_ms - r->accepted_ms : 0;
-	to_reply(p, r, &e, "started", "{}", 2, NULL, NULL);
+	to_reply(p, r->reply, &e, "started", "{}", 2, NULL, NULL);
 }
 
-void og_publish_chunk(struct og_publisher *p, struct og_run *r, const char *chunk, size_t len)
+void og_publish_chunk(
+	struct og_publisher *p, const struct og_run *r, const char *reply, int64_t seq, const char *chunk, size_t len)
 {
-	struct og_envelope e = {.type = OG_T_CHUNK, .id = r->id, .attempt = r->attempt, .run = r->run, .seq = r->seq++};
+	const struct og_envelope e = {
+		.type = OG_T_CHUNK, .id = r->id, .attempt = r->attempt, .run = r->run, .seq = seq};
 
-	to_reply(p, r, &e, "chunk", chunk, len, NULL, NULL);
+	to_reply(p, reply, &e, "chunk", chunk, len, NULL, NULL);
 }
 
 static int64_t ms_between(int64_t from_us, int64_t to_us)
@@ -148,16 +150,28 @@ void og_publish_done(struct og_publisher *p, const struct og_run *r, og_settled_
 	e.error_type = r->fault ? og_fault_name(r->fault) : NULL;
 	e.lease = *r->lease ? r->lease : NULL;
 	e.epoch = r->epoch;
-	e.seq = r->seq;
+	e.seq = r->stream ? r->seq : 0;
 	e.queue_ms = r->accepted_ms && r->started_ms > r->accepted_ms ? r->started_ms - r->accepted_ms : 0;
 	e.first_token_ms = ms_between(r->started_us, r->first_token_us);
 	e.run_ms = ms_between(r->started_us, r->ended_us);
 	e.prompt_tokens = r->prompt_tokens;
 	e.completion_tokens = r->completion_tokens;
-	to_reply(p, r, &e, "done", r->done, strlen(r->done), cb, ctx);
+	to_reply(p, r->reply, &e, "done", r->done, strlen(r->done), cb, ctx);
 }
 
-void og_publish_dead(struct og_publisher *p, const struct og_message *m, og_settled_cb *cb, void *ctx)
+void og_publish_alone(struct og_publisher *p, const struct og_run *r, og_settled_cb *cb, void *ctx)
+{
+	struct og_envelope e = about(p, r, OG_T_ALONE);
+	struct og_message m = {
+		.exchange = OG_X_RETRY, .routing_key = OG_K_RETRY, .body = "{}", .body_len = 2, .persistent = true};
+
+	e.lease = r->lease;
+	e.epoch = r->epoch;
+	og_envelope_encode(&e, &m);
+	dispatch(p, &m, OG_PUBLISH_MANDATORY, cb, ctx, false);
+}
+
+void og_publish_whole(struct og_publisher *p, const struct og_message *m, og_settled_cb *cb, void *ctx)
 {
 	dispatch(p, m, OG_PUBLISH_MANDATORY, cb, ctx, false);
 }

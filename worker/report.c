@@ -8,7 +8,10 @@ void og_worker_fill_presence(void *ctx, struct og_presence *p)
 {
 	struct og_worker *w = ctx;
 
-	p->serve = w->engine && w->in_up && (w->consumer || w->draining) && !w->leaving;
+	bool may = w->tier.consumer || w->draining;
+	bool will = w->serving.ready && (w->tier.stopping || w->pause_shows || w->drain_shows);
+
+	p->serve = w->engine && w->in_up && (may || will) && !w->leaving;
 	memcpy(p->node_id, w->who.node_id, sizeof(p->node_id));
 	memcpy(p->node_name, w->who.node_name, sizeof(p->node_name));
 	memcpy(p->worker, w->who.worker, sizeof(p->worker));
@@ -23,18 +26,22 @@ void og_worker_fill_presence(void *ctx, struct og_presence *p)
 	snprintf(p->version, sizeof(p->version), "%s", OG_VERSION);
 	p->tokens_per_s = w->jobs.tokens_per_s;
 	p->started_ms = w->started_ms;
-	p->draining = w->draining;
+	p->draining = w->draining || w->drain_shows;
+	p->paused = w->pause_shows;
+	p->node_queue = w->own.consumer != 0;
 	p->leaving = w->leaving;
 	p->running = og_jobs_list(&w->jobs, &p->n_running);
 }
 
 static const char *state_name(const struct og_worker *w)
 {
-	if (w->draining || w->leaving)
+	if (w->draining || w->leaving || w->drain_shows)
 		return "draining";
 	if (!w->engine)
 		return "peer";
-	return w->consumer ? "serving" : "not serving";
+	if (w->serving.ready && w->pause_shows)
+		return "paused";
+	return w->tier.consumer ? "serving" : "not serving";
 }
 
 void og_worker_status(void *ctx, json_t *status)
@@ -58,13 +65,18 @@ void og_worker_status(void *ctx, json_t *status)
 	json_object_set_new(status, "slots", json_integer((json_int_t)w->slots));
 	json_object_set_new(status, "busy", json_integer((json_int_t)og_jobs_count(&w->jobs)));
 	json_object_set_new(status, "tokens_per_s", json_real(w->jobs.tokens_per_s));
+	json_object_set_new(status, "paused", json_boolean(w->pause_shows));
+	json_object_set_new(status, "paused_until_ms", json_integer((json_int_t)(w->paused ? w->paused_until_ms : 0)));
+	json_object_set_new(status, "node_queue", json_boolean(w->own.consumer != 0));
+	json_object_set_new(status, "kept_bytes", json_integer((json_int_t)w->jobs.kept.bytes));
 	json_object_set_new(status, "broker",
 		json_pack("{s:s, s:b, s:s}", "endpoint", w->in->ops->endpoint(w->in), "connected",
 			w->in_up && w->out_up, "why", *w->in_trouble ? w->in_trouble : w->out_trouble));
 	json_object_set_new(status, "jobs",
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "done", (json_int_t)c->done, "failed",
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "done", (json_int_t)c->done, "failed",
 			(json_int_t)c->failed, "cancelled", (json_int_t)c->cancelled, "expired", (json_int_t)c->expired,
-			"redelivered", (json_int_t)c->redelivered, "chunks_dropped",
-			(json_int_t)w->publisher.chunks_dropped, "remembered", (json_int_t)w->jobs.recent.n));
+			"handed_back", (json_int_t)c->handed_back, "redelivered", (json_int_t)c->redelivered,
+			"chunks_dropped", (json_int_t)w->publisher.chunks_dropped, "remembered",
+			(json_int_t)w->jobs.recent.n));
 	json_object_set_new(status, "peers", peers);
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "base/alloc.h"
@@ -26,6 +27,7 @@ struct og_run *og_run_new(const struct og_envelope *e, uint64_t delivery_epoch, 
 	r->deadline_ms = e->deadline_ms;
 	r->stream = e->stream;
 	r->progress = e->progress;
+	r->suspect = e->suspect;
 	r->delivery_epoch = delivery_epoch;
 	r->delivery_tag = delivery_tag;
 	r->received_ms = now_ms;
@@ -38,8 +40,12 @@ void og_run_free(struct og_run *r)
 		return;
 	og_request_done(&r->request);
 	og_answer_done(&r->answer);
+	og_kept_drop(&r->kept);
+	free(r->hearers);
+	free(r->placed);
 	free(r->done);
 	free(r->dead);
+	free(r->back);
 	free(r);
 }
 
@@ -58,6 +64,7 @@ void og_runs_wait(struct og_runs *t, struct og_run *r)
 	r->phase = OG_RUN_WAITING;
 	HASH_ADD_STR(t->held, id, r);
 	DL_APPEND(t->line, r);
+	t->n_suspects += r->suspect;
 }
 
 static bool in_line(const struct og_run *r)
@@ -71,16 +78,43 @@ static void leave_line(struct og_runs *t, struct og_run *r)
 		return;
 	DL_DELETE(t->line, r);
 	r->next = r->prev = NULL;
+	t->n_suspects -= r->suspect;
 }
 
-void og_runs_start(struct og_runs *t, struct og_run *r)
+struct og_run *og_runs_next(const struct og_runs *t, size_t slots)
+{
+	struct og_run *r = t->line;
+
+	if (t->alone || t->n_running >= slots || (t->n_suspects && t->n_running))
+		return NULL;
+	while (t->n_suspects && !r->suspect)
+		r = r->next;
+	return r;
+}
+
+static void take_slot(struct og_runs *t, struct og_run *r, enum og_run_phase phase)
 {
 	if (in_line(r))
 		leave_line(t, r);
 	else
 		HASH_ADD_STR(t->held, id, r);
-	r->phase = OG_RUN_RUNNING;
+	r->phase = phase;
 	t->n_running++;
+	if (r->suspect)
+		t->alone = r;
+}
+
+void og_runs_announce(struct og_runs *t, struct og_run *r)
+{
+	take_slot(t, r, OG_RUN_ANNOUNCED);
+}
+
+void og_runs_start(struct og_runs *t, struct og_run *r)
+{
+	if (r->phase == OG_RUN_ANNOUNCED)
+		r->phase = OG_RUN_RUNNING;
+	else
+		take_slot(t, r, OG_RUN_RUNNING);
 }
 
 void og_runs_remove(struct og_runs *t, struct og_run *r)
@@ -91,8 +125,10 @@ void og_runs_remove(struct og_runs *t, struct og_run *r)
 	}
 	leave_line(t, r);
 	HASH_DELETE(hh, t->held, r);
-	if (r->phase == OG_RUN_RUNNING)
+	if (r->phase != OG_RUN_WAITING)
 		t->n_running--;
+	if (t->alone == r)
+		t->alone = NULL;
 }
 
 void og_runs_settle(struct og_runs *t, struct og_run *r)
@@ -108,6 +144,42 @@ void og_runs_settle(struct og_runs *t, struct og_run *r)
 size_t og_runs_count(const struct og_runs *t)
 {
 	return HASH_COUNT(t->held) + HASH_COUNT(t->settling);
+}
+
+static size_t count_from(const struct og_run *table, enum og_source source)
+{
+	size_t n = 0;
+
+	for (const struct og_run *r = table; r; r = r->hh.next)
+		n += r->source == source;
+	return n;
+}
+
+size_t og_runs_count_from(const struct og_runs *t, enum og_source source)
+{
+	return count_from(t->held, source) + count_from(t->settling, source);
+}
+
+int64_t og_runs_due(const struct og_runs *t)
+{
+	int64_t due = 0;
+
+	for (const struct og_run *r = t->held; r; r = r->hh.next)
+		if (r->deadline_ms && (!due || r->deadline_ms < due))
+			due = r->deadline_ms;
+	return due;
+}
+
+void og_run_hear(struct og_run *r, const char *reply)
+{
+	for (size_t i = 0; i < r->n_hearers; i++)
+		if (!strcmp(r->hearers[i].reply, reply))
+			return;
+	if (!r->hearers)
+		r->hearers = og_alloc(OG_HEARERS_MAX * sizeof(*r->hearers));
+	if (r->n_hearers == OG_HEARERS_MAX)
+		memmove(r->hearers, r->hearers + 1, --r->n_hearers * sizeof(*r->hearers));
+	copy(r->hearers[r->n_hearers++].reply, OG_KEY_MAX, reply);
 }
 
 enum og_meeting og_run_meets(const struct og_run *held, const struct og_envelope *e)

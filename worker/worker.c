@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "worker_state.h"
 
+#define IDLE_MS 1000 /* without a job, until it may change the priority of its consumer */
+
 /* ---- the connections ---- */
 
 static void connection_up(struct og_worker *w)
@@ -59,6 +61,7 @@ static void on_in_down(void *ctx, const struct og_error *why)
 	connection_down("in", w->in_trouble, why);
 	if (!w->leaving)
 		og_worker_write_recipe(w);
+	og_worker_end_if_drained(w);
 }
 
 static void on_out_up(void *ctx, uint64_t epoch)
@@ -137,19 +140,26 @@ static void on_ran(void *ctx, enum og_fault fault)
 		og_serving_doubt(&w->serving);
 }
 
+static void on_idle(uv_timer_t *timer)
+{
+	og_worker_rank(timer->data);
+}
+
 static void on_jobs(void *ctx)
 {
 	struct og_worker *w = ctx;
 
-	if (w->leaving)
-		return;
-	if (w->draining && !og_jobs_count(&w->jobs)) {
-		og_service_stop(w->service);
+	if (w->leaving) {
+		og_worker_leave_if_done(w);
 		return;
 	}
-	if (!w->consumer)
+	if (!w->tier.consumer || !w->own.consumer)
 		og_worker_consume_or_not(w);
-	og_pulse_change(&w->pulse, OG_PULSE_RUNS_MS);
+	og_worker_end_if_drained(w);
+	if (!w->leaving && !og_jobs_count(&w->jobs))
+		uv_timer_start(&w->idle, on_idle, IDLE_MS, 0);
+	if (!w->leaving)
+		og_pulse_change(&w->pulse, OG_PULSE_RUNS_MS);
 }
 
 /* ---- life ---- */
@@ -188,12 +198,20 @@ static int open_engine(struct og_worker *w, uv_loop_t *loop, struct og_error *er
 	return -1;
 }
 
+struct og_amqp_events og_worker_in_events(struct og_worker *w)
+{
+	return (struct og_amqp_events){
+		.on_up = on_in_up, .on_down = on_in_down, .on_cancelled = on_cancelled, .ctx = w};
+}
+
+struct og_amqp_events og_worker_out_events(struct og_worker *w)
+{
+	return (struct og_amqp_events){.on_up = on_out_up, .on_down = on_out_down, .on_blocked = on_blocked, .ctx = w};
+}
+
 static int open_connections(struct og_worker *w, uv_loop_t *loop, struct og_error *err)
 {
-	const struct og_amqp_events in = {
-		.on_up = on_in_up, .on_down = on_in_down, .on_cancelled = on_cancelled, .ctx = w};
-	const struct og_amqp_events out = {
-		.on_up = on_out_up, .on_down = on_out_down, .on_blocked = on_blocked, .ctx = w};
+	const struct og_amqp_events in = og_worker_in_events(w), out = og_worker_out_events(w);
 	og_autofree char *in_name = og_printf("og-worker %s: work", w->who.node_name);
 	og_autofree char *out_name = og_printf("og-worker %s: results", w->who.node_name);
 
@@ -215,7 +233,7 @@ struct og_worker *og_worker_new(const struct og_worker_config *config)
 	return w;
 }
 
-static void close_engine(struct og_worker *w)
+void og_worker_close_engine(struct og_worker *w)
 {
 	if (w->engine)
 		w->engine->ops->close(w->engine);
@@ -251,6 +269,10 @@ void og_worker_begin(struct og_worker *w, uv_loop_t *loop)
 	og_jobs_init(&w->jobs, loop);
 	w->pulse = (struct og_pulse){.out = w->out, .fill = og_worker_fill_presence, .ctx = w};
 	og_pulse_init(&w->pulse, loop);
+	uv_timer_init(loop, &w->pause_over);
+	uv_timer_init(loop, &w->leave_by);
+	uv_timer_init(loop, &w->idle);
+	w->pause_over.data = w->leave_by.data = w->idle.data = w;
 	og_worker_write_recipe(w);
 }
 
@@ -259,7 +281,7 @@ int og_worker_start(struct og_worker *w, uv_loop_t *loop, struct og_service *ser
 	if (w->config.settings->serve && open_engine(w, loop, err) < 0)
 		return -1;
 	if (open_connections(w, loop, err) < 0) {
-		close_engine(w);
+		og_worker_close_engine(w);
 		return -1;
 	}
 	w->service = service;
@@ -267,60 +289,6 @@ int og_worker_start(struct og_worker *w, uv_loop_t *loop, struct og_service *ser
 	if (w->engine)
 		start_serving(w, loop);
 	return 0;
-}
-
-void og_worker_drain(void *ctx)
-{
-	struct og_worker *w = ctx;
-
-	w->draining = true;
-	og_info("Draining", "running=%zu", og_jobs_count(&w->jobs));
-	og_worker_consume_or_not(w);
-	og_pulse_beat(&w->pulse);
-	if (!og_jobs_count(&w->jobs))
-		og_service_stop(w->service);
-}
-
-static void on_in_closed(void *ctx)
-{
-	struct og_worker *w = ctx;
-
-	w->in = NULL;
-	og_jobs_done(&w->jobs);
-	og_publisher_done(&w->publisher);
-}
-
-static void on_out_closed(void *ctx)
-{
-	struct og_worker *w = ctx;
-
-	w->out = NULL;
-	og_amqp_close(w->in, on_in_closed, w);
-}
-
-/* `in` outlives `out`: a result that is confirmed while `out` says goodbye is acked there, and not run twice.
- * Meanwhile nothing more is taken from it. */
-static void close_connections(struct og_worker *w)
-{
-	w->in->ops->recipe_clear(w->in);
-	w->consumer = 0;
-	og_amqp_close(w->out, on_out_closed, w);
-}
-
-void og_worker_stop(void *ctx)
-{
-	struct og_worker *w = ctx;
-
-	if (!w->in)
-		return;
-	og_info("Leaving", "unfinished=%zu", og_jobs_count(&w->jobs));
-	w->leaving = true;
-	og_jobs_abort(&w->jobs);
-	if (w->engine)
-		og_serving_stop(&w->serving);
-	close_engine(w);
-	og_pulse_stop(&w->pulse);
-	close_connections(w);
 }
 
 void og_worker_free(struct og_worker *w)

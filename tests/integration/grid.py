@@ -3,6 +3,7 @@ listens, and the worker itself as a process."""
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -43,6 +44,7 @@ class Heard:
         self.what = method.routing_key.rsplit(".", 1)[-1]
         self.type, self.id, self.headers = properties.type, properties.message_id, properties.headers or {}
         self.persistent, self.user = properties.delivery_mode == 2, properties.user_id
+        self.reply_to = properties.reply_to
         self.at, self.raw = time.monotonic(), body
 
     @property
@@ -63,13 +65,14 @@ class Grid:
     def __init__(self, cluster):
         self.cluster = cluster
         self.reply = f"{cluster.credentials('producer')[0]}~{uuid.uuid4().hex}"
-        self.heard, self.presence, self.states = [], [], []
+        self.heard, self.presence, self.states, self.retries = [], [], [], []
         self.producer, self.scheduler = cluster.connect_as("producer"), cluster.connect_as("scheduler")
         self.work, self.replies = self.scheduler.channel(), self.producer.channel()
         self.listen(self.replies, f"og.reply.{self.reply}", "og.replies", f"{self.reply}.*", self.heard)
-        user = cluster.credentials("scheduler")[0]
+        self.user = user = cluster.credentials("scheduler")[0]
         self.listen(self.work, f"og.presence.{user}~test", "og.presence", "", self.presence)
         self.work.basic_consume("og.state", self.collector(self.states))
+        self.work.basic_consume("og.retry", self.collector(self.retries))
         self.work.confirm_delivery()
 
     def listen(self, channel, queue, exchange, key, into):
@@ -124,10 +127,32 @@ class Grid:
         self.until(f"the done of {job}", lambda: self.of(job, "done"), timeout)
         return self.of(job, "done")[0]
 
-    def control(self, kind, key, body=b"{}", job=None):
+    def handed_back(self, job, timeout=20):
+        """The job as its worker gave it back."""
+
+        def found():
+            return [m for m in self.retries if m.id == job and m.type == "inference_request"]
+
+        self.until(f"the hand-back of {job}", found, timeout)
+        return found()[0]
+
+    def ended(self, job, timeout=20):
+        """How its worker was done with it: answered, or handed back."""
+        self.until(f"the end of {job}", lambda: self.of(job, "done") or [m for m in self.retries if m.id == job], timeout)
+        return self.done(job) if self.of(job, "done") else self.handed_back(job)
+
+    def control(self, kind, key, body=b"{}", job=None, reply=None, **headers):
         self.work.basic_publish(
-            "og.control", key, body, pika.BasicProperties(type=kind, message_id=job or str(uuid.uuid4()))
-        )
+            "og.control", key, body,
+            pika.BasicProperties(
+                type=kind, message_id=job or str(uuid.uuid4()), user_id=self.user, reply_to=reply,
+                headers={"og-" + k.replace("_", "-"): v for k, v in {"version": "1.1", **headers}.items()},
+            ),
+        )  # fmt: skip
+
+    def tell(self, worker, kind, **more):
+        """To this worker alone."""
+        self.control(kind, "worker." + re.sub("[^a-z0-9-]", "_", worker.status()["worker"].lower()), **more)
 
     def cancel(self, job):
         self.control("cancel", "tier.smollm2-135m", job=job)

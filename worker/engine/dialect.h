@@ -67,7 +67,7 @@ struct og_engine *og_http_engine_open(const struct og_engine_ops *ops, const str
 	struct og_http *http, const struct og_engine_config *config, struct og_error *err);
 int og_http_engine_probe(struct og_engine *e, og_engine_probe_cb *cb, void *ctx, struct og_error *err);
 struct og_engine_run *og_http_engine_start(struct og_engine *e, const struct og_request *q, const char *model,
-	int64_t total_ms, const struct og_engine_sink *sink, struct og_error *err);
+	const struct og_engine_sink *sink, struct og_error *err);
 void og_http_engine_cancel(struct og_engine *e, struct og_engine_run *run);
 void og_http_engine_close(struct og_engine *e);
 

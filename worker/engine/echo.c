@@ -132,12 +132,11 @@ static char *prompt_of(const struct og_request *q)
 }
 
 static struct og_engine_run *start(struct og_engine *engine, const struct og_request *q, const char *model,
-	int64_t total_ms, const struct og_engine_sink *sink, struct og_error *err)
+	const struct og_engine_sink *sink, struct og_error *err)
 {
 	struct echo *e = (struct echo *)engine;
 	struct og_engine_run *r = og_new(struct og_engine_run);
 
-	(void)total_ms;
 	(void)err;
 	r->sink = *sink;
 	r->chat = q->chat;

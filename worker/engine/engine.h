@@ -61,10 +61,9 @@ struct og_engine_ops {
 	/* One at a time: a second probe takes the place of the first, whose callback is not called any more. -1: it
 	 * could not even be asked. */
 	int (*probe)(struct og_engine *e, og_engine_probe_cb *cb, void *ctx, struct og_error *err);
-	/* `model`: the engine's own name for it. `total_ms`: an earlier end than the configured one; 0: none.
-	 * NULL: it could not even be asked. */
+	/* `model`: the engine's own name for it. NULL: it could not even be asked. */
 	struct og_engine_run *(*start)(struct og_engine *e, const struct og_request *q, const char *model,
-		int64_t total_ms, const struct og_engine_sink *sink, struct og_error *err);
+		const struct og_engine_sink *sink, struct og_error *err);
 	void (*cancel)(struct og_engine *e, struct og_engine_run *run);
 	void (*close)(struct og_engine *e); /* cancels all; handles end on the loop */
 };

@@ -116,7 +116,7 @@ static void on_end(void *ctx, int status, const struct og_error *err)
 }
 
 struct og_engine_run *og_http_engine_start(struct og_engine *engine, const struct og_request *q, const char *model,
-	int64_t total_ms, const struct og_engine_sink *sink, struct og_error *err)
+	const struct og_engine_sink *sink, struct og_error *err)
 {
 	struct og_http_engine *e = (struct og_http_engine *)engine;
 	struct og_http_handler handler = {.on_status = on_status, .on_body = on_body, .on_end = on_end};
@@ -134,8 +134,6 @@ struct og_engine_run *og_http_engine_start(struct og_engine *engine, const struc
 	r->engine = e;
 	r->sink = *sink;
 	r->limits = e->limits;
-	if (total_ms && (!r->limits.total_ms || total_ms < r->limits.total_ms))
-		r->limits.total_ms = total_ms;
 	r->started_ms = og_clock_mono_ms();
 	og_buf_init(&r->refusal, ERROR_CAP);
 	og_engine_stream_init(&r->stream, e->dialect, &run, sink->event, sink->ctx);

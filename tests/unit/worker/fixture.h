@@ -24,12 +24,11 @@
 struct fake_run {
 	struct og_engine_sink sink;
 	char id[OG_ID_LEN + 1], model[OG_NAME_MAX];
-	int64_t total_ms;
 	struct fake_run *next, *prev;
 };
 
 struct heard {
-	char what[16], id[OG_ID_LEN + 1], body[512];
+	char key[OG_KEY_MAX], what[16], id[OG_ID_LEN + 1], body[512];
 	struct og_envelope e; /* numbers only: its strings are gone */
 	char state[16], error[32], lease[80], worker[64];
 };
@@ -51,12 +50,14 @@ static struct {
 
 	struct heard heard[256];
 	size_t n_heard;
+	struct og_message *retries[16]; /* what came to og.retry, as it came */
+	size_t n_retries;
 	enum og_fault ran[64];
 	size_t n_ran;
 } t;
 
 static inline struct og_engine_run *fake_start(struct og_engine *e, const struct og_request *q, const char *model,
-	int64_t total_ms, const struct og_engine_sink *sink, struct og_error *err)
+	const struct og_engine_sink *sink, struct og_error *err)
 {
 	struct fake_run *r = og_new(struct fake_run);
 
@@ -67,7 +68,6 @@ static inline struct og_engine_run *fake_start(struct og_engine *e, const struct
 		return NULL;
 	}
 	r->sink = *sink;
-	r->total_ms = total_ms;
 	snprintf(r->id, sizeof(r->id), "%s", q->id);
 	snprintf(r->model, sizeof(r->model), "%s", model);
 	DL_APPEND(t.runs, r);
@@ -117,7 +117,7 @@ static inline void ends(struct fake_run *r, enum og_fault fault, const char *wor
 static inline void take(void *ctx, const struct og_message *m, uint64_t epoch)
 {
 	(void)ctx;
-	og_jobs_take(&t.jobs, m, epoch);
+	og_jobs_take(&t.jobs, m, epoch, OG_FROM_TIER);
 }
 
 static inline void hear(void *ctx, const struct og_message *m, uint64_t epoch)
@@ -128,6 +128,7 @@ static inline void hear(void *ctx, const struct og_message *m, uint64_t epoch)
 	(void)ctx;
 	cr_assert_lt(t.n_heard, OG_COUNT(t.heard));
 	cr_assert_eq(og_envelope_decode(m, &h->e, &err), 0, "%s", err.message);
+	snprintf(h->key, sizeof(h->key), "%s", m->routing_key);
 	snprintf(h->what, sizeof(h->what), "%s", strrchr(m->routing_key, '.') + 1);
 	snprintf(h->id, sizeof(h->id), "%s", h->e.id);
 	snprintf(h->body, sizeof(h->body), "%.*s", (int)m->body_len, (const char *)m->body);
@@ -138,18 +139,32 @@ static inline void hear(void *ctx, const struct og_message *m, uint64_t epoch)
 	og_amqp_ack(t.producer, epoch, m->delivery_tag);
 }
 
+static inline void hear_retry(void *ctx, const struct og_message *m, uint64_t epoch)
+{
+	(void)ctx;
+	cr_assert_lt(t.n_retries, OG_COUNT(t.retries));
+	t.retries[t.n_retries++] = og_message_copy(m);
+	og_amqp_ack(t.scheduler, epoch, m->delivery_tag);
+}
+
 static inline void on_ran(void *ctx, enum og_fault fault)
 {
 	(void)ctx;
 	t.ran[t.n_ran++ % OG_COUNT(t.ran)] = fault;
 }
 
-static inline struct og_amqp *client(const char *user, unsigned window)
+static inline struct og_amqp *client_with(const char *user, unsigned window, const struct og_amqp_events *events)
 {
 	const struct og_amqp_config config = {.window = window, .republish = true};
+
+	return og_memory_broker_connect(t.broker, user, &config, events);
+}
+
+static inline struct og_amqp *client(const char *user, unsigned window)
+{
 	const struct og_amqp_events none = {0};
 
-	return og_memory_broker_connect(t.broker, user, &config, &none);
+	return client_with(user, window, &none);
 }
 
 static inline void setup_with(size_t slots, unsigned window)
@@ -185,6 +200,7 @@ static inline void setup_with(size_t slots, unsigned window)
 	t.producer->ops->recipe_queue(t.producer, &reply);
 	t.producer->ops->recipe_bind(t.producer, &binding);
 	t.producer->ops->recipe_consume(t.producer, reply.name, 0, 0, hear, NULL);
+	t.scheduler->ops->recipe_consume(t.scheduler, OG_Q_RETRY, 0, 0, hear_retry, NULL);
 	t.consumer = t.in->ops->recipe_consume(t.in, TIER, (unsigned)slots, 0, take, NULL);
 	turn();
 }
@@ -207,6 +223,8 @@ static inline void teardown(void)
 	og_memory_broker_free(t.broker);
 	og_topology_free(t.topology);
 	uv_run(&t.loop, UV_RUN_DEFAULT);
+	while (t.n_retries)
+		free(t.retries[--t.n_retries]);
 	cr_assert_eq(uv_loop_close(&t.loop), 0);
 }
 
@@ -249,6 +267,27 @@ static inline const struct heard *last(void)
 {
 	cr_assert_gt(t.n_heard, 0, "nothing was heard");
 	return &t.heard[t.n_heard - 1];
+}
+
+static inline const char *header(const struct og_message *m, const char *name)
+{
+	const struct og_header *h = og_message_header(m, name);
+
+	return h && h->text ? h->text : "";
+}
+
+static inline int64_t number(const struct og_message *m, const char *name)
+{
+	const struct og_header *h = og_message_header(m, name);
+
+	return h && !h->text ? h->number : 0;
+}
+
+/* The last one that came to og.retry. */
+static inline const struct og_message *last_retry(void)
+{
+	cr_assert_gt(t.n_retries, 0, "nothing was handed back");
+	return t.retries[t.n_retries - 1];
 }
 
 /* The delivery is acked and nothing is held any more. */

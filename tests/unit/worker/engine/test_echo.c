@@ -65,7 +65,7 @@ static struct og_engine_run *start(const char *body)
 	struct og_engine_run *run;
 
 	cr_assert_eq(og_request_parse("id", body, strlen(body), &q, NULL), 0);
-	run = engine->ops->start(engine, &q, "m", 0, &sink, NULL);
+	run = engine->ops->start(engine, &q, "m", &sink, NULL);
 	og_request_done(&q);
 	return run;
 }
