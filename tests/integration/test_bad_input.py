@@ -3,6 +3,7 @@ does on its own is in its own tests; here it is what the user meets, and that no
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from stub_engine import StubEngine  # noqa: E402
 
 MIB = 1024 * 1024
 QUICK = "first_byte_timeout = 1s\nidle_timeout = 1s\n"
-BUSY_QUEUES = ("og.jobs.intake", "og.tier.smollm2-135m", "og.state", "og.state.later")
+BUSY_QUEUES = ("og.jobs.intake", "og.tier.smollm2-135m", "og.state", "og.state.later", "og.retry", "og.delay.1s", "og.delay.5s")
 
 
 class Chain(Network):
@@ -54,18 +55,26 @@ class Chain(Network):
         connection.close()
         return {q: n for q, n in counts.items() if n}
 
-    def loses_nothing(self, job=None, state=None, dead=0):
+    def loses_nothing(self, job=None, state=None):
         """No message is left anywhere but in the dead letters, and the job's record tells its end."""
-        wanted = {"og.dead.intake": dead} if dead else {}
-        wait_for(f"empty queues: {self.counts()}", lambda: self.counts() == wanted, 10)
+        wait_for(f"empty queues: {self.counts()}", lambda: not self.counts(), 10)
         if job:
             record = self.json("job", job)["job"]
             assert record["state"] == state and int(record["ended_ms"]) > 0, record
 
+    def dead_letters(self):
+        """What lies in og.dead, which stays there."""
+        connection, found = self.connect("admin"), []
+        channel = connection.channel()
+        while (got := channel.basic_get("og.dead"))[0]:
+            found.append(got[1:])
+        connection.close()
+        return found
+
     def newest(self):
         return self.json("jobs", "--limit", "1")["jobs"][0]["id"]
 
-    def fails(self, status, *args, says=(), within=10, **more):
+    def fails(self, status, *args, says=(), within=10, lines=4, **more):
         """og ends so, in time, with this on stderr and nothing on stdout."""
         done = self.og(*args, **more)
         err = done.stderr.decode(errors="replace")
@@ -73,7 +82,7 @@ class Chain(Network):
         assert done.took < within, f"{done.took:.1f} s: {err}"
         for words in [says] if isinstance(says, str) else says:
             assert words in err, err
-        assert err.count("\n") <= 4 and "ERROR: " not in err, err  # a few lines; no word of a sanitizer
+        assert err.count("\n") <= lines and "ERROR: " not in err, err  # a few lines; no word of a sanitizer
         return err
 
     def stop(self):
@@ -93,7 +102,7 @@ def stub(tmp_path_factory):
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory, stub):
     engine = f"kind = openai\nurl = {stub.url}\n{QUICK}"
-    settings = "[scheduler]\nno_capacity_after = 1s\n"
+    settings = "[scheduler]\nno_capacity_after = 1s\nmax_attempts = 2\n"
     c = Chain(tmp_path_factory.mktemp("chain"), rabbit_of_environment(), engine, settings=settings)
     try:
         c.up()
@@ -109,7 +118,7 @@ def stub_text(**directives):
 
 
 def job_in(err):
-    return err.rsplit("(job ", 1)[1].split(")")[0]
+    return re.search(r".*\(job ([0-9a-f-]{36})", err, re.DOTALL)[1]
 
 
 def answers(chain, text=b"tok0 tok1 \n"):
@@ -198,11 +207,9 @@ def test_what_cannot_be_read_is_put_aside_and_told(chain):
     assert told[0][0].headers["og-state"] == "failed"
     assert told[0][1]["error"]["type"] == "unknown_version" and "9.0" in told[0][1]["error"]["message"]
     connection.close()
-    chain.loses_nothing(dead=1)
-    admin = chain.connect("admin")
-    _, letter, body = admin.channel().basic_get("og.dead.intake", auto_ack=True)
-    assert body == b'{"prompt":"hello"}' and letter.headers["og-error"] == "unknown_version"
-    admin.close()
+    chain.loses_nothing()
+    (letter,) = [letter for letter in chain.dead_letters() if letter[0].message_id == job]
+    assert letter[1] == b'{"prompt":"hello"}' and letter[0].headers["og-error"] == "unknown_version"
     answers(chain)
 
 
@@ -213,7 +220,6 @@ def test_what_cannot_be_read_is_put_aside_and_told(chain):
     ("directives", "says"),
     [
         ({"status": 500}, ["engine_unavailable", "500", "the stub says no"]),
-        ({"status": 400, "message": "too_long"}, ["engine_error", "too_long"]),
         ({"fault": "garbage", "after": 1}, ["engine_garbage", "no JSON"]),
         ({"fault": "stall", "after": 2}, ["engine_stalled", "within 1000 ms"]),
         ({"fault": "stall_headers"}, ["engine_stalled", "within 1000 ms"]),
@@ -222,31 +228,53 @@ def test_what_cannot_be_read_is_put_aside_and_told(chain):
     ids=lambda v: "-".join(map(str, v.values())) if isinstance(v, dict) else None,
 )
 def test_an_engine_that_fails(chain, stub, directives, says):
+    """Each attempt of all that there are: then the job is a dead letter, and its submitter is told."""
     stub.reset()
     answers_again(chain)
-    err = chain.fails(3, "prompt", "please " + stub_text(**directives), says=says)
+    text = "please " + stub_text(**directives)
+    err = chain.fails(3, "prompt", text, says=[*says, "attempt 2 begins", "2 of 2"], within=20, lines=10)
     job = job_in(err)
-    chain.loses_nothing(job, "failed")
+    chain.loses_nothing(job, "dead")
+    assert len(stub.requests("please")) == 2
     assert "please" not in (chain.root / "og-worker.log").read_text(), "the user's text is never logged"
+
+
+def test_an_engine_that_refuses_the_prompt(chain, stub):
+    stub.reset()
+    answers_again(chain)
+    err = chain.fails(3, "prompt", "please " + stub_text(status=400, message="too_long"), says=["engine_error", "too_long"])
+    chain.loses_nothing(job_in(err), "failed")
+    assert len(stub.requests("please")) == 1, "another try would end as this one"
+
+
+def test_an_engine_that_fails_once(chain, stub):
+    """The second attempt answers: of the first one's words nothing is left in the answer."""
+    stub.reset()
+    answers_again(chain)
+    done = chain.og("prompt", "please " + stub_text(fault="cut", after=1, times=1))
+    assert (done.returncode, done.stdout) == (0, b"".join(b"tok%d " % i for i in range(8)) + b"\n"), done.stderr
+    assert b"attempt 2 begins: engine_cut" in done.stderr
+    chain.loses_nothing(chain.newest(), "done")
 
 
 def test_an_engine_that_goes_down_and_comes_back(chain, stub):
     stub.reset()
     answers_again(chain)
-    waits = chain.og("prompt", stub_text(tokens=400, pace_ms=50), "--detach").stdout.decode().strip()
-    wait_for("the engine to run it", lambda: stub.requests("tokens=400"), 10)
+    waits = chain.og("prompt", stub_text(tokens=60, pace_ms=50), "--detach").stdout.decode().strip()
+    wait_for("the engine to run it", lambda: stub.requests("tokens=60"), 10)
     stub.kill_now()
     try:
-        chain.fails(3, "wait", waits, says="engine_")
-        chain.loses_nothing(waits, "failed")
         wait_for("nobody serves", lambda: not chain.serving(), 20)
         time.sleep(1)  # no_capacity_after: until then it might come back
         for option in (("--tier", TIER), ()):
             err = chain.fails(7, "prompt", "x", *option, says="no_capacity")
-            chain.loses_nothing(job_in(err), "no_capacity")
+            assert chain.json("job", job_in(err))["job"]["state"] == "no_capacity"
         assert "Not serving" in (chain.root / "og-worker.log").read_text()
     finally:
         stub.start()
+    done = chain.og("wait", waits)
+    assert done.returncode == 0 and done.stdout.endswith(b"tok59 \n"), done.stderr
+    chain.loses_nothing(waits, "done")
     answers_again(chain)
 
 

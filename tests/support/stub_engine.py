@@ -14,6 +14,7 @@ changed, over DEFAULTS below. As a program: `stub_engine.py [--port 0] [key=valu
   fault, after      after so many tokens: stall (nothing more comes), cut (the connection is closed), end (a clean end before the
                     answer's), garbage (no JSON), binary (no text), long_line (10 MB without an end), error (an error event), linger ([DONE],
                     and the connection stays open); before the head: stall_headers, close
+  times             fault and status are of the first so many requests of this prompt alone; 0: of all
   models            names, separated by commas; slots: what /props says (0: no /props); health: its status
 """
 
@@ -32,7 +33,7 @@ from services import Process, free_port, wait_for  # noqa: E402
 
 DEFAULTS = {
     "tokens": 8, "pace_ms": 0, "token": "tok", "bytes": 0, "headers_ms": 0, "first_ms": 0, "status": 200,
-    "message": "the stub says no", "content_type": "", "usage": 1, "done": 1, "fault": "", "after": 0,
+    "message": "the stub says no", "content_type": "", "usage": 1, "done": 1, "fault": "", "after": 0, "times": 0,
     "models": "smollm2-135m", "slots": 2, "health": 200,
 }  # fmt: skip
 LOG_MAX = 20000
@@ -198,6 +199,8 @@ class Connection(asyncio.Protocol):
         self.stub.log.append(record)
         del self.stub.log[:-LOG_MAX]
         want = {**self.stub.defaults, **typed(directives(prompt_of(body)))}
+        if want["times"] and sum(prompt_of(r["body"]) == prompt_of(body) for r in self.stub.log) > want["times"]:
+            want.update(fault="", status=200)
         if want["fault"] == "stall_headers":
             await asyncio.sleep(3600)
         if want["fault"] == "close":
