@@ -96,9 +96,6 @@ static void take_line(struct og_batch_run *r, const char *text, size_t len)
 	json_decref(line);
 }
 
-/* A pipe is read when it says that it can be: the loop must not wait in a read. */
-static void want_input(struct og_batch_run *r);
-
 static void fill(struct og_batch_run *r)
 {
 	struct og_error err;
@@ -121,6 +118,7 @@ static void on_readable(uv_poll_t *handle, int status, int events)
 		og_batch_soon(r);
 }
 
+/* A pipe is read when it says that it can be: the loop must not wait in a read. */
 static void want_input(struct og_batch_run *r)
 {
 	if (!r->polled) {

@@ -11,6 +11,7 @@
 #define BASE_MS   500
 #define CAP_MS    30000
 #define WORDS_CAP 512u
+#define BAR_CELLS 20
 
 void og_pace_init(struct og_pace *p)
 {
@@ -67,7 +68,17 @@ static void add_count(struct og_buf *out, int64_t n)
 		og_buf_addf(out, "%s%c", i && (len - i) % 3 == 0 ? "," : "", digits[i]);
 }
 
-char *og_progress_words(const struct og_progress *p, int64_t now)
+static void add_bar(struct og_buf *out, int64_t done, int64_t total)
+{
+	int64_t full = done * BAR_CELLS / total;
+
+	og_buf_adds(out, "[");
+	for (int64_t i = 0; i < BAR_CELLS; i++)
+		og_buf_adds(out, i < full ? "#" : "-");
+	og_buf_adds(out, "] ");
+}
+
+char *og_progress_words(const struct og_progress *p, int64_t now, bool bar)
 {
 	int64_t total = total_of(p), took = now - p->began_ms;
 	double rate = took > 0 ? 1000.0 * (double)p->done_here / (double)took : 0;
@@ -75,6 +86,8 @@ char *og_progress_words(const struct og_progress *p, int64_t now)
 	struct og_buf out;
 
 	og_buf_init(&out, WORDS_CAP);
+	if (bar && total > 0)
+		add_bar(&out, p->done, total);
 	if (total > 0)
 		og_buf_addf(&out, "%" PRId64 "%%: ", p->done * 100 / total);
 	add_count(&out, p->done);

@@ -2,6 +2,7 @@
 #ifndef OG_BATCH_PACE_H
 #define OG_BATCH_PACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/backoff.h"
@@ -29,7 +30,8 @@ struct og_progress {
 	int64_t failed, flying; /* through with an error; on their way */
 };
 
-/* "45% of about 1,000,000, 120.5/s, 1h 12m left, 3 failed, 64 in flight". The caller frees. */
-char *og_progress_words(const struct og_progress *p, int64_t now);
+/* "45%: 450,000 of about 1,000,000, 120.5/s, 1h 12m left, 3 failed, 64 in flight"; with a bar before it, where that is
+ * wanted and the whole is known. The caller frees. */
+char *og_progress_words(const struct og_progress *p, int64_t now, bool bar);
 
 #endif

@@ -123,7 +123,7 @@ static void report(struct og_batch_run *r)
 	r->progress.done = r->progress.done_here + r->counts.skipped;
 	r->progress.failed = r->counts.failed;
 	r->progress.flying = count_flying(r);
-	words = og_progress_words(&r->progress, now);
+	words = og_progress_words(&r->progress, now, r->screen->err_tty);
 	og_screen_progress(r->screen, "%s%s%s", words, *r->trouble ? "; " : "", r->trouble);
 }
 

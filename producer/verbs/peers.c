@@ -5,7 +5,8 @@
 #include "show.h"
 #include "verbs.h"
 
-static const char *const headings[] = {"NAME", "SERVES", "TIER", "MODEL", "ENGINE", ">BUSY", ">TOKENS/S", ">SEEN AGO"};
+static const char *const headings[] = {
+	"NAME", "SERVES", "TIER", "MODEL", "ENGINE", ">BUSY", ">TOKENS/S", ">SEEN AGO", ""};
 
 /* A row a worker; a peer that serves nothing has one row as well. */
 static void add_peer(struct og_table *table, const json_t *peer)
@@ -16,7 +17,7 @@ static void add_peer(struct og_table *table, const json_t *peer)
 	if (!json_is_true(json_object_get(peer, "serve")) || !json_array_size(workers)) {
 		og_table_cell(table, "%s", og_show_text(peer, "name"));
 		og_table_cell(table, "no");
-		for (int k = 0; k < 6; k++)
+		for (int k = 0; k < 7; k++)
 			og_table_cell(table, "%s", "");
 		return;
 	}
@@ -33,6 +34,10 @@ static void add_peer(struct og_table *table, const json_t *peer)
 		og_table_cell(table, "%" PRId64 "/%" PRId64, og_show_int(worker, "busy"), og_show_int(worker, "slots"));
 		og_table_cell(table, "%.1f", json_number_value(json_object_get(worker, "tokens_per_s")));
 		og_table_cell(table, "%s", seen);
+		og_table_cell(table, "%s",
+			json_is_true(json_object_get(worker, "draining")) ? "draining"
+			: json_is_true(json_object_get(worker, "paused")) ? "paused"
+									  : "");
 	}
 }
 

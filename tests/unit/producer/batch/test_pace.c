@@ -43,7 +43,7 @@ Test(pace, without_a_time_each_in_a_row_waits_longer)
 
 static void expect(const struct og_progress *p, int64_t now, const char *words)
 {
-	char *said = og_progress_words(p, now);
+	char *said = og_progress_words(p, now, *words == '[');
 
 	cr_expect_str_eq(said, words);
 	free(said);
@@ -61,6 +61,9 @@ Test(pace, progress_in_words)
 		.flying = 64};
 
 	expect(&p, 101000, "20%: 200,000 of about 1,000,000, 1000.0/s, 13m 20s left, 3 failed, 64 in flight");
+	expect(&p, 101000,
+		"[####----------------] 20%: 200,000 of about 1,000,000, 1000.0/s, 13m 20s left, 3 failed, 64 in "
+		"flight");
 	p.bytes = p.size;
 	p.failed = 0;
 	expect(&p, 101000, "80%: 200,000 of 250,000, 1000.0/s, 50.0s left, 64 in flight");
