@@ -16,12 +16,16 @@
 #define OG_TESTS_ASAN
 #endif
 
+#ifndef OG_TESTS_ASAN_OPTIONS /* a test may have more of them */
+#define OG_TESTS_ASAN_OPTIONS "abort_on_error=1"
+#endif
+
 #ifdef OG_TESTS_ASAN
 const char *__asan_default_options(void);
 
 __attribute__((visibility("default"))) const char *__asan_default_options(void)
 {
-	return "abort_on_error=1";
+	return OG_TESTS_ASAN_OPTIONS;
 }
 #endif
 
