@@ -115,8 +115,8 @@ static void on_answer(struct og_follow *f, const struct og_message *m)
 		return;
 	name = json_string_value(json_object_get(answer, "state"));
 	if (og_answer_refused(answer, &type, &message)) {
-		if (of_attach && !strcmp(type, "invalid_request")) {
-			f->cannot_attach = true;
+		if (of_attach && (!strcmp(type, "invalid_request") || !strcmp(type, "busy"))) {
+			f->cannot_attach = true; /* nor as one more of many who wait for it: its end will do */
 			og_follow_arm(f, OG_FOLLOW_ASK, 0);
 		} else {
 			on_refused(f, type, message, of_cancel);

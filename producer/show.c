@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
+
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define HOUR   (60 * MINUTE)
@@ -35,6 +37,18 @@ void og_show_bytes(int64_t bytes, char out[static OG_SHOW_SIZE])
 		unit++;
 	}
 	snprintf(out, OG_SHOW_SIZE, unit && value < 100 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+char *og_show_waiting(const json_t *queues)
+{
+	char bytes[OG_SHOW_SIZE], most[OG_SHOW_SIZE];
+	const json_t *dead = json_object_get(queues, "dead");
+
+	og_show_bytes(og_show_int(queues, "waiting_bytes"), bytes);
+	og_show_bytes(og_show_int(queues, "waiting_max_bytes"), most);
+	if (!json_is_integer(dead))
+		return og_printf("%s of %s wait", bytes, most);
+	return og_printf("%s of %s wait, %" JSON_INTEGER_FORMAT " dead letters", bytes, most, json_integer_value(dead));
 }
 
 const char *og_show_text(const json_t *object, const char *key)

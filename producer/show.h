@@ -12,6 +12,9 @@ void og_show_duration(int64_t ms, char out[static OG_SHOW_SIZE]);
 /* "512 MiB", "7.8 GiB". */
 void og_show_bytes(int64_t bytes, char out[static OG_SHOW_SIZE]);
 
+/* "2.0 KiB of 1.0 GiB wait, 4 dead letters", of the answer to `queues`; the dead where they are known. The caller frees. */
+char *og_show_waiting(const json_t *queues);
+
 const char *og_show_text(const json_t *object, const char *key); /* "" where absent */
 int64_t og_show_int(const json_t *object, const char *key);      /* 0 where absent */
 

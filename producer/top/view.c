@@ -67,7 +67,6 @@ static void add_totals(struct og_top_view *v, const json_t *queues, const json_t
 	const json_t *tiers = json_object_get(queues, "tiers"), *nodes = json_object_get(peers, "peers"), *tier;
 	int64_t busy = 0, slots = 0, waiting = 0;
 	double per_min = 0;
-	char bytes[OG_SHOW_SIZE], most[OG_SHOW_SIZE];
 	size_t i;
 
 	json_array_foreach(tiers, i, tier)
@@ -77,13 +76,10 @@ static void add_totals(struct og_top_view *v, const json_t *queues, const json_t
 		waiting += waiting_of(tier);
 		per_min += number(tier, "per_min");
 	}
-	og_show_bytes(og_show_int(queues, "waiting_bytes"), bytes);
-	og_show_bytes(og_show_int(queues, "waiting_max_bytes"), most);
 	add_line(v, OG_TONE_PLAIN,
 		og_printf("%s: %zu nodes, %" PRId64 " of %" PRId64 " slots busy, %" PRId64 " waiting, %.1f jobs/min",
 			cluster, json_array_size(nodes), busy, slots, waiting, per_min));
-	add_line(v, OG_TONE_PLAIN,
-		og_printf("%s of %s wait, %" PRId64 " dead letters", bytes, most, og_show_int(queues, "dead")));
+	add_line(v, OG_TONE_PLAIN, og_show_waiting(queues));
 }
 
 /* ── tiers ── */

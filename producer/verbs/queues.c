@@ -35,12 +35,9 @@ static void add_tier(struct og_table *table, const json_t *tier)
 
 static enum og_exit print_totals(struct og_cli *c, const json_t *answer)
 {
-	og_autofree char *line = NULL;
-	char bytes[OG_SHOW_SIZE], most[OG_SHOW_SIZE];
+	og_autofree char *words = og_show_waiting(answer);
+	og_autofree char *line = og_printf("\n%s\n", words);
 
-	og_show_bytes(og_show_int(answer, "waiting_bytes"), bytes);
-	og_show_bytes(og_show_int(answer, "waiting_max_bytes"), most);
-	line = og_printf("\n%s of %s wait, %" PRId64 " dead letters\n", bytes, most, og_show_int(answer, "dead"));
 	return og_screen_answer(&c->screen, line, strlen(line)) < 0 ? OG_EXIT_INTERNAL : OG_EXIT_ANSWERED;
 }
 

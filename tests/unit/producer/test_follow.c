@@ -898,3 +898,22 @@ Test(follow, attached_to_a_job_that_has_ended)
 	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
 	cr_assert_stdout_eq_str("it had ended\n");
 }
+
+static void answer_too_many(const char *verb, const char *id, const char *to)
+{
+	if (!strcmp(verb, "attach"))
+		answer(to, id, "{\"error\":{\"type\":\"busy\",\"message\":\"too many wait for this job\"}}");
+	else if (!strcmp(verb, "result"))
+		answer(to, id, "{\"state\":\"running\"}");
+	else
+		answer(to, id, "{\"state\":\"done\",\"result\":{\"text\":\"at its end\"}}");
+}
+
+Test(follow, one_too_many_to_attach_gets_the_end)
+{
+	serve();
+	earlier = attaching = true;
+	on_question = answer_too_many;
+	cr_assert_eq(follow(), OG_EXIT_ANSWERED);
+	cr_assert_stdout_eq_str("at its end\n");
+}

@@ -47,3 +47,17 @@ Test(show, what_is_not_there)
 	cr_assert_str_eq(og_show_text(NULL, "name"), "");
 	json_decref(object);
 }
+
+Test(show, what_waits_and_the_dead_where_they_are_known)
+{
+	json_t *queues = json_pack("{s:i, s:i}", "waiting_bytes", 2048, "waiting_max_bytes", 1 << 30);
+	char *text = og_show_waiting(queues);
+
+	cr_assert_str_eq(text, "2.0 KiB of 1.0 GiB wait");
+	free(text);
+	json_object_set_new(queues, "dead", json_integer(4));
+	text = og_show_waiting(queues);
+	cr_assert_str_eq(text, "2.0 KiB of 1.0 GiB wait, 4 dead letters");
+	free(text);
+	json_decref(queues);
+}

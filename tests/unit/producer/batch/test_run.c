@@ -23,7 +23,7 @@
 /* A run of many lines, and what it may hold at most, the broker in memory with it. The sanitizers make it slow and have
  * memory of their own. */
 #ifdef OG_TESTS_ASAN
-#define MANY     40000
+#define MANY     20000
 #define MOST_MIB 200
 #else
 #define MANY     200000
