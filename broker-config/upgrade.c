@@ -57,7 +57,7 @@ static int remove_queue(const struct og_management *m, const char *vhost, const 
 {
 	const char *name = text_of(item, "name");
 	og_autofree char *path = og_printf("/api/queues/%s/%s", vhost, name);
-	bool empty;
+	bool empty = false;
 
 	if (strncmp(name, "og.tier.", strlen("og.tier.")) == 0)
 		return 0;

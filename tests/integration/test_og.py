@@ -536,6 +536,7 @@ def test_a_chosen_id_is_told_to_be_one(root, grid):
 
 
 def test_where_and_under_which_name_a_prompt_runs(root, grid):
+    drain_intake(grid)
     grid.on_request = answers("once")
     done = root.og("prompt", "x", "--session", "chat 7", "--region", "attic", "--class", "batch", "--idempotency-key", "order-7")
     assert done.returncode == 0, done.stderr
@@ -548,6 +549,7 @@ def test_where_and_under_which_name_a_prompt_runs(root, grid):
 
 
 def test_not_here_names_the_nodes_of_this_machine(root, grid, tmp_path):
+    drain_intake(grid)
     grid.on_request = answers("elsewhere")
     here = Root(tmp_path / "here", root.cluster, secrets_of=root)
     done = here.og("prompt", "x", "--not-here")
