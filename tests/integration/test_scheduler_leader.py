@@ -121,7 +121,7 @@ def test_the_broker_is_restarted_with_a_backlog(tmp_path):
     rabbit = Rabbit(tmp_path / "rabbit").start()
     fleet = Fleet(tmp_path / "root", "restarted", rabbit=rabbit)
     try:
-        scheduler = fleet.scheduler("one", "scheduler.no_capacity_after=1h")
+        scheduler = fleet.scheduler("one", "scheduler.no_capacity_after=1h", "scheduler.orphan_grace=1h")
         fleet.worker(slots=2).vanish()
         jobs = []
         for end, notices in ((rabbit.stop, 1), (rabbit.kill, 2)):
