@@ -6,8 +6,6 @@
 #include "base/alloc.h"
 #include "model/json.h"
 
-#define ERROR_BODY_MAX 4096 /* bytes of a body that is opened for its words */
-
 static void set_text(json_t *object, const char *key, const char *text)
 {
 	if (text && *text)
@@ -33,37 +31,6 @@ char *og_event_line(const struct og_event *event)
 	return og_json_dump(og_event_object(event), 0);
 }
 
-/* The message of {"error":{"type","message"}}: of what failed alone, so answers stay opaque. */
-static char *words_of(const struct og_envelope *done, const struct og_message *m)
-{
-	json_t *root;
-	char *words = NULL;
-
-	if (!done->error_type || m->body_len > ERROR_BODY_MAX || og_json_parse(m->body, m->body_len, &root, NULL) != 0)
-		return NULL;
-	words = og_strdup(json_string_value(json_object_get(json_object_get(root, "error"), "message")));
-	json_decref(root);
-	return words;
-}
-
-void og_events_of_done(
-	const struct og_envelope *done, const struct og_message *m, int64_t wall, char **ret_started, char **ret_ended)
-{
-	og_autofree char *words = words_of(done, m);
-	struct og_event event = {.at_ms = wall - done->run_ms,
-		.what = "started",
-		.attempt = done->attempt,
-		.node_name = done->node_name,
-		.worker = done->worker};
-
-	*ret_started = done->node ? og_event_line(&event) : NULL;
-	event.at_ms = wall;
-	event.what = done->state;
-	event.error = done->error_type;
-	event.words = words;
-	*ret_ended = og_event_line(&event);
-}
-
 json_t *og_history_read(const char *text)
 {
 	json_t *list = json_array(), *event;
@@ -75,5 +42,37 @@ json_t *og_history_read(const char *text)
 			json_array_append_new(list, event);
 		text += len + (text[len] == '\t');
 	}
+	return list;
+}
+
+static void add(json_t *list, const json_t *job, const char *time, const char *what, bool of_a_run)
+{
+	struct og_event event = {.at_ms = json_integer_value(json_object_get(job, time)), .what = what};
+
+	if (!event.at_ms)
+		return;
+	if (strcmp(what, "accepted") != 0)
+		event.attempt = json_integer_value(json_object_get(job, "attempt"));
+	if (of_a_run) {
+		event.node_name = json_string_value(json_object_get(job, "node_name"));
+		event.worker = json_string_value(json_object_get(job, "worker"));
+	}
+	if (!strcmp(time, "ended_ms"))
+		event.error = json_string_value(json_object_get(job, "error"));
+	json_array_append_new(list, og_event_object(&event));
+}
+
+json_t *og_history_of_record(const json_t *job)
+{
+	const char *state = json_string_value(json_object_get(job, "state"));
+	json_t *list = json_array();
+
+	if (!json_object_get(job, "refused"))
+		add(list, job, "accepted_ms", "accepted", false);
+	add(list, job, "queued_ms", "queued", false);
+	add(list, job, "placed_ms", "placed", false);
+	add(list, job, "started_ms", "started", true);
+	if (state)
+		add(list, job, "ended_ms", state, true);
 	return list;
 }

@@ -89,19 +89,15 @@ static void on_written(void *ctx, const struct og_redis_reply *reply, const stru
 static void write_record(struct og_scheduler *s, struct og_entry *e, enum og_state state, const char *again)
 {
 	int64_t wall = og_clock_wall_ms();
-	const struct og_event event = {.at_ms = wall, .what = og_state_name(state), .attempt = e->attempt};
-	og_autofree char *line = NULL;
 	char reply[OG_KEY_MAX];
 	struct og_args a;
 
 	if (!og_records_healthy(s) || !e->tenant)
 		return;
-	line = og_event_line(&event);
 	og_args_begin_fenced(s, &a, e->id);
 	og_args_add(&a, og_state_name(state));
 	og_args_add_number(&a, e->accepted_ms);
 	og_args_add(&a, e->tenant->text);
-	og_args_add(&a, line);
 	og_args_add(&a, again);
 	og_entry_reply(e, reply);
 	og_args_add_field(&a, "tier", s->catalogue->tiers[e->tier].id);
@@ -144,10 +140,8 @@ int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, co
 	og_redis_cb *cb, void *ctx)
 {
 	int64_t wall = og_clock_wall_ms();
-	og_autofree char *started = NULL, *ended = NULL;
 	struct og_args a;
 
-	og_events_of_done(done, m, wall, &started, &ended);
 	og_args_begin_fenced(s, &a, done->id);
 	og_args_add(&a, done->state);
 	og_args_add_number(&a, wall);
@@ -157,8 +151,6 @@ int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, co
 	og_args_add_bytes(&a, m->body, m->body_len);
 	og_args_add_number(&a, done->accepted_ms);
 	og_args_add(&a, done->tenant ? done->tenant : "");
-	og_args_add(&a, started ? started : "");
-	og_args_add(&a, ended);
 	og_args_add_field(&a, "error", done->error_type);
 	og_args_add_field(&a, "worker", done->worker);
 	og_args_add_field(&a, "node", done->node);
@@ -169,7 +161,7 @@ int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, co
 	og_args_add_field_number(&a, "accepted_ms", done->accepted_ms);
 	og_args_add_field_number(&a, "attempt", done->attempt);
 	og_args_add_field_number(&a, "run", done->run);
-	og_args_add_field_number(&a, "started_ms", done->run_ms ? wall - done->run_ms : 0);
+	og_args_add_field_number(&a, "started_ms", done->node ? wall - done->run_ms : 0);
 	og_args_add_field_number(&a, "queue_ms", done->queue_ms);
 	og_args_add_field_number(&a, "first_token_ms", done->first_token_ms);
 	og_args_add_field_number(&a, "run_ms", done->run_ms);

@@ -42,12 +42,18 @@ static void send_text(struct og_scheduler *s, const char *reply, const char *que
 	og_letter_send(s, &m, 0, NULL, NULL);
 }
 
+void og_question_free(struct og_question *q)
+{
+	json_decref(q->kept);
+	free(q);
+}
+
 void og_rpc_answer(struct og_question *q, json_t *answer)
 {
 	og_autofree char *text = og_json_dump(answer, 0);
 
 	send_text(q->s, q->reply, q->id, text);
-	free(q);
+	og_question_free(q);
 }
 
 void og_rpc_fail(struct og_question *q, const char *type, const char *words)
@@ -61,7 +67,7 @@ struct og_question *og_rpc_current(void *ctx)
 
 	if (q->s->term && q->s->term->serial == q->term)
 		return q;
-	free(q);
+	og_question_free(q);
 	return NULL;
 }
 

@@ -13,10 +13,12 @@ struct og_question {
 	bool operates;             /* the role operator */
 	char job[OG_ID_LEN + 1];   /* of the verbs that name one */
 	char state[32], error[64]; /* of the job's record, while its result is fetched */
+	json_t *kept;              /* the answer so far; NULL: none */
 };
 
 void og_rpc_take(void *ctx, const struct og_message *m, uint64_t epoch); /* a delivery; ctx: the scheduler */
 
+void og_question_free(struct og_question *q);
 /* Each frees the question. */
 void og_rpc_answer(struct og_question *q, json_t *answer); /* takes the reference */
 void og_rpc_fail(struct og_question *q, const char *type, const char *words);

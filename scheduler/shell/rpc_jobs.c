@@ -211,17 +211,47 @@ static void add_start(json_t *history, const struct og_entry *e)
 						 .worker = said->worker}));
 }
 
-/* Its story, and what only the index knows of it. */
-static void complete_history(json_t *job, const struct og_entry *e)
+/* The words of an error stand in the result: {"error":{"message"}}. */
+static void add_words(json_t *history, const struct og_redis_reply *body)
 {
-	json_t *history = json_object_get(job, "history");
+	json_t *last = json_array_get(history, json_array_size(history) - 1), *root;
 
-	if (!history && e)
-		json_object_set_new(job, "history",
-			history = json_pack("[o]",
-				og_event_object(&(struct og_event){.at_ms = e->accepted_ms, .what = "accepted"})));
+	if (!last || og_json_parse(body->str, body->len, &root, NULL) != 0)
+		return;
+	set_text(last, "words", json_string_value(json_object_get(json_object_get(root, "error"), "message")));
+	json_decref(root);
+}
+
+static void answer_job(struct og_question *q, json_t *job)
+{
+	og_rpc_answer(q, json_pack("{s:o}", "job", job));
+}
+
+static void on_words(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct og_question *q = og_rpc_current(ctx);
+
+	(void)err;
+	if (!q)
+		return;
+	if (reply && reply->type == OG_REPLY_STRING)
+		add_words(json_object_get(q->kept, "history"), reply);
+	answer_job(q, OG_TAKE(q->kept));
+}
+
+/* With its story, and what only the index knows of it. */
+static void tell_job(struct og_question *q, json_t *job, const struct og_entry *e)
+{
+	bool told = json_object_get(job, "history");
+
+	if (!told)
+		json_object_set_new(job, "history", og_history_of_record(job));
 	if (e)
-		add_start(history, e);
+		add_start(json_object_get(job, "history"), e);
+	if (!told && json_object_get(job, "error") && og_records_result(q->s, q->job, on_words, q) == 0)
+		q->kept = job;
+	else
+		answer_job(q, job);
 }
 
 static void on_job(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
@@ -238,9 +268,8 @@ static void on_job(void *ctx, const struct og_redis_reply *reply, const struct o
 	if (reply)
 		add_fields(job, reply);
 	overlay(q->s, job, og_index_find(q->s->plan.index, q->job));
-	complete_history(job, e);
 	if (og_rpc_may_see(q, json_string_value(json_object_get(job, "tenant"))) && json_object_get(job, "state")) {
-		og_rpc_answer(q, json_pack("{s:o}", "job", job));
+		tell_job(q, job, e);
 		return;
 	}
 	json_decref(job);

@@ -23,14 +23,19 @@
 #define EVENT \
 	"redis.call('XADD', p..'events', 'MAXLEN', '~', 10000, '*', 'id', ARGV[2], 'state', ARGV[3])\n"
 
-/* The job's story, a line more: its oldest lines go where there are too many. The least line has 30 bytes. */
+/* A job's story, an event more: its oldest events go where there are too many. A job that goes straight to its end has
+ * none: its times tell it (history.h). */
 #define HISTORY \
-	"local function append(story, line)\n" \
-	"  story = story and story..'\\t'..line or line\n" \
+	"local function append(story, event)\n" \
+	"  story = story..'\\t'..event\n" \
 	"  if #story < 1900 then return story end\n" \
 	"  local _, ends = string.gsub(story, '\\t', '')\n" \
 	"  for i = 64, ends do story = string.sub(story, string.find(story, '\\t', 1, true) + 1) end\n" \
 	"  return story\n" \
+	"end\n" \
+	"local function event(at, what, attempt, node_name, worker, err, words)\n" \
+	"  return cjson.encode({at_ms = tonumber(at), what = what, attempt = tonumber(attempt or nil),\n" \
+	"    node_name = node_name or nil, worker = worker or nil, error = err or nil, words = words or nil})\n" \
 	"end\n"
 
 struct og_redis_script og_script_claim = {.name = "claim", .text =
@@ -67,9 +72,12 @@ struct og_redis_script og_script_record = {.name = "record", .text =
 	"end\n"
 	"if was and terminal[was] then return 0 end\n"
 	"local new = not was or was == 'accepted'\n"
-	"if ARGV[7] == 'again' and not new then return 0 end\n"
-	"if new then story = '{\"at_ms\":'..ARGV[4]..',\"what\":\"accepted\"}' end\n"
-	"redis.call('HSET', job, 'state', ARGV[3], 'history', append(story, ARGV[6]), unpack(ARGV, 8))\n"
+	"if ARGV[6] == 'again' and not new then return 0 end\n"
+	"redis.call('HSET', job, 'state', ARGV[3], unpack(ARGV, 7))\n"
+	"if story then\n"
+	"  local now = redis.call('HMGET', job, ARGV[3]..'_ms', 'attempt')\n"
+	"  redis.call('HSET', job, 'history', append(story, event(now[1], ARGV[3], now[2])))\n"
+	"end\n"
 	"if new then\n"
 	"  local recent = p..'tenant:'..ARGV[5]\n"
 	"  redis.call('PERSIST', job)\n"
@@ -103,9 +111,17 @@ struct og_redis_script og_script_finish = {.name = "finish", .text =
 	"  local about = tonumber(since or '0') - tonumber(ARGV[9])\n"
 	"  if about > 0 or (was ~= 'accepted' and about < 0) then return 0 end\n"
 	"end\n"
-	"if ARGV[11] ~= '' then story = append(story, ARGV[11]) end\n"
-	"story = append(story, ARGV[12])\n"
-	"redis.call('HSET', job, 'state', ARGV[3], 'ended_ms', now, 'history', story, unpack(ARGV, 13))\n"
+	"redis.call('HSET', job, 'state', ARGV[3], 'ended_ms', now, unpack(ARGV, 11))\n"
+	"if story then\n"
+	"  local run = redis.call('HMGET', job, 'started_ms', 'attempt', 'node_name', 'worker', 'error')\n"
+	"  local ok, said = pcall(cjson.decode, run[5] and #body < 4096 and body or '{}')\n"
+	"  local words = ok and type(said) == 'table' and type(said.error) == 'table' and said.error.message\n"
+	"  words = type(words) == 'string' and words\n"
+	"  if words and #words > 400 then words = string.gsub(string.sub(words, 1, 400), '[\\128-\\255]*$', '') end\n"
+	"  if not own and run[1] then story = append(story, event(run[1], 'started', run[2], run[3], run[4])) end\n"
+	"  story = append(story, event(now, ARGV[3], run[2], run[3], run[4], run[5], words))\n"
+	"  redis.call('HSET', job, 'history', story)\n"
+	"end\n"
 	"if ARGV[10] ~= '' then redis.call('HSETNX', job, 'tenant', ARGV[10]) end\n"
 	"if own and (not was or was == 'accepted') then redis.call('HSET', job, 'refused', 1) end\n"
 	"redis.call('EXPIRE', job, ttl)\n"
@@ -134,9 +150,15 @@ struct og_redis_script og_script_finish = {.name = "finish", .text =
 struct og_redis_script og_script_history = {.name = "history", .text =
 	FENCE HISTORY
 	"local job = p..'job:'..ARGV[2]\n"
-	"local seen = redis.call('HMGET', job, 'state', 'history')\n"
+	"local seen = redis.call('HMGET', job, 'state', 'history', 'accepted_ms', 'queued_ms', 'placed_ms', 'attempt')\n"
 	"if not seen[1] then return 0 end\n"
-	"redis.call('HSET', job, 'history', append(seen[2], ARGV[3]))\n"
+	"local story = seen[2]\n"
+	"if not story then\n"
+	"  story = event(seen[3] or 0, 'accepted')\n"
+	"  if seen[4] then story = append(story, event(seen[4], 'queued', seen[6])) end\n"
+	"  if seen[5] then story = append(story, event(seen[5], 'placed', seen[6])) end\n"
+	"end\n"
+	"redis.call('HSET', job, 'history', append(story, ARGV[3]))\n"
 	"return 1\n"};
 
 struct og_redis_script og_script_page = {.name = "page", .text =

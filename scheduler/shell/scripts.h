@@ -39,14 +39,14 @@ extern struct og_redis_script og_script_claim;
 /* epoch, id, now, ttl s, tenant, hash of the body, field, value, … → {"new"} | {"live"} | {"conflict"} |
  * {"ended", state, error, body or nil}. A record that was refused before it waited anywhere does not count. */
 extern struct og_redis_script og_script_accept;
-/* epoch, id, state (queued, placed), accepted_ms, tenant, line of the history, "again" or "", field, value, … → 1; 0:
+/* epoch, id, state (queued, placed), accepted_ms, tenant, "again" or "", field, value, … → 1; 0:
  * it had ended already; again, and it is there. */
 extern struct og_redis_script og_script_record;
 /* epoch, id, state, now, ttl s, budget in bytes, "own" where the scheduler itself ended it (else ""), body,
- * accepted_ms, tenant where the record has none, two lines of the history (the first may be ""), field, value, … → 1:
- * stored; 0: it had ended before (counted as a duplicate). */
+ * accepted_ms, tenant where the record has none, field, value, … → 1: stored; 0: it had ended before (counted as a
+ * duplicate). */
 extern struct og_redis_script og_script_finish;
-/* epoch, id, line of the history → 1; 0: there is no record that it could be added to. */
+/* epoch, id, an event → 1; 0: there is no record that it could be added to. */
 extern struct og_redis_script og_script_history;
 /* from, limit → {{id, accepted_ms, fields …}, …} of what is open, from that time on. */
 extern struct og_redis_script og_script_page;

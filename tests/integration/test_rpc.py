@@ -46,6 +46,7 @@ def test_the_story_of_what_waits_and_of_what_fails(fleet):
     worker.finish(waiting, "cancelled", error="cancelled")
     wait_for("its end", lambda: producer.ask("job", id=waiting)["job"]["state"] == "cancelled")
     assert whats(producer.ask("job", id=waiting)["job"]) == ["accepted", "queued", "placed", "started", "cancelled"]
+    assert "history" not in fleet.record(waiting), "its times tell it, at no cost"
 
 
 def test_the_story_of_one_that_is_refused(fleet):

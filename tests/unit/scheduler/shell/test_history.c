@@ -38,33 +38,22 @@ Test(history, words_are_cut)
 	cr_expect_lt(strlen(line), OG_HISTORY_WORDS + 120);
 }
 
-static void read_done(const char *error_type, const char *body, char **ret_started, char **ret_ended)
+Test(history, a_job_that_went_straight_to_its_end_is_told_by_its_times)
 {
-	const struct og_message m = {.body = (const unsigned char *)body, .body_len = strlen(body)};
-	const struct og_envelope done = {.state = error_type ? "failed" : "done",
-		.error_type = error_type,
-		.attempt = 1,
-		.run_ms = 5,
-		.node = error_type ? NULL : "n",
-		.node_name = "A"};
+	json_t *job =
+		json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:s}", "state", "failed", "attempt", 1, "accepted_ms", 5,
+			"placed_ms", 6, "started_ms", 7, "ended_ms", 9, "node_name", "A", "error", "engine_error");
+	json_t *list = og_history_of_record(job), *last;
+	static const char *const whats[] = {"accepted", "placed", "started", "failed"};
 
-	og_events_of_done(&done, &m, 100, ret_started, ret_ended);
-}
-
-Test(history, of_a_done)
-{
-	char *started, *ended;
-
-	read_done(NULL, "{\"error\":{\"message\":\"an answer is not read\"}}", &started, &ended);
-	cr_expect_str_eq(started, "{\"at_ms\":95,\"what\":\"started\",\"attempt\":1,\"node_name\":\"A\"}");
-	cr_expect_null(strstr(ended, "words"));
-	free(started);
-	free(ended);
-	read_done("engine_error", "{\"error\":{\"message\":\"no\"}}", &started, &ended);
-	cr_expect_null(started);
-	cr_expect_not_null(strstr(ended, "\"words\":\"no\""));
-	free(ended);
-	read_done("engine_error", "garbage", &started, &ended);
-	cr_expect_null(strstr(ended, "words"));
-	free(ended);
+	cr_assert_eq(json_array_size(list), 4);
+	for (size_t i = 0; i < 4; i++)
+		cr_expect_str_eq(json_string_value(json_object_get(json_array_get(list, i), "what")), whats[i]);
+	last = json_array_get(list, 3);
+	cr_expect_eq(json_integer_value(json_object_get(last, "at_ms")), 9);
+	cr_expect_str_eq(json_string_value(json_object_get(last, "error")), "engine_error");
+	cr_expect_null(json_object_get(json_array_get(list, 1), "node_name"), "where it was placed says nobody");
+	cr_expect_null(json_object_get(json_array_get(list, 0), "attempt"));
+	json_decref(list);
+	json_decref(job);
 }
