@@ -331,6 +331,30 @@ def test_redis_away_and_back(chain, stub):
     chain.loses_nothing(job, "done")
 
 
+def test_a_broker_that_takes_back_what_is_held_too_long(tmp_path, stub):
+    """Its consumer_timeout closes the worker's channel, again and again, under two runs: both go on, and end once."""
+    stub.reset()
+    rabbit = Rabbit(tmp_path / "rabbit").start()
+    chain = Chain(tmp_path, rabbit, f"kind = openai\nurl = {stub.url}\n")
+    try:
+        limits = "application:set_env(rabbit, consumer_timeout, 1500), application:set_env(rabbit, channel_tick_interval, 300)."
+        control = [Path("/usr/lib/rabbitmq/bin/rabbitmqctl"), "-q", "eval", limits]
+        subprocess.run(control, env=rabbit.environment(), check=True, capture_output=True, timeout=30)
+        chain.up()
+        texts = ["one " + stub_text(tokens=100, pace_ms=50), "two " + stub_text(tokens=101, pace_ms=50)]
+        jobs = [chain.og("prompt", text, "--detach").stdout.decode().strip() for text in texts]
+        for job, text in zip(jobs, texts, strict=True):
+            done = chain.og("wait", job)
+            assert done.returncode == 0 and done.stdout.startswith(b"tok0 tok1 "), done.stderr
+            assert len(stub.requests(text)) == 1, "it was not run twice"
+            chain.loses_nothing(job, "done")
+        log = (chain.root / "og-worker.log").read_text()
+        assert log.count("timed out") >= 1 and log.count("Back in the cluster") >= 2, log[-3000:]
+    finally:
+        chain.stop()
+        rabbit.stop()
+
+
 def test_a_broker_whose_disk_is_full(tmp_path):
     """It takes connections, and no messages (an alarm): og says so and gives up in time; then all goes on by itself."""
     full = Rabbit(tmp_path / "rabbit").start()

@@ -31,7 +31,7 @@ def left(fleet):
     """How many messages lie in the durable queues, by name."""
     connection = fleet.cluster.connect(*fleet.cluster.credentials("admin"))
     channel = connection.channel()
-    queues = ["og.jobs.intake", "og.state", "og.state.later", "og.dead.intake", "og.tier.small-1b"]
+    queues = ["og.jobs.intake", "og.state", "og.state.later", "og.retry", "og.dead.intake", "og.dead", "og.tier.small-1b"]
     queues += [f"og.wait.small-1b.{c}.{k}" for c in ("high", "normal", "batch") for k in range(8)]
     counts = {q: channel.queue_declare(q, passive=True).method.message_count for q in queues}
     connection.close()
@@ -60,7 +60,7 @@ def test_a_dead_letter_keeps_what_fits_of_its_headers(fleet):
     producer = fleet.producer()
     job = producer.submit(tier="small", version="9.0", fill="a" * 100 * 1024)
     assert producer.wait(job).headers["og-error"] == "unknown_version"
-    wait_for("a dead letter", lambda: left(fleet) == {"og.dead.intake": 1}, 10)
+    wait_for("a dead letter", lambda: left(fleet) == {"og.dead": 1}, 10)
 
 
 @pytest.mark.parametrize("mib", [9, 20])
