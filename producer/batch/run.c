@@ -48,7 +48,8 @@ void og_batch_finish(struct og_batch_run *r, enum og_exit exit)
 		close_handle((uv_handle_t *)&r->signals[i]);
 	if (r->polled)
 		close_handle((uv_handle_t *)&r->input);
-	og_session_close(r->session, on_session_closed, r);
+	if (r->session)
+		og_session_close(r->session, on_session_closed, r);
 }
 
 void og_batch_broken(struct og_batch_run *r, const struct og_error *err)
@@ -66,6 +67,58 @@ void og_batch_drop(struct og_slot *slot)
 	r->flying_bytes -= slot->request.body_len;
 	og_batch_request_done(&slot->request);
 	slot->state = OG_SLOT_FREE;
+}
+
+/* ── the connection ── */
+
+/* What was on its way is asked for under the new reply key: by sending it again, which starts nothing twice. */
+static void on_up(void *ctx)
+{
+	struct og_batch_run *r = ctx;
+
+	r->up = true;
+	r->full = false;
+	for (int64_t i = 0; i < r->batch->window; i++)
+		if (r->slots[i].state == OG_SLOT_FLYING)
+			r->slots[i].state = OG_SLOT_READY;
+	if (r->stopping)
+		og_batch_send_ready(r);
+	og_batch_soon(r);
+}
+
+static void on_down(void *ctx, const struct og_error *why)
+{
+	struct og_batch_run *r = ctx;
+
+	r->up = false;
+	og_screen_note(r->screen, "the connection was lost (%s): connecting again", why->message);
+}
+
+static void on_over(void *ctx, enum og_exit exit, const struct og_error *why)
+{
+	struct og_batch_run *r = ctx;
+
+	og_screen_error(r->screen, "%s", why->message);
+	og_batch_finish(r, exit);
+}
+
+/* Not before there is something to send: a pipe may say nothing for long, and a million lines may have been answered
+ * before. */
+static void connect_once(struct og_batch_run *r)
+{
+	struct og_session_handler handler = {
+		.on_up = on_up, .on_down = on_down, .on_message = og_batch_message, .on_over = on_over, .ctx = r};
+	struct og_error err;
+
+	if (r->session || r->over || !r->used)
+		return;
+	r->session = og_session_open(r->turn.loop, r->config, &handler, &err);
+	if (r->session) {
+		r->open++;
+		return;
+	}
+	og_screen_error(r->screen, "%s", err.message);
+	og_batch_finish(r, OG_EXIT_USAGE);
 }
 
 /* ── a turn ── */
@@ -96,6 +149,7 @@ static void on_turn(uv_timer_t *timer)
 	if (is_paused(r))
 		return;
 	og_batch_take_lines(r);
+	connect_once(r);
 	og_batch_send_ready(r);
 	if (r->input_over && !r->used)
 		og_batch_finish(r, r->batch->files->failed ? OG_EXIT_FAILED : OG_EXIT_ANSWERED);
@@ -137,7 +191,7 @@ static void on_tick(uv_timer_t *timer)
 	og_batch_soon(r);
 }
 
-/* ── signals, the connection ── */
+/* ── signals ── */
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -153,37 +207,6 @@ static void on_signal(uv_signal_t *handle, int number)
 	r->stopping = true;
 	og_screen_note(r->screen, "stopping: waiting for %u that are on their way; again to leave at once", flying);
 	og_batch_soon(r);
-}
-
-/* What was on its way is asked for under the new reply key: by sending it again, which starts nothing twice. */
-static void on_up(void *ctx)
-{
-	struct og_batch_run *r = ctx;
-
-	r->up = true;
-	r->full = false;
-	for (int64_t i = 0; i < r->batch->window; i++)
-		if (r->slots[i].state == OG_SLOT_FLYING)
-			r->slots[i].state = OG_SLOT_READY;
-	if (r->stopping)
-		og_batch_send_ready(r);
-	og_batch_soon(r);
-}
-
-static void on_down(void *ctx, const struct og_error *why)
-{
-	struct og_batch_run *r = ctx;
-
-	r->up = false;
-	og_screen_note(r->screen, "the connection was lost (%s): connecting again", why->message);
-}
-
-static void on_over(void *ctx, enum og_exit exit, const struct og_error *why)
-{
-	struct og_batch_run *r = ctx;
-
-	og_screen_error(r->screen, "%s", why->message);
-	og_batch_finish(r, exit);
 }
 
 /* As nohup, or a shell without job control, has it. */
@@ -205,7 +228,7 @@ static void start(struct og_batch_run *r, uv_loop_t *loop)
 		if (!is_ignored(caught[i]))
 			uv_signal_start(&r->signals[i], on_signal, caught[i]);
 	}
-	r->open = 3 + OG_BATCH_SIGNALS;
+	r->open = 2 + OG_BATCH_SIGNALS;
 	/* A file cannot be polled, and need not be: it is always there. */
 	if (!r->batch->size && uv_poll_init(loop, &r->input, r->batch->input) == 0) {
 		r->polled = true;
@@ -227,18 +250,9 @@ static void free_slots(struct og_batch_run *r)
 enum og_exit og_batch_run(uv_loop_t *loop, const struct og_session_config *session, const struct og_batch *batch,
 	const struct og_batch_times *times, struct og_screen *screen, struct og_batch_counts *ret)
 {
-	struct og_session_handler handler = {
-		.on_up = on_up, .on_down = on_down, .on_message = og_batch_message, .on_over = on_over};
-	struct og_batch_run r = {.batch = batch, .times = times, .screen = screen};
+	struct og_batch_run r = {.batch = batch, .times = times, .screen = screen, .config = session};
 	int flags = fcntl(batch->input, F_GETFL);
-	struct og_error err;
 
-	handler.ctx = &r;
-	r.session = og_session_open(loop, session, &handler, &err);
-	if (!r.session) {
-		og_screen_error(screen, "%s", err.message);
-		return OG_EXIT_USAGE;
-	}
 	og_lines_init(&r.lines, batch->input, LINE_CAP);
 	og_pace_init(&r.pace);
 	r.slots = og_alloc((size_t)batch->window * sizeof(*r.slots));

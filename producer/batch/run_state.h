@@ -27,7 +27,8 @@ struct og_batch_run {
 	const struct og_batch *batch;
 	const struct og_batch_times *times;
 	struct og_screen *screen;
-	struct og_session *session;
+	const struct og_session_config *config;
+	struct og_session *session; /* NULL until there is something to send */
 	struct og_lines lines;
 	struct og_pace pace;
 	struct og_slot *slots;

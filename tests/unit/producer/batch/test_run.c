@@ -239,6 +239,10 @@ Test(batch_run, what_is_answered_is_not_asked_again)
 {
 	write_lines(0, 50);
 	cr_assert_eq(batch(), OG_EXIT_ANSWERED);
+	client = NULL;
+	cr_assert_eq(batch(), OG_EXIT_ANSWERED);
+	cr_assert_null(client, "where nothing is missing nobody is called");
+	cr_assert_eq(requests, 50);
 	write_lines(50, 60);
 	cr_assert_eq(batch(), OG_EXIT_ANSWERED);
 	cr_assert(counts.skipped == 50 && counts.answered == 10);
