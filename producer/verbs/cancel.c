@@ -26,5 +26,7 @@ const struct og_verb og_verb_cancel = {
 	.min = 1,
 	.max = 1,
 	.summary = "ends a job: it prints cancelled, cancelling, or how the job had ended before",
+	.details = "\nAn operator ends those of any tenant.",
+	.operates = true,
 	.run = run,
 };

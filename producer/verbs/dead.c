@@ -254,7 +254,7 @@ static enum og_exit run(struct og_cli *c)
 
 const struct og_verb og_verb_dead = {
 	.name = "dead",
-	.arguments = "list|show|requeue|drop [id…]",
+	.arguments = "list|show|requeue|drop [id ...]",
 	.min = 1,
 	.max = IDS_MAX + 1,
 	.summary = "looks after dead letters: prompts that no attempt could answer, and their reasons",
