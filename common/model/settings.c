@@ -97,7 +97,7 @@ const struct og_config_row og_settings_rows[] = {
 		"In a producer's reply queue; the oldest go first, and what is missed comes with the end."},
 	{"scheduler", "dead_max_jobs", OG_CONFIG_INT, AT(limits.dead_max_jobs), "10000", 1, 100000000, NULL,
 		"In the queue of dead letters; what is more waits in og.dead.intake until some are dropped or "
-                "requeued."},
+		"requeued."},
 	{"scheduler", "dead_max_bytes", OG_CONFIG_BYTES, AT(limits.dead_max_bytes), "256MiB", MIB, TIB, NULL,
 		"In the queue of dead letters."},
 
