@@ -2,13 +2,13 @@
 # The one test command: installs what the tests need, builds, runs everything, and ends with the line `N passed, N failed, N skipped`.
 #
 #   scripts/test.sh                 everything
-#   scripts/test.sh unit e2e        only these of: lint unit integration fuzz e2e bench
+#   scripts/test.sh unit e2e        only these of: lint unit integration fuzz e2e chaos bench
 #
 # What it installs are Debian packages and, under build/, Python packages of its own. Reports are left in build/reports/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(lint unit integration fuzz e2e bench)
+all=(lint unit integration fuzz e2e chaos bench)
 wanted=("$@")
 [ $# -gt 0 ] || wanted=("${all[@]}")
 for part in "${wanted[@]}"; do
@@ -25,8 +25,9 @@ mkdir -p "$reports"
 log=$PWD/build/test.log
 python=build/venv/bin/python
 : >"$log"
+# shellcheck source=scripts/lib/testing.sh
+. scripts/lib/testing.sh
 
-say() { printf '== %s\n' "$*"; }
 runs() { case " ${wanted[*]} " in *" $1 "*) ;; *) return 1 ;; esac }
 
 # check NAME command…: one test of the part `lint` or `fuzz`, whose output is shown when it fails.
@@ -41,56 +42,6 @@ check() {
 		printf 'FAILED %s\n' "$name"
 		tail -n 40 "$out"
 	fi
-}
-
-# quietly COMMAND…: it stops at the first thing in it that fails, which `if ! COMMAND` would not, and ends this script then.
-quietly() {
-	local rc
-	set +e
-	(
-		set -e
-		"$@"
-	) >>"$log" 2>&1
-	rc=$?
-	set -e
-	[ "$rc" = 0 ] && return
-	tail -n 60 "$log"
-	echo "test.sh: '$*' failed; all of it is in build/test.log" >&2
-	exit 1
-}
-
-packages() {
-	local wanted=(clang clang-format libclang-rt-dev shellcheck libcriterion-dev rabbitmq-server redis-server python3 python3-venv openssl
-		iproute2 iptables procps systemd) missing=() p
-	for p in "${wanted[@]}"; do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
-	done
-	POC_SERVE=1 OPENGATEWAY_POC_ROOT=$PWD/build/install-log scripts/install.sh --dependencies
-	[ ${#missing[@]} -eq 0 ] && return
-	local as=()
-	[ "$(id -u)" = 0 ] || as=(sudo)
-	"${as[@]}" apt-get -q update
-	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"
-}
-
-python_packages() {
-	local venv=build/venv stamp
-	stamp=$(cat tests/requirements.txt scripts/engine/requirements.txt | sha256sum)
-	[ "$(cat $venv/.stamp 2>/dev/null)" = "$stamp" ] && return
-	rm -rf $venv
-	python3 -m venv $venv
-	$venv/bin/pip install -q -r tests/requirements.txt
-	$venv/bin/pip install -q --no-deps -r scripts/engine/requirements.txt
-	echo "$stamp" >$venv/.stamp
-}
-
-build() {
-	local preset
-	for preset in "$@"; do
-		say "build: $preset"
-		quietly cmake --preset "$preset"
-		quietly cmake --build "build/$preset"
-	done
 }
 
 lint() {
@@ -149,6 +100,12 @@ e2e() {
 	pytest_on e2e $python -m pytest
 }
 
+chaos() {
+	say "chaos: the sharpest faults"
+	OG_BUILD=$PWD/build/asan check chaos-quick $python tests/chaos --quick --json "$reports/chaos.json"
+	tail -n 2 "$reports/chaos-quick.out"
+}
+
 bench() {
 	say "bench: that it runs"
 	OG_BUILD=$PWD/build/release check bench-quick $python tests/bench/bench.py --quick
@@ -159,7 +116,7 @@ quietly packages
 quietly python_packages
 
 runs lint && lint
-if runs unit || runs integration || runs e2e; then build asan; fi
+if runs unit || runs integration || runs e2e || runs chaos; then build asan; fi
 if runs unit || runs fuzz; then build clang; fi
 if runs e2e || runs bench; then build release; fi
 if runs unit; then
@@ -174,6 +131,7 @@ fi
 runs fuzz && fuzz
 runs integration && integration
 runs e2e && e2e
+runs chaos && chaos
 runs bench && bench
 
 python3 scripts/sum-reports.py "$reports"

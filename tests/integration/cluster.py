@@ -50,13 +50,15 @@ class Cluster:
         assert done.returncode == expect, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout, done.stderr
 
-    def connect(self, user, password):
+    def connect(self, user, password, heartbeat=30):
         """A blocking AMQP connection; pika's exceptions where the broker refuses it."""
-        host, port = self.amqp.rsplit(":", 1)
+        endpoints = [endpoint.rsplit(":", 1) for endpoint in self.amqp.split(",")]
+        login = pika.PlainCredentials(user, password)
         return pika.BlockingConnection(
-            pika.ConnectionParameters(
-                host, int(port), self.name, pika.PlainCredentials(user, password), heartbeat=30, socket_timeout=10
-            )
+            [
+                pika.ConnectionParameters(host, int(port), self.name, login, heartbeat=heartbeat, socket_timeout=10)
+                for host, port in endpoints
+            ]
         )
 
     def connect_as(self, role):

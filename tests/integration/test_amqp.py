@@ -5,7 +5,6 @@ import signal
 import socket
 import ssl
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -22,7 +21,6 @@ from services import Rabbit, free_port, wait_for  # noqa: E402
 from tls import Authority  # noqa: E402
 
 HEARTBEAT_MS = 2000
-RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 
 
 @pytest.fixture(scope="module")
@@ -458,21 +456,11 @@ def test_our_own_sleep_is_not_the_brokers(rabbit, name):
 # alarms
 
 
-def ctl(rabbit, *args):
-    subprocess.run(
-        [RABBITMQCTL, "-n", f"ogtest{rabbit.port}@localhost", *args],
-        env=rabbit.environment(),
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-
-
 def test_memory_alarm(rabbit, name):
     with client(rabbit, window=50) as c:
         c.say("queue", name, "quorum")
         c.until("up")
-        ctl(rabbit, "set_vm_memory_high_watermark", "0.00001")
+        rabbit.ctl("set_vm_memory_high_watermark", "0.00001")
         try:
             c.say("publish", "-", name, 1000, 10000)
             blocked = c.until("blocked", 30)
@@ -482,7 +470,7 @@ def test_memory_alarm(rabbit, name):
             time.sleep(2.5 * HEARTBEAT_MS / 1000)
             assert stats(c)["up"], "an alarm is not a lost connection"
         finally:
-            ctl(rabbit, "set_vm_memory_high_watermark", "0.4")
+            rabbit.ctl("set_vm_memory_high_watermark", "0.4")
         assert not c.until("blocked", 30)["blocked"]
         s = stats_when(c, lambda s: settled(s) == 1000)
         assert (s["confirmed"], s["most_settled"]) == (1000, 1)

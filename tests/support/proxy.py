@@ -57,22 +57,22 @@ class Proxy:
         except (OSError, ssl.SSLError):
             pass
         if not self.swallow:
-            for s in (source, sink):
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            self.hang_up_on(source, sink)
+
+    @staticmethod
+    def hang_up_on(*pair):
+        for s in pair:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def cut(self):
         """Every connection ends; new ones are served."""
         with self.lock:
             pairs, self.pairs = self.pairs, []
         for pair in pairs:
-            for s in pair:
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            self.hang_up_on(*pair)
 
     def heal(self):
         self.swallow, self.budget = False, None

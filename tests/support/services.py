@@ -44,10 +44,10 @@ class Process:
     def __init__(self):
         self.process = None
 
-    def spawn(self, args, env=None, log=None):
+    def spawn(self, args, env=None, log=None, cwd=None):
         with open(log or os.devnull, "ab") as out:
             self.process = subprocess.Popen(
-                args, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                args, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=cwd
             )
 
     def signal(self, number):
@@ -70,6 +70,8 @@ class Process:
 class Rabbit(Process):
     """One RabbitMQ node with the management API, an administrator and no guest."""
 
+    prefix = ()  # words before each command, as to run it in another network namespace
+
     def __init__(self, folder, host="127.0.0.1", extra_conf=""):
         super().__init__()
         self.folder, self.host, self.extra_conf = Path(folder), host, extra_conf
@@ -83,12 +85,16 @@ class Rabbit(Process):
     def management(self):
         return f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.management_port}"
 
+    @property
+    def node(self):
+        return f"ogtest{self.port}@localhost"
+
     def environment(self):
         f = self.folder
         return {
             **os.environ,
             "HOME": str(f),
-            "RABBITMQ_NODENAME": f"ogtest{self.port}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_CONFIG_FILE": str(f / "rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(f / "advanced.config"),
             "RABBITMQ_CONF_ENV_FILE": str(f / "rabbitmq-env.conf"),
@@ -114,9 +120,13 @@ class Rabbit(Process):
             "consumer_timeout = 14400000\nlog.console = true\nlog.console.level = info\n"
             "disk_free_limit.absolute = 200MB\n" + self.extra_conf
         )
-        self.spawn([str(RABBIT_BIN)], self.environment(), self.log)
+        self.launch()
         wait_for("RabbitMQ", self.ready, 90, self.process)
         return self
+
+    def launch(self):
+        # In its folder: what Mnesia writes when it dies it writes where it is.
+        self.spawn([*self.prefix, str(RABBIT_BIN)], self.environment(), self.log, cwd=self.folder)
 
     def ready(self):
         try:
@@ -127,10 +137,18 @@ class Rabbit(Process):
 
     def stop(self):
         self.end(signal.SIGTERM, 30)
-        subprocess.run(["epmd", "-port", str(self.epmd_port), "-kill"], capture_output=True, check=False)
+        subprocess.run([*self.prefix, "epmd", "-port", str(self.epmd_port), "-kill"], capture_output=True, check=False)
 
     def kill(self):
         self.end(signal.SIGKILL, 5)
+
+    def ctl(self, *args, timeout=60):
+        """rabbitmqctl on this node: its stdout."""
+        done = subprocess.run(
+            [*self.prefix, RABBIT_BIN.parent / "rabbitmqctl", "-q", "-n", self.node, *map(str, args)],
+            env=self.environment(), check=True, capture_output=True, text=True, timeout=timeout,
+        )  # fmt: skip
+        return done.stdout
 
     def api(self, method, path, body=None, user=None, password=None):
         """The management API: parsed JSON, or None where the answer is empty. Errors raise urllib.error.HTTPError."""

@@ -14,14 +14,20 @@ changed, over DEFAULTS below. As a program: `stub_engine.py [--port 0] [key=valu
   fault, after      after so many tokens: stall (nothing more comes), cut (the connection is closed), end (a clean end before the
                     answer's), garbage (no JSON), binary (no text), long_line (10 MB without an end), error (an error event), linger ([DONE],
                     and the connection stays open); before the head: stall_headers, close
+                    crash kills who asked (its pid is in the file `victim`), as a prompt that crashes its worker
   times             fault and status are of the first so many requests of this prompt alone; 0: of all
+  counted           a path: these are counted in files beside it (<counted>.0 …), by all engines that are told the same one
+  mark              1: each run's tokens begin with a mark of that run, so that two answers to one prompt differ
+  record            a file that gets a line of JSON for each run as it begins (at, prompt): it outlives the engine
   models            names, separated by commas; slots: what /props says (0: no /props); health: its status
 """
 
 import argparse
 import asyncio
 import json
+import os
 import re
+import secrets
 import signal
 import sys
 import time
@@ -34,7 +40,7 @@ from services import Process, free_port, wait_for  # noqa: E402
 DEFAULTS = {
     "tokens": 8, "pace_ms": 0, "token": "tok", "bytes": 0, "headers_ms": 0, "first_ms": 0, "status": 200,
     "message": "the stub says no", "content_type": "", "usage": 1, "done": 1, "fault": "", "after": 0, "times": 0,
-    "models": "smollm2-135m", "slots": 2, "health": 200,
+    "models": "smollm2-135m", "slots": 2, "health": 200, "mark": 0, "record": "", "victim": "", "counted": "",
 }  # fmt: skip
 LOG_MAX = 20000
 CUT = object()
@@ -52,6 +58,15 @@ def directives(text):
 def typed(values):
     """Each value with the type of its default; an unknown key is an error of the test."""
     return {key: type(DEFAULTS[key])(value) for key, value in values.items()}
+
+
+def made_now(path):
+    """Makes the file; False where it was there."""
+    try:
+        open(path, "x").close()
+        return True
+    except FileExistsError:
+        return False
 
 
 def prompt_of(body):
@@ -191,6 +206,11 @@ class Connection(asyncio.Protocol):
         else:
             self.answer(404, {"error": {"message": f"no {path} here"}})
 
+    def is_among_the_first(self, want, prompt):
+        if want["counted"]:
+            return any(made_now(f"{want['counted']}.{i}") for i in range(want["times"]))
+        return sum(prompt_of(r["body"]) == prompt for r in self.stub.log) <= want["times"]
+
     async def complete(self, path, headers, body):
         record = self.record = {
             "path": path, "body": body, "authorization": headers.get("authorization", ""), "tokens_sent": 0,
@@ -199,8 +219,13 @@ class Connection(asyncio.Protocol):
         self.stub.log.append(record)
         del self.stub.log[:-LOG_MAX]
         want = {**self.stub.defaults, **typed(directives(prompt_of(body)))}
-        if want["times"] and sum(prompt_of(r["body"]) == prompt_of(body) for r in self.stub.log) > want["times"]:
+        if want["times"] and not self.is_among_the_first(want, prompt_of(body)):
             want.update(fault="", status=200)
+        if want["record"]:
+            with open(want["record"], "ab") as file:
+                file.write(compact({"at": time.monotonic(), "prompt": prompt_of(body)[:300]}) + b"\n")
+        if want["mark"]:
+            want["token"] = f"{secrets.token_hex(4)}-{want['token']}"
         if want["fault"] == "stall_headers":
             await asyncio.sleep(3600)
         if want["fault"] == "close":
@@ -243,7 +268,9 @@ class Connection(asyncio.Protocol):
 
     async def fail(self, dialect, want):
         fault = want["fault"]
-        if fault == "stall":
+        if fault == "crash":
+            os.kill(int(Path(want["victim"]).read_text()), signal.SIGKILL)
+        if fault in ("stall", "crash"):
             await asyncio.sleep(3600)
         if fault == "cut":
             await asyncio.sleep(0.02)  # what was written goes out first
