@@ -277,7 +277,7 @@ static bool turn_away(
 
 static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
 {
-	int64_t wall = og_clock_wall_ms();
+	int64_t wall = og_stamp_accepted(&s->stamps, og_clock_wall_ms());
 	int64_t deadline = x->e.deadline_ms ? x->e.deadline_ms : wall + s->settings->default_deadline_ms;
 	const struct og_wish wish = {.avoid = x->e.avoid, .region = x->e.region};
 	struct og_ask ask = {.class = OG_CLASS_NORMAL,
@@ -313,7 +313,7 @@ static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
 			.class = ask.class,
 			.since = og_clock_mono_ms(),
 			.max_tokens = x->e.max_tokens,
-			.accepted_ms = og_stamp_accepted(&s->stamps, wall),
+			.accepted_ms = wall,
 			.deadline_ms = deadline,
 			.bytes = (uint32_t)x->m->body_len,
 			.attempt = 1,
