@@ -360,7 +360,7 @@ def dead_letters(fleet):
     letters = []
     connection = fleet.cluster.connect(*fleet.cluster.credentials("admin"))
     while True:
-        method, properties, body = connection.channel().basic_get("og.dead.intake", auto_ack=True)
+        method, properties, body = connection.channel().basic_get("og.dead", auto_ack=True)
         if not method:
             connection.close()
             return letters
@@ -379,7 +379,7 @@ def test_malformed_submits_are_dead_letters(fleet):
     untold.append(producer.submit(tier="small", reply="nobody"))
     assert [producer.wait(j).headers["og-error"] for j in told] == ["unknown_version"] + ["invalid_request"] * 2
     admin = fleet.cluster.connect(*fleet.cluster.credentials("admin")).channel()
-    wait_for("five dead letters", lambda: admin.queue_declare("og.dead.intake", passive=True).method.message_count == 5)
+    wait_for("five dead letters", lambda: admin.queue_declare("og.dead", passive=True).method.message_count == 5)
     admin.connection.close()
     letters = {p.message_id: (p, body) for p, body in dead_letters(fleet)}
     assert set(letters) == set(told + untold)
