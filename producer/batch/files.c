@@ -50,7 +50,8 @@ static int cut_torn(int fd, const char *line, size_t len, int64_t from, struct o
 {
 	size_t n = len < sizeof(ours) - 1 ? len : sizeof(ours) - 1;
 
-	if (memcmp(line, ours, n) != 0)
+	/* After a power cut a file may end in zeros, where its data had not reached the disk. */
+	if (*line && memcmp(line, ours, n) != 0)
 		return og_fail(err, OG_INVALID, "its last line is of no batch");
 	if (ftruncate(fd, from) < 0)
 		return og_fail(err, OG_FATAL, "its torn last line cannot be cut off: %s", strerror(errno));

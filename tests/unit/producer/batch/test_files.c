@@ -79,6 +79,21 @@ Test(files, a_torn_last_line_is_cut_off)
 	expect_file(errors, "");
 }
 
+Test(files, zeros_that_a_power_cut_left_are_cut_off)
+{
+	static const char zeros[4096];
+	FILE *f;
+
+	scratch_write("out", ANSWER("a"));
+	f = fopen(scratch_path("out"), "ae");
+	fwrite(zeros, 1, sizeof(zeros), f);
+	fclose(f);
+	cr_assert_eq(open_both(NULL), 0, "%s", err.message);
+	cr_expect(of_id("a") && files.answered == 1);
+	done();
+	expect_file(out, ANSWER("a"));
+}
+
 static void refuses(const char *held, const char *says)
 {
 	scratch_write("out", held);
