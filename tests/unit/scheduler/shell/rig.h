@@ -285,7 +285,7 @@ static inline const struct og_message *told(unsigned i, const char *what)
 
 	og_key_reply(REPLY, what, key);
 	for (size_t n = 0; n < rig.producer.n; n++)
-		if (!strcmp(rig.producer.got[n]->message_id, job_id(i)) &&
+		if (rig.producer.got[n]->message_id && !strcmp(rig.producer.got[n]->message_id, job_id(i)) &&
 			!strcmp(rig.producer.got[n]->routing_key, key))
 			return rig.producer.got[n];
 	return NULL;
