@@ -72,15 +72,6 @@ void og_key_lane(const char *tier_key, enum og_class c, unsigned k, char ret[sta
 	compose(ret, "%s.%s.%u", tier_key, og_class_name(c), k);
 }
 
-unsigned og_lane_of(const char *tenant)
-{
-	uint32_t hash = 2166136261u;
-
-	for (; *tenant; tenant++)
-		hash = (hash ^ (unsigned char)*tenant) * 16777619u;
-	return hash % OG_LANES;
-}
-
 const struct og_delay og_delays[OG_DELAYS] = {{"1s", 1000}, {"5s", 5000}, {"30s", 30000}};
 
 void og_queue_reply(const char *reply, char ret[static OG_KEY_MAX])

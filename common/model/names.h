@@ -70,7 +70,7 @@ struct og_delay {
 extern const struct og_delay og_delays[]; /* shortest first */
 #define OG_DELAYS 3
 
-#define OG_LANES 8 /* K: lanes a tier and class; a tenant keeps to one of them while it waits there */
+#define OG_LANES 8 /* K: lanes a tier and class */
 
 #define OG_NAME_MAX     128 /* bytes of a tier, worker, node or user name, NUL included */
 #define OG_KEY_MAX      256 /* bytes of a routing key or queue name, NUL included */
@@ -87,7 +87,6 @@ void og_queue_tier(const char *tier_key, char ret[static OG_KEY_MAX]); /* og.tie
 /* og.wait.<tier>.<class>.<k>, and its key <tier>.<class>.<k> */
 void og_queue_lane(const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]);
 void og_key_lane(const char *tier_key, enum og_class c, unsigned k, char ret[static OG_KEY_MAX]);
-unsigned og_lane_of(const char *tenant);                             /* FNV-1a mod OG_LANES */
 void og_queue_reply(const char *reply, char ret[static OG_KEY_MAX]); /* og.reply.<reply> */
 /* og.node.<user>~<worker key>, and its key node.<user>~<worker key> on og.work: a worker's own queue */
 void og_queue_node(const char *user, const char *worker_key, char ret[static OG_KEY_MAX]);

@@ -14,6 +14,7 @@
 #define RETRY_MAX_S 3600
 #define ROUNDS      6
 #define SMOOTH      0.05
+#define TEMPER      2.0
 #define ETA_MAX_MS  (INT64_C(30) * 24 * 3600 * 1000)
 
 struct place {                      /* in a tier and class */
@@ -26,25 +27,33 @@ static double unit_of(const struct og_flow *f)
 	return (f->cost > 0 ? f->cost : OG_COST_USUAL) / (double)f->account->weight;
 }
 
-static double tag_of(const struct og_tier_index *t, const struct og_flow *f)
+/* Its tag in `ms`, when better classes will have been served meanwhile as they come now. One that does not wait begins at
+ * the virtual time. */
+static double tag_of(const struct og_flow *f, unsigned class, double virtual_time, double ms, int64_t now)
 {
-	return f->start > t->virtual_time ? f->start : t->virtual_time;
+	double tag = f->start, per_ms = 0;
+
+	if (!f->waiting[class] && tag < virtual_time)
+		tag = virtual_time;
+	for (unsigned c = 0; c < class && ms > 0; c++)
+		per_ms += og_rate_per_ms(&f->came[c], OG_CAME_WINDOW_MS, OG_CAME_LEAST_MS, now);
+	return tag + per_ms * ms * unit_of(f);
 }
 
 /* When it is served, in the tier's virtual time. */
-static double virtual_start(const struct og_tier_index *t, const struct place *at)
+static double virtual_start(const struct place *at, double virtual_time, double ms, int64_t now)
 {
 	const struct og_flow *f = at->flow;
 
-	if (!f)
-		return t->virtual_time;
-	return (f->waiting[at->class] ? f->start : tag_of(t, f)) + at->rank * unit_of(f);
+	return f ? tag_of(f, at->class, virtual_time, ms, now) + at->rank * unit_of(f) : virtual_time;
 }
 
 /* Of all other flows of its class, those served before it, of what waits now and what comes within `ms`. */
-static double beside(const struct og_tier_index *t, const struct place *at, double ms, int64_t now)
+static double beside(const struct og_plan *p, const struct place *at, double ms, int64_t now)
 {
-	double start = virtual_start(t, at), n = 0;
+	const struct og_tier_index *t = &p->index->tiers[at->tier];
+	double virtual_time = og_virtual_time(p->index, at->tier);
+	double start = virtual_start(at, virtual_time, ms, now), n = 0;
 
 	for (const struct og_flow *f = t->flows; f; f = f->next) {
 		double there = f->waiting[at->class], share;
@@ -52,10 +61,10 @@ static double beside(const struct og_tier_index *t, const struct place *at, doub
 		if (f == at->flow || og_account_full(f->account))
 			continue;
 		if (ms > 0)
-			there += ms * og_rate_per_ms(&f->came[at->class], OG_CAME_WINDOW_MS, now);
+			there += ms * og_rate_per_ms(&f->came[at->class], OG_CAME_WINDOW_MS, OG_CAME_LEAST_MS, now);
 		if (there <= 0)
 			continue;
-		share = floor((start - (f->waiting[at->class] ? f->start : tag_of(t, f))) / unit_of(f)) + 1;
+		share = floor((start - tag_of(f, at->class, virtual_time, ms, now)) / unit_of(f)) + 1;
 		n += share <= 0 ? 0 : share < there ? share : there;
 	}
 	return n;
@@ -89,12 +98,26 @@ unsigned og_plan_ahead(const struct og_plan *p, const struct og_entry *e)
 	if (!og_entry_waits(e) || !e->flow)
 		return 0;
 	at = place_of(e);
-	return better(t, e->class) + at.rank + (unsigned)beside(t, &at, 0, 0);
+	return better(t, e->class) + at.rank + (unsigned)beside(p, &at, 0, 0);
 }
 
 double og_plan_service_ms(const struct og_plan *p, unsigned tier)
 {
 	return p->service[tier].run_ms > 0 ? p->service[tier].run_ms : OG_SERVICE_USUAL_MS;
+}
+
+/* What was reckoned, against how fast the flow's own went lately, which knows what the reckoning leaves out (lanes that are
+ * read in their order, ageing): the more of them, the more that counts. */
+static double temper(const struct place *at, double ms, int64_t now)
+{
+	const struct og_rate *went = at->flow ? &at->flow->went[at->class] : NULL;
+	unsigned seen = went ? og_rate_seen(went, OG_WENT_WINDOW_MS, now) : 0;
+	double weight = seen / (seen + TEMPER), lately;
+
+	if (seen < 2 || !at->rank || ms <= 0)
+		return ms;
+	lately = (at->rank + 0.5) / og_rate_per_ms(went, OG_WENT_WINDOW_MS, OG_CAME_LEAST_MS, now);
+	return exp((1 - weight) * log(ms) + weight * log(lately));
 }
 
 static int64_t eta(const struct og_plan *p, const struct place *at, int64_t now)
@@ -103,19 +126,20 @@ static int64_t eta(const struct og_plan *p, const struct place *at, int64_t now)
 	double slots = p->nodes.tiers[at->tier].slots, per_ms, left, ms = 0;
 	unsigned ahead = better(t, at->class) + at->rank;
 
-	if (slots > t->placed && !ahead && beside(t, at, 0, 0) < 1)
+	if (slots > t->placed && !ahead && beside(p, at, 0, 0) < 1)
 		return 0;
 	per_ms = (slots > 0 ? slots : 1) / og_plan_service_ms(p, at->tier);
 	left = per_ms;
 	for (unsigned c = 0; c < at->class; c++)
-		left -= og_rate_per_ms(&t->came[c], OG_CAME_WINDOW_MS, now);
+		left -= og_rate_per_ms(&t->came[c], OG_CAME_WINDOW_MS, OG_CAME_LEAST_MS, now);
 	if (left < per_ms / OG_AGED_EVERY)
 		left = per_ms / OG_AGED_EVERY;
 	for (int i = 0; i < ROUNDS; i++) {
 		double beyond = t->placed > slots ? t->placed - slots : 0; /* placed, and not running yet */
 
-		ms = (ahead + beside(t, at, ms, now)) / left + (beyond + 0.5) / per_ms;
+		ms = (ahead + beside(p, at, ms, now)) / left + (beyond + 0.5) / per_ms;
 	}
+	ms = temper(at, ms, now);
 	return ms < (double)ETA_MAX_MS ? (int64_t)ms : ETA_MAX_MS;
 }
 
@@ -151,7 +175,7 @@ void og_plan_ended(struct og_plan *p, struct og_entry *e, int64_t run_ms, int64_
 
 unsigned og_plan_retry_s(const struct og_plan *p, unsigned tier, int64_t now)
 {
-	double per_ms = og_rate_per_ms(&p->service[tier].ended, OG_RATE_WINDOW_MS, now);
+	double per_ms = og_rate_per_ms(&p->service[tier].ended, OG_RATE_WINDOW_MS, OG_RATE_WINDOW_MS, now);
 	double waiting = better(&p->index->tiers[tier], OG_CLASSES);
 	double s = per_ms > 0 ? waiting / per_ms / 1000 + 1 : RETRY_MAX_S / 60;
 

@@ -159,7 +159,7 @@ static void fill(struct og_index *ix, struct og_entry *e, const struct og_facts 
 	if (f->tenant) {
 		e->tenant = name_take(ix, f->tenant);
 		e->flow = og_flow_take(ix, f->tenant, e->tier);
-		e->lane = (uint8_t)(f->lane ? f->lane - 1 : og_lane_of(f->tenant));
+		e->lane = (uint8_t)(f->lane ? f->lane - 1 : 0);
 	}
 	if (random) {
 		char user[OG_NAME_MAX];
@@ -346,21 +346,15 @@ struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e)
 	return held;
 }
 
-void og_index_choose_lane(struct og_index *ix, struct og_entry *e)
+void og_index_choose_lane(struct og_entry *e)
 {
-	const struct og_lane *lanes = ix->tiers[e->tier].lanes[e->class];
-	const struct og_flow *f = e->flow;
-	unsigned best;
+	unsigned before = e->flow ? e->flow->waiting[e->class] : 0, k = 0;
 
-	if (f && f->in_lanes[e->class]) {
-		e->lane = f->lane[e->class];
-		return;
-	}
-	best = e->tenant ? og_lane_of(e->tenant->text) : 0;
-	for (unsigned k = 0; k < OG_LANES; k++)
-		if (lanes[k].waiting < lanes[best].waiting)
-			best = k;
-	e->lane = (uint8_t)best;
+	if (og_entry_waits(e) && before)
+		before--; /* itself */
+	while (k < OG_LANES - 1 && before + 1 >= 2u << k)
+		k++;
+	e->lane = (uint8_t)k;
 }
 
 struct og_entry *og_index_due(const struct og_index *ix, int64_t now_wall)

@@ -113,7 +113,10 @@ struct og_tier_index {
 	unsigned placed;        /* slots taken */
 	uint64_t waiting_bytes; /* of those that wait */
 	struct og_flow *flows;
-	double virtual_time; /* tenants.h */
+	struct og_flow *waiting_flows; /* tenants.h, and what follows */
+	size_t n_waiting_flows;
+	double virtual_time, greatest_tag;
+	uint64_t looked_at;  /* placements when virtual_time was looked at */
 	uint64_t placements; /* of all times */
 	struct og_rate came[OG_CLASSES];
 	uint64_t next_seq[OG_CLASSES];
@@ -177,10 +180,10 @@ void og_index_set_meant(struct og_index *ix, struct og_entry *e, struct og_worke
  * prefetch never sees). */
 int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held);
 struct og_held *og_index_unhold(struct og_index *ix, struct og_entry *e); /* gives it back; NULL: none was held */
-/* Before it goes to a lane: says to which (lanes are read in their order, and only their first bodies are seen, so that
- * nobody should wait behind one who has much there). A tenant keeps to its lane of the class while it waits there; else it
- * takes the one where the fewest wait. */
-void og_index_choose_lane(struct og_index *ix, struct og_entry *e);
+/* Before it goes to a lane: says to which. A lane is read in its order, and only its first bodies are seen, so nobody should
+ * wait behind one who has much there: a job lies the further back, the more of its tenant wait before it. The first of a
+ * tenant goes to lane 0, which so holds hardly more than one a tenant, the next 2 to lane 1, the next 4 to lane 2 … */
+void og_index_choose_lane(struct og_entry *e);
 struct og_lane *og_index_lane(struct og_index *ix, unsigned tier, enum og_class class, unsigned lane);
 
 /* The entry with the least due_ms, where that is not after `now`; NULL: none. Move it, remove it or postpone it:

@@ -9,8 +9,9 @@
 #include "base/alloc.h"
 #include "plan/index.h"
 
-#define MINUTE_MS 60000
-#define SMOOTH    0.05 /* of the moving average of costs */
+#define MINUTE_MS  60000
+#define SMOOTH     0.05 /* of the moving average of costs */
+#define LOOK_EVERY 16
 
 /* --- rates --- */
 
@@ -33,7 +34,17 @@ void og_rate_count(struct og_rate *r, int64_t window_ms, int64_t now)
 	r->current++;
 }
 
-double og_rate_per_ms(const struct og_rate *r, int64_t window_ms, int64_t now)
+unsigned og_rate_seen(const struct og_rate *r, int64_t window_ms, int64_t now)
+{
+	struct og_rate at = *r;
+
+	if (!at.began)
+		return 0;
+	roll(&at, window_ms, now);
+	return at.before + at.current;
+}
+
+double og_rate_per_ms(const struct og_rate *r, int64_t window_ms, int64_t least_ms, int64_t now)
 {
 	struct og_rate at = *r;
 	double span;
@@ -42,7 +53,7 @@ double og_rate_per_ms(const struct og_rate *r, int64_t window_ms, int64_t now)
 		return 0;
 	roll(&at, window_ms, now);
 	span = (double)(at.before_ms + (now - at.began));
-	return (at.before + at.current) / (span < (double)window_ms ? (double)window_ms : span);
+	return (at.before + at.current) / (span < (double)least_ms ? (double)least_ms : span);
 }
 
 /* --- accounts --- */
@@ -77,7 +88,7 @@ static void account_free(struct og_index *ix, struct og_account *a)
 static bool owes(const struct og_index *ix, const struct og_account *a)
 {
 	for (size_t i = 0; i < ix->n_tiers; i++)
-		if (a->flows[i] && a->flows[i]->start > ix->tiers[i].virtual_time)
+		if (a->flows[i] && a->flows[i]->start > og_virtual_time(ix, (unsigned)i))
 			return true;
 	return a->per_minute && a->tokens < (double)a->per_minute;
 }
@@ -200,17 +211,54 @@ static bool is_idle(const struct og_flow *f)
 	return !n;
 }
 
-/* A flow that waits anew begins at the tier's virtual time; but not one that only went from one list to another, while
- * nothing was placed. */
-static void begin(const struct og_tier_index *t, struct og_flow *f)
+double og_virtual_time(const struct og_index *ix, unsigned tier)
 {
-	if (f->idle_at != t->placements && f->start < t->virtual_time)
+	const struct og_tier_index *t = &ix->tiers[tier];
+	const struct og_flow *f = t->waiting_flows;
+	double least = f ? f->start : t->greatest_tag;
+
+	for (; f; f = f->wait_next)
+		if (f->start < least)
+			least = f->start;
+	return least > t->virtual_time ? least : t->virtual_time;
+}
+
+/* A flow that waits anew begins at the tier's virtual time; but not one that only went from one list to another, while
+ * nothing was placed. Where many wait, the time is looked at less often than it changes. */
+static void begin(struct og_index *ix, struct og_flow *f)
+{
+	struct og_tier_index *t = &ix->tiers[f->tier];
+
+	if (f->idle_at == t->placements)
+		return;
+	if (t->placements - t->looked_at >= t->n_waiting_flows / LOOK_EVERY) {
+		t->virtual_time = og_virtual_time(ix, f->tier);
+		t->looked_at = t->placements;
+	}
+	if (f->start < t->virtual_time)
 		f->start = t->virtual_time;
+}
+
+static void begin_to_wait(struct og_index *ix, struct og_flow *f)
+{
+	struct og_tier_index *t = &ix->tiers[f->tier];
+
+	begin(ix, f);
+	DL_APPEND2(t->waiting_flows, f, wait_prev, wait_next);
+	t->n_waiting_flows++;
+}
+
+static void wait_no_more(struct og_index *ix, struct og_flow *f)
+{
+	struct og_tier_index *t = &ix->tiers[f->tier];
+
+	DL_DELETE2(t->waiting_flows, f, wait_prev, wait_next);
+	t->n_waiting_flows--;
+	f->idle_at = t->placements;
 }
 
 void og_flow_count(struct og_index *ix, const struct og_entry *e, int sign)
 {
-	struct og_tier_index *t = &ix->tiers[e->tier];
 	struct og_flow *f = e->flow;
 	unsigned one = (unsigned)sign;
 
@@ -223,15 +271,11 @@ void og_flow_count(struct og_index *ix, const struct og_entry *e, int sign)
 	if (!og_entry_waits(e))
 		return;
 	if (sign > 0 && is_idle(f))
-		begin(t, f);
+		begin_to_wait(ix, f);
 	f->waiting[e->class] += one;
 	f->account->waiting += one;
-	if (e->where != OG_WHERE_DOOR) {
-		f->in_lanes[e->class] += one;
-		f->lane[e->class] = e->lane;
-	}
 	if (sign < 0 && is_idle(f))
-		f->idle_at = t->placements;
+		wait_no_more(ix, f);
 }
 
 static double price(const struct og_flow *f, double tokens)
@@ -248,18 +292,23 @@ void og_flow_charge(struct og_index *ix, struct og_entry *e)
 	if (!f)
 		return;
 	if (is_idle(f))
-		begin(t, f);
-	if (t->virtual_time < f->start)
-		t->virtual_time = f->start;
+		begin(ix, f);
+	if (og_entry_waits(e))
+		og_rate_count(&f->went[e->class], OG_WENT_WINDOW_MS, ix->now);
 	f->start += price(f, e->cost);
+	if (t->greatest_tag < f->start)
+		t->greatest_tag = f->start;
 	f->cost = f->cost > 0 ? f->cost + SMOOTH * (e->cost - f->cost) : e->cost;
 }
 
 void og_flow_refund(struct og_index *ix, struct og_entry *e)
 {
 	ix->tiers[e->tier].placements--;
-	if (e->flow)
-		e->flow->start -= price(e->flow, e->cost);
+	if (!e->flow)
+		return;
+	e->flow->start -= price(e->flow, e->cost);
+	if (is_idle(e->flow))
+		e->flow->idle_at = ix->tiers[e->tier].placements;
 }
 
 void og_flow_used(struct og_entry *e, int64_t tokens)

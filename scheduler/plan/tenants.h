@@ -2,9 +2,10 @@
  * queueing: P. Goyal, H. M. Vin, H. Cheng, SIGCOMM 1996).
  *
  * A tenant in a tier is a *flow*. Its start tag is the virtual time at which its next job is due; the flow with the least
- * is served, and its tag then grows by the job's cost / the tenant's weight. The tier's virtual time is the greatest tag
- * that was served; a flow that begins to wait starts there, if its own is behind: whoever was idle has saved nothing up,
- * and owes nothing. The cost is an estimate, put right when the job ends: the flow pays for what it used.
+ * is served, and its tag then grows by the job's cost / the tenant's weight. The tier's virtual time is the least tag of those
+ * that wait (the greatest of all, where nobody does), and never goes back: where classes go before tags, the tag that was
+ * served last says little. A flow that begins to wait starts there, if its own is behind: whoever was idle has saved
+ * nothing up; and where nobody waited, whoever was served owes nothing. The cost is an estimate, put right when the job ends: the flow pays for what it used.
  *
  * A tenant is an *account* while it has jobs: its limits and what counts against them. Both are kept for a while when
  * they are idle, for what they owe: one that comes back under load must not begin anew. */
@@ -23,6 +24,8 @@
 #define OG_COST_MAX       1000000 /* of one job */
 #define OG_ACCOUNTS_IDLE  8192    /* are kept; beyond it those that owe nothing go, and if need be all */
 #define OG_CAME_WINDOW_MS 30000
+#define OG_CAME_LEAST_MS  4000
+#define OG_WENT_WINDOW_MS 120000
 
 struct og_index;
 struct og_entry;
@@ -33,21 +36,23 @@ struct og_rate {
 	int64_t began, before_ms;
 	unsigned before, current;
 };
+unsigned og_rate_seen(const struct og_rate *r, int64_t window_ms, int64_t now); /* how many these were */
 void og_rate_count(struct og_rate *r, int64_t window_ms, int64_t now);
-double og_rate_per_ms(const struct og_rate *r, int64_t window_ms, int64_t now); /* 0 where nothing came lately */
+/* 0 where nothing came lately. What has begun to come is spread over `least_ms` at least. */
+double og_rate_per_ms(const struct og_rate *r, int64_t window_ms, int64_t least_ms, int64_t now);
 
 struct og_flow {
-	struct og_flow *prev, *next; /* of its tier */
+	struct og_flow *prev, *next;           /* of its tier */
+	struct og_flow *wait_prev, *wait_next; /* of those that wait there */
 	struct og_account *account;
 	unsigned refs; /* entries */
 	unsigned tier;
 	double start;
 	double cost; /* moving average of a job's */
-	unsigned waiting[OG_CLASSES], in_lanes[OG_CLASSES];
-	uint32_t next_nth[OG_CLASSES]; /* the number of the next job to wait */
-	uint8_t lane[OG_CLASSES];      /* while in_lanes */
-	uint64_t idle_at;              /* og_tier_index.placements when it waited last */
-	struct og_rate came[OG_CLASSES];
+	unsigned waiting[OG_CLASSES];
+	uint32_t next_nth[OG_CLASSES];                     /* the number of the next job to wait */
+	uint64_t idle_at;                                  /* og_tier_index.placements when it waited last */
+	struct og_rate came[OG_CLASSES], went[OG_CLASSES]; /* went: of those that waited */
 };
 
 struct og_account {
@@ -80,6 +85,8 @@ struct og_account *og_account_find(const struct og_index *ix, const char *tenant
 struct og_flow *og_flow_of(struct og_index *ix, const char *tenant, unsigned tier);
 /* Takes one submit from the minute's; 0, or in how many s there is one again. */
 unsigned og_account_spend(struct og_account *a, int64_t now);
+/* Of a tier, as things are now. */
+double og_virtual_time(const struct og_index *ix, unsigned tier);
 /* Other rules are in force. */
 void og_accounts_ruled(struct og_index *ix, const struct og_tenants *rules);
 

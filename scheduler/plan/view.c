@@ -25,7 +25,7 @@ void og_view_queue(const struct og_plan *p, unsigned tier, int64_t now, int64_t 
 
 	*ret = (struct og_queue_view){.waiting_bytes = t->waiting_bytes,
 		.oldest_ms = since ? wall - since : 0,
-		.per_min = 60000 * og_rate_per_ms(&p->service[tier].ended, OG_RATE_WINDOW_MS, now)};
+		.per_min = 60000 * og_rate_per_ms(&p->service[tier].ended, OG_RATE_WINDOW_MS, OG_RATE_WINDOW_MS, now)};
 	memcpy(ret->waiting, t->waiting, sizeof(ret->waiting));
 }
 

@@ -276,7 +276,7 @@ int og_move_to_lane(struct og_scheduler *s, struct og_entry *e, const struct og_
 
 	move->told = e->where == OG_WHERE_DOOR;
 	lend(s, e, lease, &waiting);
-	og_index_choose_lane(s->plan.index, e);
+	og_index_choose_lane(e);
 	og_key_lane(s->catalogue->tiers[e->tier].key, (enum og_class)e->class, e->lane, key);
 	out.exchange = OG_X_WAIT;
 	out.routing_key = key;

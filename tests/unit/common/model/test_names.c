@@ -88,23 +88,6 @@ Test(names, the_longest_fit)
 	cr_expect_eq(strlen(s), strlen("og.wait..normal.7") + strlen(key));
 }
 
-/* The values are the wire's: another program must come to the same lane. */
-Test(names, lanes_are_fnv_1a)
-{
-	unsigned hit[OG_LANES] = {0};
-
-	cr_expect_eq(og_lane_of(""), 2166136261u % OG_LANES);
-	cr_expect_eq(og_lane_of("a"), 0xe40c292cu % OG_LANES);
-	cr_expect_eq(og_lane_of("foobar"), 0xbf9cf968u % OG_LANES);
-	for (int i = 0; i < 8000; i++) {
-		og_autofree char *tenant = og_printf("tenant-%d", i);
-
-		hit[og_lane_of(tenant)]++;
-	}
-	for (int k = 0; k < OG_LANES; k++)
-		cr_expect(hit[k] > 800 && hit[k] < 1200, "lane %d: %u", k, hit[k]);
-}
-
 Test(names, reply_keys)
 {
 	static const char *const bad[] = {"", "~", "cli", "cli~", "~0123456789abcdef0123456789abcdef",

@@ -103,6 +103,12 @@ static inline enum og_verdict admit(unsigned tier, enum og_class class, size_t b
 	return admit_as(tier, class, "a", bytes, err);
 }
 
+/* A lane for each of a few tenants. */
+static inline unsigned lane_of(const char *tenant)
+{
+	return (unsigned char)tenant[0] % OG_LANES;
+}
+
 static inline struct og_entry *add_as(
 	unsigned i, unsigned tier, enum og_class class, const char *tenant, enum og_where where)
 {
@@ -116,6 +122,7 @@ static inline struct og_entry *add_as(
 		.deadline_ms = WALL + now + 3600000,
 		.bytes = 100,
 		.since = now,
+		.lane = lane_of(tenant) + 1,
 		.attempt = 1};
 	struct og_entry *e;
 

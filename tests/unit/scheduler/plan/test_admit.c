@@ -168,7 +168,7 @@ Test(admit, the_next_is_of_the_best_class_and_within_it_the_oldest)
 	struct og_entry *high = add_head(4, SMALL, OG_CLASS_HIGH, "c");
 	struct og_entry *expected[] = {high, first, second, batch};
 
-	cr_assert_neq(og_lane_of("a"), og_lane_of("b"));
+	cr_assert_neq(lane_of("a"), lane_of("b"));
 	cr_expect_null(og_plan_next(&plan, SMALL, now), "no room");
 	hear(1, SMALL, 4, 0, 0);
 	for (size_t i = 0; i < OG_COUNT(expected); i++) {

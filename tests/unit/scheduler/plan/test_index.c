@@ -44,7 +44,7 @@ Test(index, a_lane_keeps_its_order)
 		add(n, SMALL, OG_WHERE_TO_LANE);
 	og_index_remove(plan.index, og_index_find(plan.index, id_of(2)));
 	og_index_move(plan.index, og_index_find(plan.index, id_of(0)), OG_WHERE_LANE);
-	for (e = og_index_lane(plan.index, SMALL, OG_CLASS_NORMAL, og_lane_of("a"))->list; e; e = e->next) {
+	for (e = og_index_lane(plan.index, SMALL, OG_CLASS_NORMAL, lane_of("a"))->list; e; e = e->next) {
 		i += i == 2;
 		cr_expect_str_eq(e->id, id_of(i++));
 	}
@@ -54,7 +54,7 @@ Test(index, a_lane_keeps_its_order)
 Test(index, holds_as_many_bodies_as_a_lane_sends)
 {
 	struct og_entry *e[OG_LANE_PREFETCH + 1];
-	struct og_lane *lane = og_index_lane(plan.index, SMALL, OG_CLASS_NORMAL, og_lane_of("a"));
+	struct og_lane *lane = og_index_lane(plan.index, SMALL, OG_CLASS_NORMAL, lane_of("a"));
 
 	for (unsigned i = 0; i <= OG_LANE_PREFETCH; i++)
 		e[i] = add(i, SMALL, OG_WHERE_LANE);
@@ -73,7 +73,7 @@ Test(index, holds_as_many_bodies_as_a_lane_sends)
 Test(index, what_was_refused_is_where_it_was)
 {
 	struct og_entry *e[3];
-	struct og_lane *lane = og_index_lane(plan.index, SMALL, OG_CLASS_NORMAL, og_lane_of("a"));
+	struct og_lane *lane = og_index_lane(plan.index, SMALL, OG_CLASS_NORMAL, lane_of("a"));
 
 	hear(1, SMALL, 2, 0, 0);
 	for (unsigned i = 0; i < 3; i++)
