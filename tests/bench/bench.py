@@ -2,11 +2,12 @@
 """The bench: the real programs on a private RabbitMQ and Redis, everything on this machine, everything on (quorum queues, confirms,
 Redis records, the scheduler in the path).
 
-    tests/bench/bench.py [--quick] [--only jobs,stream,model,memory] [--json FILE]
+    tests/bench/bench.py [--quick] [--only jobs,stream,model,memory,plan] [--json FILE]
 
   jobs    no-op round trips (`echo`, 512-byte body): jobs/s with many in flight, median with one
   stream  what the path adds to the time to first token of a stub engine that streams at a fixed pace, asked directly in the same run
   model   tokens/s of the real model through the path, against asked directly
+  plan    the scheduler's decisions alone, for a simulated fleet of 1,000 nodes and a million jobs: fairness, waits, times told, speed
   memory  anonymous memory of each process, idle and at rest after many jobs
 
 Rounds are interleaved, medians are printed. Programs come from $OG_BUILD (default build/release); `model` wants the embedded engine's
@@ -116,10 +117,15 @@ def bench_memory(make, quick):
     return {"idle_kib": idle, f"after_{jobs}_jobs_kib": first, f"after_{2 * jobs}_jobs_kib": second}
 
 
+def bench_plan(quick):
+    out = subprocess.run([BUILD / "tests/bench/sim_plan", *(["--quick"] if quick else [])], check=True, capture_output=True)
+    return json.loads(out.stdout)
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--quick", action="store_true", help="few rounds: that it runs, not how fast")
-    options.add_argument("--only", default="jobs,stream,model,memory")
+    options.add_argument("--only", default="jobs,stream,model,memory,plan")
     options.add_argument("--json", help="also write the results to this file")
     args = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="og-bench-"))
@@ -135,6 +141,7 @@ def main():
         "jobs": lambda: bench_jobs(make, args.quick),
         "stream": lambda: bench_stream(make, args.quick, folder),
         "model": lambda: bench_model(make, args.quick, folder),
+        "plan": lambda: bench_plan(args.quick),
         "memory": lambda: bench_memory(make, args.quick),
     }
     results = {}
