@@ -83,6 +83,8 @@ static void on_written(void *ctx, const struct og_redis_reply *reply, const stru
 		og_records_fenced(s, reply);
 	else if (err->kind == OG_INVALID)
 		og_error_log(err->message, NULL);
+	else if (s->term)
+		s->term->lost_writes = true;
 }
 
 /* All of it each time: an earlier record may have been lost, with its Redis. */

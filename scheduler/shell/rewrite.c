@@ -8,6 +8,7 @@
 #include "shell/records.h"
 
 #define RECORDS_A_TICK 500
+#define AGAIN_MS       5000 /* after writes that it refused, Redis is asked so often what it has */
 
 /* What is on its way is recorded when it arrives; what is at the door has no record yet. */
 static bool has_record(const struct og_entry *e)
@@ -20,6 +21,8 @@ void og_rewrite_begin(struct og_scheduler *s, int64_t open)
 	struct og_index *ix = s->plan.index;
 	int64_t known = 0;
 
+	s->term->lost_writes = false;
+	ix->walk_at = ix->by_id; /* what came while Redis was away has no record yet */
 	for (const struct og_entry *e = ix->by_id; e; e = e->hh.next)
 		known += has_record(e) && e->recorded;
 	if (open >= known)
@@ -28,7 +31,6 @@ void og_rewrite_begin(struct og_scheduler *s, int64_t open)
 		(long long)known);
 	for (struct og_entry *e = ix->by_id; e; e = e->hh.next)
 		e->recorded = e->recorded && !has_record(e);
-	ix->walk_at = ix->by_id;
 }
 
 void og_rewrite_go_on(struct og_scheduler *s)
@@ -59,12 +61,17 @@ static void on_epoch(void *ctx, const struct og_redis_reply *reply, const struct
 		og_leader_redis_up(c.s);
 }
 
-void og_rewrite_check(struct og_scheduler *s)
+void og_rewrite_check(struct og_scheduler *s, int64_t now)
 {
 	struct check *c;
 
 	if (!og_records_healthy(s) || s->term->loading)
 		return;
+	if (s->term->lost_writes && now - s->term->claimed_at >= AGAIN_MS) {
+		s->term->claimed_at = now;
+		og_leader_redis_up(s);
+		return;
+	}
 	c = og_new(struct check);
 	*c = (struct check){.s = s, .term = s->term->serial};
 	if (og_records_epoch(s, on_epoch, c) != 0)

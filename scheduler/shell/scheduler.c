@@ -128,7 +128,7 @@ static void slow_tick(struct og_scheduler *s, int64_t now)
 	for (unsigned i = 0; i < s->catalogue->n; i++)
 		look_after(s, i, now);
 	og_orphans_end(s, now);
-	og_rewrite_check(s);
+	og_rewrite_check(s, now);
 	og_intake_retry(s);
 	og_state_retry(s);
 	og_scheduler_arm_due(s);

@@ -79,6 +79,8 @@ struct og_term {
 	int64_t epoch, since, since_wall; /* since: monotonic */
 	bool opened;                      /* the consuming connections are open */
 	bool loading;                     /* the index is being filled from Redis: loader.c */
+	bool lost_writes;                 /* Redis refused some: rewrite.c */
+	int64_t claimed_at;               /* monotonic: when that made us ask it last */
 	bool rebuilding;                  /* Redis had lost records, and not all lanes have been seen to their end */
 	int64_t lanes_since;              /* monotonic: since when all lanes are read without a break */
 	int64_t blocked_until;            /* monotonic: see og_moves_blocked */

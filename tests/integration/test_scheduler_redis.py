@@ -180,8 +180,11 @@ def test_a_redis_without_memory_delays_records_and_no_job(fleet):
     fleet.scheduler()
     worker, producer = fleet.worker(echo=True), fleet.producer()
     producer.wait(producer.submit(tier="small"))
+    other = fleet.worker("NodeB", "Large-7.5B", slots=1)
+    wait_for("both workers", lambda: [t["workers"] for t in producer.ask("tiers")["tiers"]] == [1, 1])
     fleet.keys("CONFIG", "SET", "maxmemory-policy", "noeviction")
     fleet.keys("CONFIG", "SET", "maxmemory", "1")
+    running = producer.submit(tier="large")
     jobs = [producer.submit(tier="small") for _ in range(20)]
     for job in jobs:
         assert producer.wait(job).state == "done"
@@ -190,6 +193,8 @@ def test_a_redis_without_memory_delays_records_and_no_job(fleet):
     fleet.keys("CONFIG", "SET", "maxmemory", "0")
     wait_for("all of them stored", lambda: all(fleet.record(j).get("state") == "done" for j in jobs), 20)
     assert worker.taken[1:] == jobs
+    wait_for("the record of what still runs", lambda: fleet.record(running).get("state") == "placed", 20)
+    assert other.taken == [running]
 
 
 def test_what_is_not_known_yet_after_a_takeover_is_not_denied(fleet):
