@@ -291,6 +291,7 @@ void og_index_remove(struct og_index *ix, struct og_entry *e)
 	HASH_DEL(ix->by_id, e);
 	drop_names(ix, e);
 	free(e->alone);
+	free(e->session);
 	free(e);
 }
 

@@ -67,6 +67,7 @@ struct og_entry {
 	struct og_held *held;        /* its body, at the door or come up at the head of its lane */
 	struct og_move *move;        /* its publish in flight */
 	struct og_watcher *watchers; /* who else wants the answer */
+	char *session;               /* of one that is placed; NULL: of none */
 	char *alone; /* id of the node that runs this attempt with nothing beside it, as it said; NULL: none did */
 	int64_t accepted_ms, deadline_ms; /* wall clock */
 	int64_t due_ms;                   /* when the deadline is looked at next, wall clock */

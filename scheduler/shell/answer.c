@@ -363,3 +363,12 @@ void og_answer_pause(struct og_scheduler *s, const char *worker_key, int64_t unt
 	snprintf(key, sizeof(key), "worker.%.*s", (int)sizeof(key) - 8, worker_key);
 	send_light(s, &about, OG_X_CONTROL, key);
 }
+
+void og_answer_node_queue(struct og_scheduler *s, const struct og_worker *worker)
+{
+	const struct og_envelope about = {.type = OG_T_NODE_QUEUE};
+	char key[OG_KEY_MAX];
+
+	snprintf(key, sizeof(key), "worker.%.*s", (int)sizeof(key) - 8, worker->key);
+	send_light(s, &about, OG_X_CONTROL, key);
+}

@@ -57,6 +57,8 @@ void og_answer_progress(struct og_scheduler *s, const struct og_entry *e, enum o
 void og_answer_again(struct og_scheduler *s, const struct og_entry *e, const struct og_envelope *said);
 /* Tells a worker (or, where none is known to run it, all of the tier) to stop. */
 void og_answer_cancel(struct og_scheduler *s, const char *id, const struct og_worker *worker, unsigned tier);
+/* Tells a worker that its own queue is there. */
+void og_answer_node_queue(struct og_scheduler *s, const struct og_worker *worker);
 
 /* Tells a worker to take nothing from its tier's queue until then (wall clock), or to go on (0). */
 void og_answer_pause(struct og_scheduler *s, const char *worker_key, int64_t until_ms);

@@ -11,6 +11,7 @@
 #include "shell/lanes.h"
 #include "shell/leader.h"
 #include "shell/move.h"
+#include "shell/place.h"
 #include "shell/records.h"
 #include "shell/retry.h"
 
@@ -246,7 +247,8 @@ static void place(struct og_retry *x, struct og_entry *e)
 	struct og_held *held = x->held;
 	struct og_envelope said, request;
 	char reply[OG_KEY_MAX];
-	int rc;
+	enum og_placing how = OG_PLACING_LATER;
+	int rc = -1;
 
 	if (og_envelope_decode(held->m, &said, NULL) != 0)
 		return;
@@ -254,11 +256,21 @@ static void place(struct og_retry *x, struct og_entry *e)
 	said.reply_to = reply;
 	e->attempt = (uint32_t)x->attempt + 1;
 	request = og_move_envelope(s, &said, e);
-	if (og_moves_blocked(s))
-		rc = -1;
-	else if (og_plan_room(&s->plan, e->tier))
-		rc = og_move_to_tier(s, e, held->m, &request, &held->source, held);
-	else
+	if (!og_moves_blocked(s) && og_plan_room(&s->plan, e->tier))
+		how = og_place(s, e, held->m, &request, &held->source, held);
+	if (how == OG_PLACING_NOBODY) {
+		end(x, e, OG_STATE_NO_CAPACITY, "no_capacity", OG_PLACE_NOBODY);
+		return;
+	}
+	if (how == OG_PLACING_LATER && e->hold_until > og_clock_mono_ms() && x->looks++ < OG_RETRY_LOOKS &&
+		s->term->n_retries <= OG_RETRY_HELD) {
+		e->attempt = (uint32_t)x->attempt;
+		x->due = e->hold_until;
+		return;
+	}
+	if (how == OG_PLACING_GOES)
+		rc = 0;
+	else if (how == OG_PLACING_LATER && !og_moves_blocked(s))
 		rc = og_move_to_lane(s, e, held->m, &request, &held->source, held);
 	if (rc != 0) {
 		e->attempt = (uint32_t)x->attempt;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "shell/answer.h"
 #include "shell/move.h"
+#include "shell/place.h"
 #include "shell/records.h"
 
 #define TOO_LARGE "the request is above 8 MiB"
@@ -228,17 +229,23 @@ static enum og_judged move_on(
 {
 	struct og_entry *e = enter(s, x, facts);
 	struct og_envelope request = og_move_envelope(s, &x->e, e);
+	enum og_placing how;
 	int rc = 0;
 
 	if (e->cancelling) {
 		og_answer_turn_away(s, e, OG_STATE_CANCELLED, "cancelled", "cancelled", &x->source);
 		return OG_JUDGED_TAKEN;
 	}
-	if (verdict == OG_VERDICT_PLACE)
-		rc = og_move_to_tier(s, e, x->m, &request, &x->source, NULL);
-	else if (verdict == OG_VERDICT_DOOR)
+	how = verdict == OG_VERDICT_PLACE ? og_place(s, e, x->m, &request, &x->source, NULL) : OG_PLACING_LATER;
+	if (how == OG_PLACING_NOBODY) {
+		og_answer_turn_away(s, e, OG_STATE_NO_CAPACITY, "no_capacity", OG_PLACE_NOBODY, &x->source);
+		return OG_JUDGED_TAKEN;
+	}
+	if (how == OG_PLACING_NO_ROOM)
+		rc = -1;
+	else if (how == OG_PLACING_LATER && verdict != OG_VERDICT_WAIT && s->plan.index->at_door < OG_DOOR_MAX)
 		wait_at_the_door(s, e, x);
-	else
+	else if (how == OG_PLACING_LATER)
 		rc = og_move_to_lane(s, e, x->m, &request, &x->source, NULL);
 	if (rc == 0) {
 		s->counts.accepted++;

@@ -10,6 +10,7 @@
 #include "shell/connection.h"
 #include "shell/leader.h"
 #include "shell/move.h"
+#include "shell/place.h"
 #include "shell/records.h"
 
 #define QUIET_MS 2000
@@ -41,17 +42,21 @@ static bool place(struct og_scheduler *s, struct og_entry *e)
 	bool at_door = e->where == OG_WHERE_DOOR;
 	struct og_envelope request;
 	struct og_held *held;
+	enum og_placing how;
 
 	if (!read_held(s, e, &request))
 		return true;
 	held = og_index_unhold(s->plan.index, e);
-	if (og_move_to_tier(s, e, held->m, &request, &held->source, held) == 0)
+	how = og_place(s, e, held->m, &request, &held->source, held);
+	if (how == OG_PLACING_GOES)
 		return true;
 	if (at_door)
 		e->held = held;
 	else
 		og_index_hold(s->plan.index, e, held);
-	return false;
+	if (how == OG_PLACING_NOBODY)
+		og_answer_end(s, e, OG_STATE_NO_CAPACITY, "no_capacity", OG_PLACE_NOBODY);
+	return how != OG_PLACING_NO_ROOM;
 }
 
 static bool send_to_lane(struct og_scheduler *s, struct og_entry *e)

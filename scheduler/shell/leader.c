@@ -13,6 +13,7 @@
 #include "shell/intake.h"
 #include "shell/lanes.h"
 #include "shell/letter.h"
+#include "shell/node_queue.h"
 #include "shell/orders.h"
 #include "shell/records.h"
 #include "shell/retry.h"
@@ -130,6 +131,7 @@ void og_leader_open_queues(struct og_scheduler *s)
 		og_leader_resign(s, "the queues cannot be read");
 		return;
 	}
+	og_node_queues_load(s);
 	og_info("leading", "epoch=%" PRId64 " waiting=%zu placed=%zu", s->term->epoch, s->plan.index->waiting,
 		s->plan.index->placed);
 	og_scheduler_arm_due(s);
@@ -177,6 +179,7 @@ static void end_term(struct og_scheduler *s, const char *why)
 	og_orders_drop(s);
 	og_retry_drop(s);
 	og_dying_drop(s);
+	og_node_queues_drop(s);
 	og_connection_close(&t->intake);
 	og_lanes_close(s);
 	og_plan_resign(&s->plan, release);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "shell/lanes.h"
 #include "shell/letter.h"
+#include "shell/node_queue.h"
 #include "shell/records.h"
 #include "shell/retry.h"
 
@@ -196,24 +197,30 @@ static void on_tier_settled(void *ctx, enum og_settled how)
 		og_source_ack(&move->source);
 		placed(s, e);
 	} else {
-		block(s, how, s->catalogue->tiers[e->tier].key);
+		if (how == OG_RETURNED && e->meant)
+			og_node_queue_missing(s, e->meant);
+		else
+			block(s, how, s->catalogue->tiers[e->tier].key);
 		put_back(s, e, move);
 	}
 	move_free(move);
 }
 
-int og_move_to_tier(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
-	const struct og_envelope *request, const struct og_source *source, struct og_held *held)
+int og_move_to_work(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
+	const struct og_envelope *request, const struct og_source *source, struct og_held *held, struct og_worker *w)
 {
-	char lease[OG_LEASE_HEX + 1];
+	char lease[OG_LEASE_HEX + 1], node[OG_KEY_MAX];
 	struct og_envelope work = *request;
 	struct og_message out = *m;
 
 	lend(s, e, lease, &work);
 	out.exchange = OG_X_WORK;
-	out.routing_key = s->catalogue->tiers[e->tier].key;
+	if (w)
+		og_key_node(w->node->user, w->key, node);
+	out.routing_key = w ? node : s->catalogue->tiers[e->tier].key;
 	if (publish(&out, &work, on_tier_settled, move_new(s, e, source, held)) != 0)
 		return -1;
+	og_index_set_meant(s->plan.index, e, w);
 	og_index_move(s->plan.index, e, OG_WHERE_TO_TIER);
 	e->placed_at = og_clock_mono_ms();
 	return 0;

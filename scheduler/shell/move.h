@@ -14,10 +14,10 @@ struct og_envelope og_move_envelope(
 	const struct og_scheduler *s, const struct og_envelope *said, const struct og_entry *e);
 
 /* `request` is the job's envelope, complete but for what a placement adds. -1: no room in the publish window now,
- * nothing was done. On 0 the move owns `held` (NULL where the message is the intake's, at `source`). What comes from
+ * nothing was done. `w`: to its own queue; NULL: to the tier's. On 0 the move owns `held` (NULL where the message is the intake's, at `source`). What comes from
  * og.retry is held, and goes back there (retry.h) where it cannot move. */
-int og_move_to_tier(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
-	const struct og_envelope *request, const struct og_source *source, struct og_held *held);
+int og_move_to_work(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
+	const struct og_envelope *request, const struct og_source *source, struct og_held *held, struct og_worker *w);
 int og_move_to_lane(struct og_scheduler *s, struct og_entry *e, const struct og_message *m,
 	const struct og_envelope *request, const struct og_source *source, struct og_held *held);
 

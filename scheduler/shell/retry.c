@@ -83,6 +83,24 @@ void og_retry_take(void *ctx, const struct og_message *m, uint64_t epoch)
 		og_retry_judge(retry_new(s, og_held_new(&source, m)));
 }
 
+/* As if a worker had handed it back: one that stopped before it began, or one that died while it ran it. */
+void og_retry_reclaim(struct og_scheduler *s, const struct og_message *m, uint64_t epoch)
+{
+	const struct og_source source = {.from = s->term->intake.amqp, .epoch = epoch, .tag = m->delivery_tag};
+	struct og_message back = *m;
+	struct og_envelope said;
+
+	if (s->draining)
+		return;
+	back.exchange = OG_X_RETRY;
+	if (og_envelope_decode(m, &said, NULL) == 0) {
+		said.error_type = said.delivery_count ? "worker_lost" : "draining";
+		said.reason = "its worker is gone";
+		og_envelope_encode(&said, &back);
+	}
+	og_retry_judge(retry_new(s, og_held_new(&source, &back)));
+}
+
 void og_retry_put_back(struct og_scheduler *s, struct og_entry *e, struct og_held *held)
 {
 	struct og_retry *x = retry_new(s, held);

@@ -14,12 +14,15 @@
 
 #define OG_RETRY_PREFETCH 256
 #define OG_RETRY_HELD     128 /* that wait here, at most, and the bytes of their bodies */
+#define OG_RETRY_LOOKS    20  /* for a worker, before it goes to its lane */
 #define OG_RETRY_BYTES    (16u * 1024 * 1024)
 
 void og_retry_take(void *ctx, const struct og_message *m, uint64_t epoch); /* a delivery; ctx: the scheduler */
 void og_retry_tick(struct og_scheduler *s, int64_t now);                   /* what is due goes on */
 void og_retry_lost(struct og_scheduler *s); /* the connection it is read by: what was held is the broker's again */
 void og_retry_drop(struct og_scheduler *s); /* the term ends */
+void og_retry_reclaim(struct og_scheduler *s, const struct og_message *m,
+	uint64_t epoch); /* from the queue of a worker that is gone */
 /* A move of one could not be made: it is tried again in a second. Takes held. */
 void og_retry_put_back(struct og_scheduler *s, struct og_entry *e, struct og_held *held);
 
@@ -41,6 +44,7 @@ struct og_retry {
 	int64_t attempt;        /* that has ended */
 	int64_t due;            /* monotonic: when it is looked at next */
 	enum og_stage stage;
+	unsigned looks;  /* for a worker that has a slot for it */
 	bool looked;     /* Redis has been asked about it, */
 	bool asked;      /* and its answer is still to come */
 	bool publishing; /* the confirm is still to come */

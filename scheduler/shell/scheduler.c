@@ -16,6 +16,7 @@
 #include "shell/lanes.h"
 #include "shell/leader.h"
 #include "shell/letter.h"
+#include "shell/node_queue.h"
 #include "shell/orphans.h"
 #include "shell/presence.h"
 #include "shell/records.h"
@@ -129,6 +130,7 @@ static void slow_tick(struct og_scheduler *s, int64_t now)
 		look_after(s, i, now);
 	og_orphans_end(s, now);
 	og_rewrite_check(s, now);
+	og_node_queues_tick(s, now);
 	og_intake_retry(s);
 	og_state_retry(s);
 	og_scheduler_arm_due(s);

@@ -39,6 +39,7 @@ struct og_later;
 struct og_order;
 struct og_retry;
 struct og_dying;
+struct og_node_queue;
 
 /* Where connections come from; tests give their own. */
 struct og_dialer {
@@ -101,9 +102,10 @@ struct og_term {
 	struct og_retry *retries;       /* what was handed back, and is ours for now (retry.c) */
 	unsigned n_retries;
 	size_t retry_bytes;
-	struct og_dying *dying;  /* dead letters that are not kept yet (dying.c), */
-	unsigned n_dead_waiting; /* and of those the ones that og.dead was too full for */
-	int64_t dead_warned;     /* monotonic: when that was last spoken of */
+	struct og_node_queue *node_queues; /* those that we know of (node_queue.c) */
+	struct og_dying *dying;            /* dead letters that are not kept yet (dying.c), */
+	unsigned n_dead_waiting;           /* and of those the ones that og.dead was too full for */
+	int64_t dead_warned;               /* monotonic: when that was last spoken of */
 };
 
 struct og_counts { /* of this process, for people */

@@ -140,13 +140,16 @@ static void put_aside(struct og_scheduler *s, const struct done *d)
 
 /* --- seeing --- */
 
-/* Its worker works. */
+/* Its worker works, and has the cache of its session. */
 static void see_worker(struct og_scheduler *s, const struct og_entry *e, const struct done *d)
 {
 	const struct og_worker *w = d->e.worker ? og_nodes_named(&s->plan.nodes, e->tier, d->e.worker) : NULL;
 
-	if (w && !strcmp(d->e.state, og_state_name(OG_STATE_DONE)))
-		og_plan_worker_ran(&s->plan, w);
+	if (!w || strcmp(d->e.state, og_state_name(OG_STATE_DONE)) != 0)
+		return;
+	og_plan_worker_ran(&s->plan, w);
+	if (e->session && e->tenant)
+		og_plan_remember_session(&s->plan, e->tenant->text, e->session, w);
 }
 
 static void end_entry(struct og_scheduler *s, struct og_entry *e, const struct done *d)
@@ -158,7 +161,7 @@ static void end_entry(struct og_scheduler *s, struct og_entry *e, const struct d
 	og_watch_tell(s, e, d->e.state, d->e.error_type, d->m->body, d->m->body_len);
 	s->counts.ended++;
 	if (!d->own) {
-		if (s->plan.breakers)
+		if (s->plan.breakers || e->session)
 			see_worker(s, e, d);
 		og_plan_ended(
 			&s->plan, e, d->e.run_ms, d->e.prompt_tokens + d->e.completion_tokens, og_clock_mono_ms());

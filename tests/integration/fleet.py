@@ -274,6 +274,7 @@ class Worker(Client):
         self.key = "".join(c if c.isalnum() or c == "-" else "_" for c in self.worker.lower())
         self.tier_key = tier.lower().replace(".", "_")
         self.held, self.taken, self.cancels, self.members, self.controls = {}, [], [], [], []
+        self.node_queue = False
         self.kept = []  # what another connection of it had been given, and it runs on
         self.runs_redelivered = True  # a worker proper does not, nor says so: it hands it back
         self.draining, self.beats, self.leave = False, beats, True
@@ -314,6 +315,7 @@ class Worker(Client):
             "started_ms": 1,
             "draining": self.draining,
             "leaving": False,
+            "node_queue": self.node_queue,
             "running": [self.running(p) for _, p, _ in [*self.held.values(), *self.kept] if self.runs(p)],
             **more,
         }
@@ -337,6 +339,14 @@ class Worker(Client):
             self.say_presence()
         elif properties.type == "membership":
             self.members.append(json.loads(body))
+        elif properties.type == "node_queue" and not self.node_queue:
+            self.node_queue = True
+            self.connection.add_callback_threadsafe(self.read_own_queue)
+
+    def read_own_queue(self):
+        self.channel.basic_qos(prefetch_count=1)
+        self.channel.basic_consume(f"og.node.{self.user}~{self.key}", self.on_job)
+        self.say_presence()
 
     def on_job(self, _channel, method, properties, body):
         self.taken.append(properties.message_id)

@@ -155,9 +155,11 @@ static inline void open_producer(void)
 	rig.producer.amqp->ops->recipe_consume(rig.producer.amqp, q.name, 0, 0, on_client_message, &rig.producer);
 }
 
-static inline void say_presence(void)
+static inline void say_presence_as(bool node_queue, bool leaving)
 {
 	struct og_presence p = {.serve = true,
+		.node_queue = node_queue,
+		.leaving = leaving,
 		.slots = rig.slots,
 		.node_id = "00000000-1111-4000-8000-000000000000",
 		.node_name = "NodeA",
@@ -172,6 +174,11 @@ static inline void say_presence(void)
 		.body_len = strlen(body)};
 
 	og_amqp_publish(rig.worker.amqp, &m, 0, NULL, NULL, NULL);
+}
+
+static inline void say_presence(void)
+{
+	say_presence_as(false, false);
 }
 
 static inline void open_worker(void)

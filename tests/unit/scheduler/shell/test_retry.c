@@ -194,7 +194,7 @@ Test(retry, a_lost_connection_between_the_two_loses_nothing)
 	RUN_UNTIL(rig.worker.n == 1);
 	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_INTAKE));
 	og_memory_broker_hold_confirms(rig.broker, true);
-	hand_back(0, "worker_lost");
+	hand_back(0, "draining");
 	RUN_UNTIL(rig.worker.n == 2);
 	og_memory_broker_drop(rig.broker, rig.scheduler->term->intake.amqp);
 	RUN_UNTIL(og_memory_broker_unacked(rig.broker, OG_Q_RETRY) == 1 && rig.scheduler->term->intake.up);
