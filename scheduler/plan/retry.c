@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "model/names.h"
 
-static bool is_engine_fault(const char *error)
+bool og_retry_is_engines(const char *error)
 {
 	static const char *const all[] = {"engine_unavailable", "engine_cut", "engine_stalled", "engine_garbage"};
 
@@ -79,7 +79,7 @@ static void keep_within_bounds(const struct og_retry_facts *f, struct og_retry_v
 bool og_retry_decide(const struct og_retry_facts *f, struct og_retry_verdict *ret)
 {
 	*ret = (struct og_retry_verdict){.suspect = f->suspect, .deaths = f->deaths};
-	if (is_engine_fault(f->error))
+	if (og_retry_is_engines(f->error))
 		after_engine_fault(f, ret);
 	else if (!strcmp(f->error, "worker_lost"))
 		after_loss(f, ret);

@@ -51,6 +51,7 @@ struct og_retry_verdict {
 
 /* False: an error that no worker hands a job back for. */
 bool og_retry_decide(const struct og_retry_facts *f, struct og_retry_verdict *ret);
+bool og_retry_is_engines(const char *error); /* the engine's fault, and not the job's or the worker's */
 /* How many ids there are in a list with commas; NULL: none. */
 int64_t og_retry_count(const char *list);
 /* The longest of the delays that is not above `ms` (the shortest where all are): an index of og_delays. */

@@ -51,6 +51,8 @@ static bool read_facts(const struct og_retry *x, const struct og_envelope *said,
 		.reply = said->reply_to,
 		.tier = (unsigned)(t - x->s->catalogue->tiers),
 		.class = class,
+		.since = og_clock_mono_ms(),
+		.max_tokens = said->max_tokens,
 		.accepted_ms = said->accepted_ms,
 		.deadline_ms = said->deadline_ms,
 		.bytes = (uint32_t)x->held->m->body_len,
@@ -297,6 +299,17 @@ static bool still_runs(const struct og_scheduler *s, const struct og_entry *e, c
 	return og_clock_mono_ms() - (heard > since ? heard : since) <= OG_UNHEARD_MS;
 }
 
+/* A worker whose engine fails, and fast, is to be left alone for a while: plan/breaker.h. */
+static void blame(struct og_scheduler *s, const struct og_entry *e, const struct og_envelope *said)
+{
+	const struct og_worker *w = said->worker ? og_nodes_named(&s->plan.nodes, e->tier, said->worker) : NULL;
+	int64_t now = og_clock_mono_ms();
+	bool fast = og_entry_placed(e) && now - e->placed_at < OG_FAST_MS;
+
+	if (w && og_retry_is_engines(said->error_type))
+		og_plan_worker_failed(&s->plan, w, fast, now);
+}
+
 static void decide(struct og_retry *x, struct og_entry *e, struct og_envelope *said)
 {
 	struct og_scheduler *s = x->s;
@@ -331,6 +344,7 @@ static void decide(struct og_retry *x, struct og_entry *e, struct og_envelope *s
 		facts.error, (int)v.next, v.delay_ms);
 	og_records_history(
 		s, e->id, "handed_back", said->attempt, said->node_name, said->worker, said->error_type, said->reason);
+	blame(s, e, said);
 	take_out(s, e, said->attempt);
 	if (e->cancelling) {
 		end(x, e, OG_STATE_CANCELLED, "cancelled", "cancelled before it was tried again");
