@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "shell/answer.h"
 #include "shell/connection.h"
+#include "shell/dead.h"
 #include "shell/dying.h"
 #include "shell/intake.h"
 #include "shell/lanes.h"
@@ -179,6 +180,7 @@ static void end_term(struct og_scheduler *s, const char *why)
 	og_orders_drop(s);
 	og_retry_drop(s);
 	og_dying_drop(s);
+	og_dead_drop(s);
 	og_node_queues_drop(s);
 	og_connection_close(&t->intake);
 	og_lanes_close(s);

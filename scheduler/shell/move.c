@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "shell/dead.h"
 #include "shell/lanes.h"
 #include "shell/letter.h"
 #include "shell/node_queue.h"
@@ -22,6 +23,7 @@ struct og_move {
 	struct og_held *held; /* its body, where it was held: in case that it has to go back to where it waited */
 	bool told;            /* that it waits: it came from the door */
 	bool again;           /* from og.retry */
+	bool dead;            /* from og.dead: the walk stays until it has settled */
 };
 
 static struct og_move *move_new(
@@ -34,12 +36,16 @@ static struct og_move *move_new(
 		.entry = e,
 		.source = *source,
 		.held = held,
-		.again = held && !strcmp(held->m->exchange, OG_X_RETRY)};
+		.again = held && !strcmp(held->m->exchange, OG_X_RETRY),
+		.dead = og_dead_is_source(s, source)};
+	s->term->n_dead_moves += move->dead;
 	return move;
 }
 
 static void move_free(struct og_move *move)
 {
+	if (move->dead && move->s->term && move->s->term->serial == move->term)
+		move->s->term->n_dead_moves--;
 	og_held_free(move->held);
 	free(move);
 }
@@ -145,7 +151,8 @@ static int publish(struct og_message *out, const struct og_envelope *headers, og
 	out->persistent = true;
 	og_envelope_encode(headers, out);
 	if (og_amqp_publish(move->s->lead, out, OG_PUBLISH_MANDATORY, cb, move, NULL) != 0) {
-		free(move);
+		move->held = NULL;
+		move_free(move);
 		return -1;
 	}
 	move->entry->move = move;
@@ -263,8 +270,9 @@ static void on_lane_settled(void *ctx, enum og_settled how)
 	} else if (move->again &&
 		   e->where == OG_WHERE_TO_LANE) { /* it was accepted: it is not refused for a full lane */
 		og_retry_put_back(s, e, OG_TAKE(move->held));
-	} else if (how == OG_RETURNED) {
-		block(s, how, s->catalogue->tiers[e->tier].key);
+	} else if (how == OG_RETURNED || move->dead) { /* a dead letter stays one */
+		if (how == OG_RETURNED)
+			block(s, how, s->catalogue->tiers[e->tier].key);
 		og_amqp_reject(move->source.from, move->source.epoch, move->source.tag, true);
 		og_answer_forget(s, e);
 	} else {

@@ -193,6 +193,21 @@ void og_records_history(struct og_scheduler *s, const char *id, const char *what
 	og_args_eval(s, &og_script_history, &a, on_written, s);
 }
 
+void og_records_revive(struct og_scheduler *s, const struct og_entry *e)
+{
+	const struct og_event event = {.at_ms = e->accepted_ms, .what = "requeued"};
+	og_autofree char *line = NULL;
+	struct og_args a;
+
+	if (!og_records_healthy(s))
+		return;
+	line = og_event_line(&event);
+	og_args_begin_fenced(s, &a, e->id);
+	og_args_add_number(&a, e->accepted_ms);
+	og_args_add(&a, line);
+	og_args_eval(s, &og_script_revive, &a, on_written, s);
+}
+
 int og_records_look(struct og_scheduler *s, const char *id, og_redis_cb *cb, void *ctx)
 {
 	static const char *const fields[OG_RECORD_N] = {OG_RECORD_NAMES};

@@ -40,6 +40,9 @@ int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, co
 void og_records_history(struct og_scheduler *s, const char *id, const char *what, int64_t attempt,
 	const char *node_name, const char *worker, const char *error, const char *words);
 
+/* A job that had died lives again. */
+void og_records_revive(struct og_scheduler *s, const struct og_entry *e);
+
 /* The fields of enum og_record_field, as an array. */
 int og_records_look(struct og_scheduler *s, const char *id, og_redis_cb *cb, void *ctx);
 /* Every field and its value, flat. */

@@ -29,6 +29,10 @@ static const struct {
 	{"pause", og_rpc_pause, false, true},
 	{"resume", og_rpc_resume, false, true},
 	{"drain", og_rpc_drain, false, true},
+	{"dead_list", og_rpc_dead_list, false, false},
+	{"dead_show", og_rpc_dead_show, true, false},
+	{"dead_requeue", og_rpc_dead_requeue, false, false},
+	{"dead_drop", og_rpc_dead_drop, false, false},
 };
 
 static void send_text(struct og_scheduler *s, const char *reply, const char *question, const char *text)

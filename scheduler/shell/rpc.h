@@ -53,5 +53,9 @@ void og_rpc_cancel(struct og_question *q, const json_t *args);
 void og_rpc_pause(struct og_question *q, const json_t *args);
 void og_rpc_resume(struct og_question *q, const json_t *args);
 void og_rpc_drain(struct og_question *q, const json_t *args);
+void og_rpc_dead_list(struct og_question *q, const json_t *args);
+void og_rpc_dead_show(struct og_question *q, const json_t *args);
+void og_rpc_dead_requeue(struct og_question *q, const json_t *args);
+void og_rpc_dead_drop(struct og_question *q, const json_t *args);
 
 #endif

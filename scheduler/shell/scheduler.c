@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "shell/answer.h"
 #include "shell/connection.h"
+#include "shell/dead.h"
 #include "shell/dying.h"
 #include "shell/intake.h"
 #include "shell/lanes.h"
@@ -149,6 +150,7 @@ static void on_tick(uv_timer_t *timer)
 	if (!s->draining)
 		og_leader_tick(s, now);
 	if (s->term && s->term->opened) {
+		og_dead_tick(s, now);
 		og_lanes_clear_doors(s, now);
 		og_orphans_ping(s, now);
 		og_rewrite_go_on(s);

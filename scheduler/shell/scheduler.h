@@ -40,6 +40,7 @@ struct og_order;
 struct og_retry;
 struct og_dying;
 struct og_node_queue;
+struct og_walk;
 
 /* Where connections come from; tests give their own. */
 struct og_dialer {
@@ -102,6 +103,10 @@ struct og_term {
 	struct og_retry *retries;       /* what was handed back, and is ours for now (retry.c) */
 	unsigned n_retries;
 	size_t retry_bytes;
+	struct og_walk *walks; /* through og.dead: the first is under way (dead.c) */
+	unsigned n_walks;
+	unsigned n_dead_moves; /* of what it takes out, that have not settled */
+	bool walk_lost;
 	struct og_node_queue *node_queues; /* those that we know of (node_queue.c) */
 	struct og_dying *dying;            /* dead letters that are not kept yet (dying.c), */
 	unsigned n_dead_waiting;           /* and of those the ones that og.dead was too full for */

@@ -147,6 +147,24 @@ struct og_redis_script og_script_finish = {.name = "finish", .text =
 	EVENT
 	"return 1\n"};
 
+struct og_redis_script og_script_revive = {.name = "revive", .text =
+	FENCE TERMINAL HISTORY
+	"local id, job = ARGV[2], p..'job:'..ARGV[2]\n"
+	"local seen = redis.call('HMGET', job, 'state', 'history')\n"
+	"if not seen[1] or not terminal[seen[1]] then return 0 end\n"
+	"local size = redis.call('STRLEN', p..'result:'..id) + 1024\n"
+	"if redis.call('ZREM', p..'results', id..':'..size) == 1 then\n"
+	"  redis.call('DECRBY', p..'results_bytes', size)\n"
+	"end\n"
+	"redis.call('ZREM', p..'gone', id)\n"
+	"redis.call('DEL', p..'result:'..id)\n"
+	"redis.call('HDEL', job, 'ended_ms', 'error', 'refused', 'run', 'worker', 'node', 'node_name', 'started_ms',\n"
+	"  'queue_ms', 'first_token_ms', 'run_ms', 'prompt_tokens', 'completion_tokens')\n"
+	"redis.call('HSET', job, 'state', 'queued', 'accepted_ms', ARGV[3], 'history', append(seen[2], ARGV[4]))\n"
+	"redis.call('PERSIST', job)\n"
+	"redis.call('ZADD', p..'open', ARGV[3], id)\n"
+	"return 1\n"};
+
 struct og_redis_script og_script_history = {.name = "history", .text =
 	FENCE HISTORY
 	"local job = p..'job:'..ARGV[2]\n"

@@ -48,6 +48,9 @@ extern struct og_redis_script og_script_record;
 extern struct og_redis_script og_script_finish;
 /* epoch, id, an event → 1; 0: there is no record that it could be added to. */
 extern struct og_redis_script og_script_history;
+/* epoch, id, accepted_ms, line of history → 1: a job that had ended is queued again, without its result; 0: it has not
+ * ended, or has no record. */
+extern struct og_redis_script og_script_revive;
 /* from, limit → {{id, accepted_ms, fields …}, …} of what is open, from that time on. */
 extern struct og_redis_script og_script_page;
 /* tenant or "" for all, limit, state, tier, class (each may be ""), since → {{id, fields …}, …}, newest first, of the

@@ -1,0 +1,175 @@
+/* A dead letter becomes a job again: from attempt 1, with what is left of its death taken off, and the default deadline.
+ * Its source is the walk's delivery: acked when its move is confirmed, and back in og.dead when that fails. */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "shell/dead.h"
+#include "shell/move.h"
+#include "shell/place.h"
+#include "shell/records.h"
+
+struct og_held_letter {
+	struct og_held_letter *prev, *next;
+	struct og_held *held;
+};
+
+static void say_why_not(struct og_walk *w, const char *type, const char *words)
+{
+	w->refused++;
+	snprintf(w->why_type, sizeof(w->why_type), "%s", type);
+	snprintf(w->why, sizeof(w->why), "%.255s", words);
+}
+
+/* What it asks for, as a submit that comes now; false: it cannot be one. */
+static bool read_letter(struct og_walk *w, const struct og_message *m, struct og_envelope *said, struct og_facts *ret)
+{
+	const struct og_scheduler *s = w->q->s;
+	const struct og_tier *t;
+	enum og_class class = OG_CLASS_NORMAL;
+
+	if (og_envelope_decode(m, said, NULL) != 0 || strcmp(said->type, OG_T_REQUEST) != 0 || !said->tenant ||
+		!said->reply_to) {
+		say_why_not(w, "invalid_request", "it is no request that could be run: look at it, then drop it");
+		return false;
+	}
+	t = said->tier ? og_catalogue_find(s->catalogue, said->tier) : NULL;
+	if (!t) {
+		say_why_not(w, "unknown_model", "its tier is not in the catalogue");
+		return false;
+	}
+	if (said->class_name)
+		og_class_parse(said->class_name, &class, NULL);
+	og_move_strip(said);
+	said->detach = 1; /* who submitted it has had its answer */
+	*ret = (struct og_facts){.id = said->id,
+		.tenant = said->tenant,
+		.reply = said->reply_to,
+		.tier = (unsigned)(t - s->catalogue->tiers),
+		.class = class,
+		.since = og_clock_mono_ms(),
+		.max_tokens = said->max_tokens,
+		.accepted_ms = og_clock_wall_ms(),
+		.deadline_ms = og_clock_wall_ms() + s->settings->default_deadline_ms,
+		.bytes = (uint32_t)m->body_len,
+		.attempt = 1,
+		.explicit_id = said->explicit_id,
+		.progress = said->progress,
+		.detach = true};
+	return true;
+}
+
+static bool may_enter(struct og_walk *w, const struct og_envelope *said, const struct og_facts *f, bool *ret_place)
+{
+	const struct og_wish wish = {.avoid = said->avoid, .region = said->region};
+	const struct og_ask ask = {.tier = f->tier,
+		.class = f->class,
+		.tenant = f->tenant,
+		.bytes = f->bytes,
+		.max_tokens = f->max_tokens,
+		.left_ms = w->q->s->settings->default_deadline_ms,
+		.wish = &wish};
+	struct og_error err = {0};
+	enum og_verdict verdict = og_plan_admit(&w->q->s->plan, &ask, og_clock_mono_ms(), &err);
+
+	*ret_place = verdict == OG_VERDICT_PLACE;
+	if (verdict == OG_VERDICT_PLACE || verdict == OG_VERDICT_DOOR || verdict == OG_VERDICT_WAIT)
+		return true;
+	say_why_not(w,
+		verdict == OG_VERDICT_NO_CAPACITY ? "no_capacity"
+		: verdict == OG_VERDICT_TOO_LONG  ? "too_large"
+						  : "busy",
+		err.message);
+	return false;
+}
+
+/* -1: there is no room to publish. */
+static int move(struct og_walk *w, struct og_entry *e, const struct og_message *m, const struct og_envelope *said,
+	const struct og_source *source, bool place)
+{
+	struct og_scheduler *s = w->q->s;
+	struct og_envelope request = og_move_envelope(s, said, e);
+	enum og_placing how = place ? og_place(s, e, m, &request, source, NULL) : OG_PLACING_LATER;
+
+	if (how == OG_PLACING_GOES)
+		return 0;
+	if (how == OG_PLACING_NO_ROOM)
+		return -1;
+	return og_move_to_lane(s, e, m, &request, source, NULL);
+}
+
+/* False: there is no room to publish. */
+static bool begin(struct og_walk *w, const struct og_message *m, const struct og_source *source)
+{
+	struct og_scheduler *s = w->q->s;
+	struct og_envelope said;
+	struct og_facts facts;
+	struct og_entry *e;
+	bool place;
+
+	if (og_moves_blocked(s))
+		return false;
+	if (!read_letter(w, m, &said, &facts))
+		return true;
+	if (og_index_find(s->plan.index, said.id)) {
+		w->conflicts++;
+		return true;
+	}
+	if (json_array_size(w->ids) >= OG_WALK_IDS_MAX) {
+		say_why_not(w, "busy", "so many are requeued at once: ask again for the rest");
+		return true;
+	}
+	if (!may_enter(w, &said, &facts, &place))
+		return true;
+	e = og_index_add(s->plan.index, &facts, OG_WHERE_CHECK);
+	if (move(w, e, m, &said, source, place) != 0) {
+		og_answer_forget(s, e);
+		return false;
+	}
+	og_records_revive(s, e);
+	s->counts.accepted++;
+	og_scheduler_arm_due(s);
+	json_array_append_new(w->ids, json_string(said.id));
+	return true;
+}
+
+void og_requeue(struct og_walk *w, const struct og_message *m, uint64_t epoch)
+{
+	const struct og_source source = {.from = w->connection.amqp, .epoch = epoch, .tag = m->delivery_tag};
+	struct og_held_letter *l;
+
+	if (!w->waiting && begin(w, m, &source))
+		return;
+	l = og_new(struct og_held_letter);
+	l->held = og_held_new(&source, m);
+	DL_APPEND(w->waiting, l);
+}
+
+static void letter_free(struct og_walk *w, struct og_held_letter *l)
+{
+	DL_DELETE(w->waiting, l);
+	og_held_free(l->held);
+	free(l);
+}
+
+void og_requeue_go_on(struct og_walk *w)
+{
+	struct og_held_letter *l, *tmp;
+
+	DL_FOREACH_SAFE(w->waiting, l, tmp)
+	{
+		if (!begin(w, l->held->m, &l->held->source))
+			return;
+		letter_free(w, l);
+	}
+}
+
+void og_requeue_drop(struct og_walk *w)
+{
+	struct og_held_letter *l, *tmp;
+
+	DL_FOREACH_SAFE(w->waiting, l, tmp)
+	letter_free(w, l);
+}
