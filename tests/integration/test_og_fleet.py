@@ -125,3 +125,32 @@ def test_jobs_are_watched_as_they_go(fleet):
     watcher.send_signal(signal.SIGINT)
     watcher.communicate(timeout=20)
     assert watcher.returncode == 0
+
+
+def dead_ids(fleet, *args):
+    return [letter["id"] for letter in fleet.json("dead", "list", *args)["dead"]]
+
+
+def test_dead_letters_are_listed_shown_requeued_and_dropped(fleet):
+    assert og(fleet, "dead", "drop", "--all").returncode == 0
+    ids = [str(uuid.uuid4()) for _ in range(3)]
+    for k, job in enumerate(ids):  # each works when the engine does
+        fleet.stub.set(fault="cut", after=1)
+        assert og(fleet, "prompt", f"[[stub tokens=4]] number {k}", "--request-id", job).returncode == 3
+    fleet.stub.reset()
+    wait_for("all of them", lambda: dead_ids(fleet) == ids, 10)
+    assert dead_ids(fleet, "--error", "poison") == [] and dead_ids(fleet, "--older", "1h") == []
+    assert dead_ids(fleet, "--tier", TIER, "--error", "engine_cut", "-n", "2") == ids[:2]
+    table = og(fleet, "dead", "list").stdout.decode().splitlines()
+    assert len(table) == 4 and all(w in table[1] for w in (ids[0], "engine_cut", TIER, "NodeA", "2 of 2 attempts failed"))
+    shown = og(fleet, "dead", "show", ids[1]).stdout.decode()
+    assert "number 1" in shown.splitlines()[-1] and "engine_cut" in shown
+
+    assert og(fleet, "dead", "requeue", ids[0]).stdout == b"1 requeued\n"
+    done = og(fleet, "wait", ids[0])
+    assert done.returncode == 0 and done.stdout.count(b"tok") == 4, done.stderr
+    assert og(fleet, "dead", "drop", ids[1]).stdout == b"1 dropped\n"
+    assert og(fleet, "dead", "show", ids[1]).returncode == 9
+    assert og(fleet, "dead", "requeue", "--all", "--error", "engine_cut").stdout == b"1 requeued\n"
+    assert og(fleet, "wait", ids[2]).returncode == 0
+    assert dead_ids(fleet) == []
