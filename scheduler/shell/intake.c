@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "shell/answer.h"
+#include "shell/hold.h"
 #include "shell/move.h"
 #include "shell/place.h"
 #include "shell/records.h"
@@ -41,16 +42,6 @@ static void discard(struct og_scheduler *s, struct og_parked *p)
 	og_parked_free(p);
 }
 
-static void busy(struct og_scheduler *s, struct og_parked *p)
-{
-	struct og_envelope e;
-
-	if (og_envelope_decode(p->m, &e, NULL) == 0)
-		og_answer_refuse(s, &e, NULL, OG_STATE_BUSY, "busy",
-			"request ids cannot be checked just now, try in 5 s", &p->source);
-	discard(s, p);
-}
-
 void og_intake_keep(struct og_scheduler *s, struct og_parked *p, enum og_judged judged)
 {
 	struct og_term *t = s->term;
@@ -59,11 +50,12 @@ void og_intake_keep(struct og_scheduler *s, struct og_parked *p, enum og_judged 
 		og_parked_free(p);
 	} else if (judged == OG_JUDGED_NO_ROOM) {
 		DL_APPEND(t->parked, p);
-	} else if (judged == OG_JUDGED_UNCHECKED && t->n_deferred >= OG_UNCHECKED_MAX) {
-		busy(s, p);
-	} else {
+	} else if (judged == OG_JUDGED_LATER) {
 		DL_APPEND(t->deferred, p);
-		t->n_deferred++;
+	} else if (og_hold_is_from(p->m)) {
+		DL_APPEND(t->held, p);
+	} else {
+		og_hold_put(s, p);
 	}
 }
 
@@ -84,7 +76,6 @@ void og_intake_retry(struct og_scheduler *s)
 {
 	struct og_parked *list = OG_TAKE(s->term->deferred), *p, *tmp;
 
-	s->term->n_deferred = 0;
 	DL_FOREACH_SAFE(list, p, tmp)
 	{
 		DL_DELETE(list, p);
@@ -110,7 +101,7 @@ void og_intake_drop(struct og_scheduler *s)
 
 	discard_list(s, &t->parked);
 	discard_list(s, &t->deferred);
-	t->n_deferred = 0;
+	og_hold_drop(s);
 	DL_FOREACH_SAFE(t->checking, p, tmp)
 	{
 		struct og_entry *e = og_index_find(s->plan.index, p->id);
@@ -152,7 +143,9 @@ static int read_submit(struct og_scheduler *s, struct og_submit *x)
 	const struct og_message *m = x->m;
 	struct og_error err;
 	const char *type = "invalid_request";
-	bool own = is_own_reply(m->reply_to, m->user_id);
+	bool held = og_hold_is_from(m);
+	const struct og_header *submitter = held ? og_message_header(m, "og-submitter") : NULL;
+	bool own = is_own_reply(m->reply_to, submitter ? submitter->text : m->user_id);
 
 	if (og_envelope_decode(m, &x->e, &err) != 0) {
 		type = og_envelope_error_type(&err);
@@ -162,6 +155,10 @@ static int read_submit(struct og_scheduler *s, struct og_submit *x)
 		og_fail(&err, OG_INVALID, "user_id is missing");
 	} else if (!own) {
 		og_fail(&err, OG_INVALID, "reply_to is missing or not the submitter's own");
+	} else if (held && x->e.submitter && x->e.tenant) {
+		x->e.user_id = x->e.submitter;
+		x->tenant = x->e.tenant;
+		return 0;
 	} else {
 		x->tenant = og_tenant_of_user(x->e.user_id);
 		if (og_role_of_user(x->e.user_id) == OG_ROLE_GATEWAY && x->e.tenant)

@@ -5,14 +5,12 @@
  *                  └─────────┴─▶ dead    └▶ its answer  └▶ failed        └▶ its answer     └───▶ busy, no_capacity
  *
  * A submit that cannot go on at once keeps its place: *parked* while there is no room to publish (then those behind
- * it park too, and the prefetch stops the broker), *deferred* while Redis must be asked and is away, or the fleet has
- * not been heard yet. */
+ * it park too, and the prefetch stops the broker), *deferred* while the fleet has not been heard yet. One whose id Redis
+ * must be asked about while it is away moves to og.hold. */
 #ifndef OG_SCHEDULER_INTAKE_H
 #define OG_SCHEDULER_INTAKE_H
 
 #include "shell/scheduler.h"
-
-#define OG_UNCHECKED_MAX (OG_INTAKE_PREFETCH / 2) /* deferred ones, beyond which what Redis must check is busy */
 
 void og_intake_take(void *ctx, const struct og_message *m, uint64_t epoch); /* a delivery; ctx: the scheduler */
 /* A delivery that is too large to be read: `m` has no body. */
@@ -48,7 +46,7 @@ enum og_judged {
 	OG_JUDGED_TAKEN,     /* somebody will ack it */
 	OG_JUDGED_NO_ROOM,   /* park it */
 	OG_JUDGED_LATER,     /* defer it, for a moment: the prefetch bounds how many */
-	OG_JUDGED_UNCHECKED, /* defer it, who knows how long: Redis is away. Others are to go on, so only so many */
+	OG_JUDGED_UNCHECKED, /* Redis is away, who knows how long: to og.hold with it (hold.h), so that others go on */
 };
 enum og_judged og_intake_judge(
 	struct og_scheduler *s, const struct og_message *m, const struct og_source *source, bool checked);

@@ -11,6 +11,7 @@
 #include "shell/connection.h"
 #include "shell/dead.h"
 #include "shell/dying.h"
+#include "shell/hold.h"
 #include "shell/intake.h"
 #include "shell/lanes.h"
 #include "shell/letter.h"
@@ -114,6 +115,7 @@ static int open_intake(struct og_scheduler *s, struct og_error *err)
 	c->ops->recipe_consume(c, OG_Q_STATE, OG_STATE_PREFETCH, 0, og_state_take, s);
 	c->ops->recipe_consume(c, OG_Q_STATE_LATER, OG_LATER_PREFETCH, 0, og_state_take_later, s);
 	c->ops->recipe_consume(c, OG_Q_RETRY, OG_RETRY_PREFETCH, 0, og_retry_take, s);
+	c->ops->recipe_consume(c, OG_Q_HOLD, OG_HOLD_PREFETCH, 0, og_hold_take, s);
 	c->ops->recipe_consume(c, OG_Q_DEAD_INTAKE, OG_DYING_PREFETCH, 0, og_dying_take, s);
 	c->ops->recipe_consume(c, OG_Q_RPC, OG_RPC_PREFETCH, 0, og_rpc_take, s);
 	c->ops->recipe_consume(c, OG_Q_INTAKE, OG_INTAKE_PREFETCH, 0, og_intake_take, s);

@@ -13,6 +13,7 @@
 #include "shell/connection.h"
 #include "shell/dead.h"
 #include "shell/dying.h"
+#include "shell/hold.h"
 #include "shell/intake.h"
 #include "shell/lanes.h"
 #include "shell/leader.h"
@@ -133,6 +134,7 @@ static void slow_tick(struct og_scheduler *s, int64_t now)
 	og_rewrite_check(s, now);
 	og_node_queues_tick(s, now);
 	og_intake_retry(s);
+	og_hold_tick(s);
 	og_state_retry(s);
 	og_scheduler_arm_due(s);
 }

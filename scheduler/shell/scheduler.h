@@ -92,9 +92,10 @@ struct og_term {
 	struct og_lane_reader *readers; /* one a lane */
 	size_t n_readers;
 	struct og_parked *parked;   /* submits that wait for room to publish, in order (intake.c) */
-	struct og_parked *deferred; /* submits that wait for Redis, or for the fleet to be heard */
+	struct og_parked *deferred; /* submits that wait for the fleet to be heard */
 	struct og_parked *checking; /* submits whose id is being looked up */
-	unsigned n_deferred;
+	struct og_parked *holding;  /* on their way to og.hold, and from there (hold.c) */
+	struct og_parked *held;
 	struct og_letter *letters;      /* that wait to be sent (letter.c) */
 	size_t n_letters;               /* and those that are not confirmed yet */
 	unsigned n_watchers, n_streams; /* streams: those of them that want chunks */

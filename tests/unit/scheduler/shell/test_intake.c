@@ -93,9 +93,13 @@ Test(intake, an_explicit_id_waits_for_redis)
 	submit(2);
 	RUN_UNTIL(rig.worker.n == 1);
 	cr_expect_str_eq(rig.worker.got[0]->message_id, job_id(2), "others go on");
-	RUN_UNTIL(rig.scheduler->term->n_deferred == 1);
+	RUN_UNTIL(og_memory_broker_unacked(rig.broker, OG_Q_HOLD) == 1);
+	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_INTAKE));
 	rig.fails = NULL;
 	RUN_UNTIL(rig.worker.n == 2);
+	cr_expect_str_eq(og_message_header(rig.worker.got[1], "og-submitter")->text, PRODUCER);
+	cr_expect_str_eq(og_message_header(rig.worker.got[1], "og-tenant")->text, "a");
+	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_HOLD));
 	cr_expect_geq(times_said("accept", NULL), 2);
 	finish(0);
 	finish(1);
