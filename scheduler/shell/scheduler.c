@@ -238,6 +238,7 @@ static void on_redis_up(void *ctx)
 		og_info("Redis is back", NULL);
 	s->redis_complained = false;
 	s->redis_sick_until = 0;
+	og_plan_disturbed(&s->plan, og_clock_mono_ms());
 	og_leader_redis_up(s);
 }
 
