@@ -14,10 +14,10 @@ static json_t *worker_object(const struct og_worker *w, int64_t now)
 {
 	const struct og_presence *p = &w->said;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:b, s:I, s:I}", "worker", og_json_text(p->worker),
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:b, s:b, s:I, s:I}", "worker", og_json_text(p->worker),
 		"tier", og_json_text(p->tier), "model", og_json_text(p->model), "engine", og_json_text(p->engine),
 		"slots", (json_int_t)p->slots, "busy", (json_int_t)p->n_running, "tokens_per_s", p->tokens_per_s,
-		"draining", p->draining, "started_ms", (json_int_t)p->started_ms, "seen_ms_ago",
+		"draining", p->draining, "paused", p->paused, "started_ms", (json_int_t)p->started_ms, "seen_ms_ago",
 		(json_int_t)(now - w->seen));
 }
 
