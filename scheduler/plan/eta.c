@@ -13,6 +13,7 @@
 
 #define RETRY_MAX_S 3600
 #define ROUNDS      6
+#define ENOUGH      0.02
 #define SMOOTH      0.05
 #define TEMPER      2.0
 #define ETA_MAX_MS  (INT64_C(30) * 24 * 3600 * 1000)
@@ -21,6 +22,11 @@ struct place {                      /* in a tier and class */
 	const struct og_flow *flow; /* NULL: a tenant that never came */
 	unsigned tier, class, rank;
 };
+
+static double came_per_ms(const struct og_rate *r, int64_t now)
+{
+	return og_rate_per_ms(r, OG_CAME_WINDOW_MS, OG_CAME_LEAST_MS, now);
+}
 
 static double unit_of(const struct og_flow *f)
 {
@@ -36,7 +42,7 @@ static double tag_of(const struct og_flow *f, unsigned class, double virtual_tim
 	if (!f->waiting[class] && tag < virtual_time)
 		tag = virtual_time;
 	for (unsigned c = 0; c < class && ms > 0; c++)
-		per_ms += og_rate_per_ms(&f->came[c], OG_CAME_WINDOW_MS, OG_CAME_LEAST_MS, now);
+		per_ms += came_per_ms(&f->came[c], now);
 	return tag + per_ms * ms * unit_of(f);
 }
 
@@ -48,26 +54,28 @@ static double virtual_start(const struct place *at, double virtual_time, double 
 	return f ? tag_of(f, at->class, virtual_time, ms, now) + at->rank * unit_of(f) : virtual_time;
 }
 
-/* Of all other flows of its class, those served before it, of what waits now and what comes within `ms`. */
+/* Of all other flows of its class, those served before it, of what waits now and what comes within `ms`: of the flows that
+ * wait one by one; what others bring is served as it comes. */
 static double beside(const struct og_plan *p, const struct place *at, double ms, int64_t now)
 {
 	const struct og_tier_index *t = &p->index->tiers[at->tier];
 	double virtual_time = og_virtual_time(p->index, at->tier);
 	double start = virtual_start(at, virtual_time, ms, now), n = 0;
+	double others = ms > 0 ? came_per_ms(&t->came[at->class], now) : 0;
 
-	for (const struct og_flow *f = t->flows; f; f = f->next) {
-		double there = f->waiting[at->class], share;
+	if (ms > 0 && at->flow && !at->flow->waiting[at->class])
+		others -= came_per_ms(&at->flow->came[at->class], now);
+	for (const struct og_flow *f = t->waiting_flows; f; f = f->wait_next) {
+		double per_ms = ms > 0 ? came_per_ms(&f->came[at->class], now) : 0;
+		double there = f->waiting[at->class] + per_ms * ms, share;
 
-		if (f == at->flow || og_account_full(f->account))
-			continue;
-		if (ms > 0)
-			there += ms * og_rate_per_ms(&f->came[at->class], OG_CAME_WINDOW_MS, OG_CAME_LEAST_MS, now);
-		if (there <= 0)
+		others -= per_ms;
+		if (f == at->flow || there <= 0 || og_account_full(f->account))
 			continue;
 		share = floor((start - tag_of(f, at->class, virtual_time, ms, now)) / unit_of(f)) + 1;
 		n += share <= 0 ? 0 : share < there ? share : there;
 	}
-	return n;
+	return others > 0 ? n + others * ms : n;
 }
 
 static unsigned better(const struct og_tier_index *t, unsigned class)
@@ -126,18 +134,21 @@ static int64_t eta(const struct og_plan *p, const struct place *at, int64_t now)
 	double slots = p->nodes.tiers[at->tier].slots, per_ms, left, ms = 0;
 	unsigned ahead = better(t, at->class) + at->rank;
 
-	if (slots > t->placed && !ahead && beside(p, at, 0, 0) < 1)
+	if (slots > t->placed && !ahead && !t->waiting[at->class])
 		return 0;
 	per_ms = (slots > 0 ? slots : 1) / og_plan_service_ms(p, at->tier);
 	left = per_ms;
 	for (unsigned c = 0; c < at->class; c++)
-		left -= og_rate_per_ms(&t->came[c], OG_CAME_WINDOW_MS, OG_CAME_LEAST_MS, now);
+		left -= came_per_ms(&t->came[c], now);
 	if (left < per_ms / OG_AGED_EVERY)
 		left = per_ms / OG_AGED_EVERY;
 	for (int i = 0; i < ROUNDS; i++) {
 		double beyond = t->placed > slots ? t->placed - slots : 0; /* placed, and not running yet */
+		double last = ms;
 
 		ms = (ahead + beside(p, at, ms, now)) / left + (beyond + 0.5) / per_ms;
+		if (fabs(ms - last) < ms * ENOUGH)
+			break;
 	}
 	ms = temper(at, ms, now);
 	return ms < (double)ETA_MAX_MS ? (int64_t)ms : ETA_MAX_MS;
