@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Faults against the whole chain: the real RabbitMQ and Redis, two schedulers, workers and stub engines, a load of jobs, and one checker
-# over all that was accepted. Installs and builds what it needs, as test.sh does.
+# over all that was accepted. docs/RELIABILITY.md says what must hold. Installs and builds what it needs, as test.sh does.
 #
 #   scripts/chaos.sh                all faults
 #   scripts/chaos.sh --quick        the sharpest, within two minutes

@@ -15,6 +15,8 @@ import soak  # noqa: E402
 from rounds import rows  # noqa: E402
 from stage import Stage, play  # noqa: E402
 
+STOPS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
 
 def arguments():
     o = argparse.ArgumentParser(prog="scripts/chaos.sh", description=__doc__)
@@ -43,15 +45,21 @@ def numbers(text):
     return wanted
 
 
+def stop(_number, _frame):
+    """Ctrl-C and its like unwind once, undisturbed: whatever was started ends with its context."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main():
     o = arguments()
     if o.list:
         for number, row in sorted(rows.items()):
             print(f"{number:3}  {row.name}{'  (quick)' if row.quick else ''}")
         return 0
-    # Ctrl-C and SIGTERM unwind: whatever was started ends with its context.
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.default_int_handler)
+    for number in STOPS:
+        signal.signal(number, stop)
     seed = o.seed if o.seed is not None else random.SystemRandom().randrange(10**6)
     wanted = o.faults or [n for n, row in sorted(rows.items()) if not o.quick or row.quick]
     print(f"chaos: seed {seed}, faults {', '.join(map(str, wanted))}", flush=True)

@@ -27,7 +27,11 @@ class Stage:
         return self.played[row.number]
 
     def __enter__(self):
-        self.rabbit.start()
+        try:
+            self.rabbit.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

@@ -71,9 +71,11 @@ class World:
 
     def start(self):
         if self.own_rabbit:
-            self.rabbit = Rabbit(self.folder / "rabbit").start()
+            self.rabbit = Rabbit(self.folder / "rabbit")
+            self.rabbit.start()
         password = secrets.token_hex(8)
-        self.redis = Redis(self.folder / "redis", ["--user", "scheduler", "on", f">{password}", "~og:*", "+@all"]).start()
+        self.redis = Redis(self.folder / "redis", ["--user", "scheduler", "on", f">{password}", "~og:*", "+@all"])
+        self.redis.start()
         self.cluster = Cluster(
             self.folder / "root",
             f"chaos-{uuid.uuid4().hex[:8]}",
@@ -146,13 +148,12 @@ class World:
         folder = self.folder / node
         folder.mkdir(exist_ok=True)
         record, victim = self.folder / f"runs-{node}.jsonl", folder / "pid"
-        engine = StubEngine(
-            folder, tokens=5, pace_ms=5, mark=1, slots=slots or self.slots, record=record, victim=victim
-        ).start()
+        engine = StubEngine(folder, tokens=5, pace_ms=5, mark=1, slots=slots or self.slots, record=record, victim=victim)
+        self.engines.append(engine)
+        engine.start()
         more = ("--tier", tier, "--slots", slots or self.slots, "--set", "log.level=debug")
         w = Worker(self.cluster.root, *more, name=node, engine=engine.url, **env)
         w.engine, w.victim = engine, victim
-        self.engines.append(engine)
         self.workers.append(w)
         return w.start() if start else w
 
