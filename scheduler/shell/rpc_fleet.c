@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "model/json.h"
 #include "plan/view.h"
+#include "shell/dying.h"
 #include "shell/records.h"
 #include "shell/rpc.h"
 
@@ -106,8 +107,9 @@ void og_rpc_queues(struct og_question *q, const json_t *args)
 	for (unsigned i = 0; i < s->catalogue->n; i++)
 		json_array_append_new(tiers, queue_object(s, i));
 	og_rpc_answer(q,
-		json_pack("{s:o, s:I, s:I}", "tiers", tiers, "waiting_bytes", (json_int_t)s->plan.index->waiting_bytes,
-			"waiting_max_bytes", (json_int_t)s->settings->waiting_max_bytes));
+		json_pack("{s:o, s:I, s:I, s:I}", "tiers", tiers, "waiting_bytes",
+			(json_int_t)s->plan.index->waiting_bytes, "waiting_max_bytes",
+			(json_int_t)s->settings->waiting_max_bytes, "dead_waiting", (json_int_t)og_dying_waiting(s)));
 }
 
 static void answer_status(struct og_question *q, const struct og_redis_reply *reply)

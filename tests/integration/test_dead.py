@@ -152,6 +152,7 @@ def test_a_full_queue_of_dead_letters_loses_none(tmp_path):
         worker, producer = fleet.worker(), fleet.producer()
         jobs = [die(fleet, producer, worker) for _ in range(12)]
         wait_for("some to wait", lambda: one.status()["scheduler"]["dead_waiting"] > 0, 10)
+        assert producer.ask("queues")["dead_waiting"] > 0
         dropped = set()
 
         def drop():
@@ -172,7 +173,13 @@ def test_a_clients_own_expiration_in_the_intake_ends_expired(fleet):
     properties = {"type": "inference_request", "message_id": job, "correlation_id": job, "delivery_mode": 2}
     producer.do(
         lambda: producer.publish(
-            "og.jobs", "job", json.dumps({"prompt": "x"}).encode(), reply_to=producer.reply, expiration="1", headers={"og-tier": "small"}, **properties
+            "og.jobs",
+            "job",
+            json.dumps({"prompt": "x"}).encode(),
+            reply_to=producer.reply,
+            expiration="1",
+            headers={"og-tier": "small"},
+            **properties,
         )
     )
     wait_for("it to expire", lambda: fleet.depth("og.dead.intake") == 1, 10)
