@@ -1,0 +1,91 @@
+#include "scheduler/shell/rig.h"
+
+TestSuite(dead, .timeout = 60);
+
+static void keep(unsigned i)
+{
+	const struct og_envelope e = {.type = OG_T_REQUEST,
+		.id = job_id(i),
+		.reply_to = REPLY,
+		.tier = "small",
+		.tenant = "a",
+		.submitter = PRODUCER,
+		.accepted_ms = 1,
+		.attempt = 3,
+		.deaths = 2,
+		.tried = "00000000-1111-4000-8000-000000000000",
+		.error_type = "engine_cut",
+		.reason = "in words"};
+	struct og_message m = {
+		.exchange = OG_X_DEAD, .routing_key = OG_K_KEPT, .persistent = true, .body = "{}", .body_len = 2};
+
+	og_envelope_encode(&e, &m);
+	og_amqp_publish(rig.scheduler->lead, &m, 0, NULL, NULL, NULL);
+}
+
+/* The answer to the question; NULL: not yet. */
+static const char *answer(void)
+{
+	const struct og_message *m = told(0xffff, "rpc");
+
+	return m ? m->body : NULL;
+}
+
+static size_t left(void)
+{
+	return og_memory_broker_ready(rig.broker, OG_Q_DEAD) + og_memory_broker_unacked(rig.broker, OG_Q_DEAD);
+}
+
+Test(dead, a_walk_leaves_what_it_does_not_take)
+{
+	open_rig(100, NULL);
+	keep(1);
+	keep(2);
+	RUN_UNTIL(left() == 2);
+	ask("dead_drop", 2);
+	RUN_UNTIL(answer());
+	cr_expect_not_null(strstr(answer(), "\"dropped\":1"), "%s", answer());
+	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD) == 1);
+	cr_expect_eq(left(), 1);
+	close_rig();
+}
+
+Test(dead, the_walk_stays_until_what_it_requeues_is_confirmed)
+{
+	open_rig(100, NULL);
+	keep(1);
+	RUN_UNTIL(left() == 1);
+	og_memory_broker_hold_confirms(rig.broker, true);
+	ask("dead_requeue", 1);
+	RUN_UNTIL(rig.worker.n == 1);
+	cr_expect_eq(og_message_header(rig.worker.got[0], "og-attempt")->number, 1);
+	cr_expect_null(og_message_header(rig.worker.got[0], "og-tried"));
+	cr_expect_null(og_message_header(rig.worker.got[0], "og-error"));
+	finish(0); /* it has ended before its move is confirmed, and has no entry any more */
+	RUN_UNTIL(!rig.scheduler->plan.index->placed);
+	run_for(900);
+	cr_expect_null(answer());
+	cr_expect_eq(left(), 1, "not confirmed, not acked");
+	og_memory_broker_hold_confirms(rig.broker, false);
+	RUN_UNTIL(answer());
+	cr_expect_not_null(strstr(answer(), "\"requeued\":1"), "%s", answer());
+	RUN_UNTIL(!left());
+	close_rig();
+}
+
+Test(dead, a_leader_that_falls_in_a_walk_loses_nothing)
+{
+	open_rig(100, NULL);
+	for (unsigned i = 1; i <= 3; i++)
+		keep(i);
+	RUN_UNTIL(left() == 3);
+	og_memory_broker_hold_confirms(rig.broker, true);
+	ask("dead_requeue", 2);
+	RUN_UNTIL(rig.worker.n == 1);
+	og_memory_broker_drop(rig.broker, rig.scheduler->lead);
+	RUN_UNTIL(rig.scheduler->terms == 2);
+	og_memory_broker_hold_confirms(rig.broker, false);
+	RUN_UNTIL(is_reading());
+	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD) == 3);
+	close_rig();
+}
