@@ -37,7 +37,6 @@ static void add_peer(struct og_table *table, const json_t *peer)
 		og_table_cell(table, "%s",
 			json_is_true(json_object_get(worker, "draining")) ? "draining"
 			: json_is_true(json_object_get(worker, "paused")) ? "paused"
-			: json_is_true(json_object_get(worker, "paused")) ? "paused"
 									  : "");
 	}
 }
