@@ -34,7 +34,8 @@ static void consume(struct og_worker *w)
 		w->in->ops->recipe_consume(w->in, queue, (unsigned)w->slots, w->priority, on_tier_delivery, w);
 }
 
-/* One ahead of the slots: a job of its own waits in line rather than in the queue, where nobody sees it. */
+/* As many as there are slots, or the jobs of a region, of a session … would run one after another. The scheduler puts no
+ * more there than it knows slots to be free; where it erred a job waits in line, where its deadline is kept. */
 static void consume_own(struct og_worker *w)
 {
 	char key[OG_NAME_MAX], queue[OG_KEY_MAX];
@@ -42,7 +43,7 @@ static void consume_own(struct og_worker *w)
 	if (og_name_key(w->who.worker, key, sizeof(key), NULL) < 0)
 		return; /* longer than a queue's name can be: nobody can have made it */
 	og_queue_node(w->config.credentials->user, key, queue);
-	w->own.consumer = w->in->ops->recipe_consume(w->in, queue, 1, 0, on_own_delivery, w);
+	w->own.consumer = w->in->ops->recipe_consume(w->in, queue, (unsigned)w->slots, 0, on_own_delivery, w);
 }
 
 static bool wants_any(const struct og_worker *w)

@@ -59,7 +59,7 @@ def test_what_a_killed_worker_had_of_its_own_queue_is_placed_again(fleet):
     wait_for("one in hand and one behind it", lambda: len(a.held) == 1 and fleet.depth(f"og.node.{a.user}~{a.key}") == 1, 10)
     a.close()  # an orderly end, but for what it leaves
     c = fleet.worker("NodeC")
-    for _ in jobs:  # one at a time: its own queue is read with prefetch 1
+    for _ in jobs:  # one at a time: the stand-in reads its own queue with prefetch 1
         wait_for("one of them to come", lambda: c.held, 20)
         job = next(iter(c.held))
         assert c.headers(job)["og-attempt"] == 2

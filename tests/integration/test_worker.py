@@ -668,6 +668,16 @@ def test_its_own_queue(grid, workers, stub):
     wait_for("the acks", lambda: grid.count(own_queue(w)) == grid.count(TIER_QUEUE) == 0)
 
 
+def test_all_slots_serve_its_own_queue(grid, workers, stub):
+    w = workers("--slots", 4)
+    give_own_queue(grid, w)
+    jobs = [grid.ask("side by side " + stub_text(tokens=10, pace_ms=50), key=own_key(w)) for _ in range(4)]
+    for job in jobs:
+        assert grid.done(job).headers["og-state"] == "done"
+    came = [r["received_s"] for r in stub.requests("side by side")]
+    assert len(came) == 4 and max(came) - min(came) < 0.45, "each takes 0.5 s: all four run at once"
+
+
 def test_an_own_queue_that_is_not_there(grid, workers, stub):
     w = workers(name="NodeC")
     job = grid.ask("stays " + stub_text(tokens=30, pace_ms=50))
