@@ -84,7 +84,8 @@ Test(next, a_refused_placement_was_none)
 	cr_expect_eq(e->flow->start, start);
 	cr_expect_eq(plan.index->tiers[SMALL].placements, 0);
 
-	e = serve();
+	og_index_move(plan.index, e, OG_WHERE_TO_TIER);
+	cr_expect_gt(e->flow->start, start);
 	og_index_move(plan.index, e, OG_WHERE_RETRY);
 	cr_expect_eq(e->flow->start, start, "nor was that of one that is tried again");
 	cr_expect_eq(plan.index->tiers[SMALL].placements, 0);
