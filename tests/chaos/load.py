@@ -88,7 +88,7 @@ class Submitter(threading.Thread):
         """`connect` gives a pika connection, `make` the next job or None, when there are enough."""
         super().__init__(daemon=True)
         self.ledger, self.connect, self.user, self.make, self.rate = ledger, connect, user, make, rate
-        self.over, self.submitting = threading.Event(), True
+        self.over, self.submitting, self.idle = threading.Event(), True, False
         self.mine, self.unconfirmed, self.questions = {}, [], {}
         self.sessions, self.refused, self.reply, self.breaks = 0, 0, "", []
         self.connection = None
@@ -134,7 +134,8 @@ class Submitter(threading.Thread):
             for job in earlier:
                 if job.accepted and not job.ends and now - job.asked > ASK_AGAIN_S:
                     self.ask(job)
-            if self.submitting and now >= due:
+            self.idle = not self.submitting  # said by this thread: one that is about to submit is not idle
+            if not self.idle and now >= due:
                 due = max(due + 1 / self.rate, now - 1)
                 self.next()
 
@@ -222,7 +223,7 @@ class Load:
 
     def finished(self):
         """Whether all that was to be submitted is confirmed or refused."""
-        return all(not s.submitting and not s.unconfirmed for s in self.submitters)
+        return all((s.idle or not s.is_alive()) and not s.unconfirmed for s in self.submitters)
 
     def stop(self):
         for s in self.submitters:

@@ -75,6 +75,10 @@ class Round:
             return None
         return round(time.monotonic() - began, 2)
 
+    def quiet(self):
+        """All that was to be submitted is confirmed or refused, and has ended."""
+        return all(load.finished() for load in self.loads) and not self.ledger.open()
+
     def some_jobs(self, n, timeout=30):
         """Waits until so many more were accepted."""
         goal = len(self.ledger.accepted()) + n

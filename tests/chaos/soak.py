@@ -1,13 +1,14 @@
 """Faults at random, for hours, to one world: memory, descriptors and disk stay flat."""
 
 import random
+import subprocess
 import time
 
 import report
 from rounds import rows
 from stage import Stage, play
 
-WARM_S = 300
+WARM_S = 60  # what is killed and started again by a fault begins anew
 SLACK_KIB = 16 * 1024
 SLACK_FDS = 16
 
@@ -34,10 +35,15 @@ class Sizes:
         return words
 
 
+def disk_kib(folder):
+    """As du says it, which minds no file that goes meanwhile."""
+    return int(subprocess.run(["du", "-sk", folder], capture_output=True, text=True, check=False).stdout.split()[0])
+
+
 def run(duration, seed, only):
     result, sizes, rng = report.Report(seed, "soak"), Sizes(), random.Random(seed)
     numbers = [n for n in (only or rows) if rows[n].soak]
-    end, n = time.monotonic() + duration, 0
+    end, n, disk = time.monotonic() + duration, 0, []
     with Stage() as stage:
         while time.monotonic() < end:
             n += 1
@@ -46,7 +52,9 @@ def run(duration, seed, only):
             print(line, flush=True)
             if line.verdict == "fails":
                 break  # what follows would say nothing
-            sizes.take(stage.common.sizes(), time.monotonic())
+            if stage.common:
+                sizes.take(stage.common.sizes(), time.monotonic())
+            disk.append(disk_kib(stage.rabbit.folder / "mnesia"))
         result.problems += sizes.grown() + stage.end_of_common_world()
-        result.extra = {"rounds": n, "sizes": {f"{name} {pid}": s for (name, pid), s in sizes.last.items()}}
+        result.extra = {"rounds": n, "broker_disk_kib": disk, "sizes": {f"{name} {pid}": s for (name, pid), s in sizes.last.items()}}
     return result

@@ -32,7 +32,7 @@ def engines_fail(r):
     with r.load(count=20, rate=20):
         pass
     r.until("all to be accepted", lambda: all(load.finished() for load in r.loads), 30)
-    r.until("all to end", lambda: not r.ledger.open(), 90)
+    r.until("all to end", r.quiet, 90)
     runs = r.world.runs()
     for job in r.ledger.accepted():
         mixed = unmixed(job)

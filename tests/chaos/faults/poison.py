@@ -15,7 +15,7 @@ def poison(r):
         [job] = [job for s in bad.submitters for job in s.mine.values()]
         r.counts["set_aside_s"] = r.until("it to be set aside", lambda: bool(job.ends), 60)
         r.some_jobs(10)
-    r.until("all to end", lambda: not r.ledger.open(), 60)
+    r.until("all to end", r.quiet, 60)
     r.counts["workers_killed"] = len(deaths)
     r.hold(f"it killed {len(deaths)} workers", 2 <= len(deaths) <= 4)
     error = job.ends[0].error if job.ends else ""

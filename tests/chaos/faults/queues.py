@@ -82,7 +82,7 @@ def graveyard_full(r):
     strange = {"count": 8, "rate": 50, "wants": ("failed",), "headers": {"version": "9.0"}}
     with r.load(**strange):
         r.some_jobs(8)
-    r.until("all to be told", lambda: not r.ledger.open(), 20)
+    r.until("all to be told", r.quiet, 20)
     r.world.dead_letters += 8
     r.until("8 dead letters", lambda: dead(r.world) == 8, 20)
     rows = r.world.queues()
@@ -90,7 +90,7 @@ def graveyard_full(r):
     r.hold(f"og.dead holds {r.counts['kept']}, its bound is 3", r.counts["kept"] <= 4)
     with r.load(count=30, rate=50):
         pass
-    r.until("others to go on", lambda: not r.ledger.open(), 20)
+    r.until("others to go on", r.quiet, 20)
     # Missing: deleted with what it held, which was told to its submitters; what comes now waits for it.
     gone = sum(rows["og.dead"][:2])
     admin = r.world.cluster.connect(*r.world.cluster.credentials("admin"))
@@ -99,7 +99,7 @@ def graveyard_full(r):
     r.world.dead_letters -= gone
     with r.load(**strange):
         r.some_jobs(8)
-    r.until("all to be told", lambda: not r.ledger.open(), 20)
+    r.until("all to be told", r.quiet, 20)
     r.world.dead_letters += 8
     r.world.cluster.run("apply")
     r.until(f"{r.world.dead_letters} dead letters", lambda: dead(r.world) == r.world.dead_letters, 30)
@@ -131,7 +131,7 @@ def own_backlog(r):
         r.until("the flood to be in", flood.finished, 60)
         with alarm(r.world, "memory"):
             time.sleep(r.pick(3, 10))
-    r.until("what waits to drain", lambda: not r.ledger.open(), 90)
+    r.until("what waits to drain", r.quiet, 90)
     busy = [job for job in r.ledger.accepted() if job.ends and job.ends[0].state == "busy"]
     refused = sum(s.refused for s in flood.submitters)
     r.counts["refused"], r.counts["busy"] = refused, len(busy)

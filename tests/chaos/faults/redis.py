@@ -13,7 +13,7 @@ def redis_goes(r):
             r.world.event(f"Redis was {fault.__name__}")
             fault(r)
             r.some_jobs(20)
-        r.until(f"all to end after Redis was {fault.__name__}", lambda: not r.ledger.open(), 30)
+        r.until(f"all to end after Redis was {fault.__name__}", r.quiet, 30)
         r.loads[-1].stop()
     r.did("in turn, under load: " + ", ".join(f.__name__.replace("_", " ") for f in faults))
 

@@ -98,7 +98,7 @@ def one_kill(r, tapped, way, name, before, standby):
     r.until("a leader", r.world.leader, 20)
     led = time.monotonic()
     r.counts.setdefault("at", []).append(f"{'before' if before else 'after'} {name} {n}{'' if standby else ' alone'}")
-    r.until("the jobs to end", lambda: not r.ledger.open(), 30)
+    r.until("the jobs to end", r.quiet, 30)
     r.loads[-1].stop()
     if standby:
         t.start()

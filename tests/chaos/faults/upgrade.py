@@ -18,7 +18,7 @@ def upgrade(r):
     ]
     with loads[0], loads[1]:
         r.until("the backlog", lambda: all(load.finished() for load in loads), 30)
-    r.until("all to end", lambda: not r.ledger.open(), 60)
+    r.until("all to end", r.quiet, 60)
     r.counts["by_the_old"] = len(set(old.taken))
     r.hold("the old worker did nothing", bool(old.taken))
     r.hold("the new workers did nothing", bool(r.world.runs()))

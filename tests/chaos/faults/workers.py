@@ -109,7 +109,7 @@ def last_worker_leaves(r):
         r.some_jobs(10)
     successor = r.world.worker("successor", OTHER, slots=4)
     successor.wait_state("serving")
-    r.until("all to end", lambda: not r.ledger.open(), 60)
+    r.until("all to end", r.quiet, 60)
     for load in r.loads:
         load.stop()
     r.world.event("successor left")
