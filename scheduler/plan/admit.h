@@ -160,8 +160,6 @@ enum og_late og_plan_late(struct og_plan *p, struct og_entry *e, int64_t wall);
  * break for OG_FREE_MS: then the tier's queue is empty, because the broker pushes to a free slot. It keeps its entry,
  * so that its `done`, a heartbeat or its deadline still find it. */
 unsigned og_plan_reconcile(struct og_plan *p, unsigned tier, int64_t now);
-/* One that was placed at the queue of a worker that is gone, told once: to be placed again; NULL: none (any more). */
-struct og_entry *og_plan_stranded(struct og_plan *p);
 /* A job known from heartbeats alone that none has listed for OG_ASTRAY_MS, for the caller to remove; NULL: none. */
 struct og_entry *og_plan_stranger(const struct og_plan *p, unsigned tier, int64_t now);
 

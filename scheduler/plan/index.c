@@ -128,8 +128,6 @@ static void leave(struct og_index *ix, struct og_entry *e)
 	if (list)
 		DL_DELETE(*list, e);
 	e->astray = false;
-	ix->stranded -= e->stranded;
-	e->stranded = false;
 	og_heap_take(ix, e);
 }
 

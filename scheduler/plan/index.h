@@ -91,7 +91,6 @@ struct og_entry {
 	bool detach : 1;     /* nobody waits for it */
 	bool cancelling : 1; /* whoever runs it is told to stop */
 	bool astray : 1;     /* evidently not where it should be */
-	bool stranded : 1;   /* placed at the queue of a worker that is gone: og_plan_stranded */
 	bool delayed : 1;    /* RETRY: its body is in a delay for certain, and not ours */
 	bool dying : 1;      /* RETRY: its body is a dead letter: it does not come back */
 	char id[OG_ID_LEN + 1];
@@ -139,7 +138,6 @@ struct og_index {
 	size_t waiting, at_door, placed; /* of all tiers */
 	uint64_t waiting_bytes;          /* and of the ENDED ones, whose bodies are still where they waited */
 	uint64_t door_bytes;
-	size_t stranded;
 	int64_t now; /* monotonic, as it was told last */
 };
 

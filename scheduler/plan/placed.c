@@ -76,19 +76,16 @@ static void drop_run(struct og_plan *p, const struct og_worker *w, const char *i
 }
 
 /* What was placed at the queue of `w` is at that of `heir` now (the same queue, where a process took another's place);
- * NULL: nobody reads it any more. */
+ * NULL: nobody reads it any more. All of them: one that is astray counts nowhere, and points to `w` all the same. */
 static void pass_on(struct og_plan *p, const struct og_worker *w, struct og_worker *heir)
 {
 	struct og_entry *e;
 
-	for (size_t i = 0; i < p->index->n_tiers && w->reserved; i++) {
+	for (size_t i = 0; i < p->index->n_tiers; i++) {
 		DL_FOREACH(p->index->tiers[i].placed_list, e)
 		{
-			if (e->meant != w)
-				continue;
-			og_index_set_meant(p->index, e, heir);
-			p->index->stranded += !heir && !e->stranded;
-			e->stranded = !heir;
+			if (e->meant == w)
+				og_index_set_meant(p->index, e, heir);
 		}
 	}
 }
@@ -195,39 +192,33 @@ enum og_late og_plan_late(struct og_plan *p, struct og_entry *e, int64_t wall)
 	return OG_LATE_WAIT;
 }
 
+/* Whether the queue that it was placed at must be empty: the tier's where some worker had a free slot for so long, a
+ * worker's own where that one had and reads it. */
+static bool is_queue_empty(const struct og_entry *e, int64_t tier_free_from, int64_t now)
+{
+	const struct og_worker *w = e->meant;
+	int64_t from = !w ? tier_free_from : w->said.node_queue ? w->free_from : 0;
+
+	return from && now - from >= OG_FREE_MS;
+}
+
 unsigned og_plan_reconcile(struct og_plan *p, unsigned tier, int64_t now)
 {
 	int64_t free_from = og_nodes_free_from(&p->nodes, (int)tier);
 	struct og_entry *e;
 	unsigned n = 0;
 
-	if (!free_from || now - free_from < OG_FREE_MS)
+	if (!free_from)
 		return 0;
 	DL_FOREACH(p->index->tiers[tier].placed_list, e)
 	{
-		if (e->where == OG_WHERE_TIER && !e->astray && now - e->placed_at >= OG_ASTRAY_MS) {
+		if (e->where == OG_WHERE_TIER && !e->astray && now - e->placed_at >= OG_ASTRAY_MS &&
+			is_queue_empty(e, free_from, now)) {
 			og_index_set_astray(p->index, e, true);
 			n++;
 		}
 	}
 	return n;
-}
-
-struct og_entry *og_plan_stranded(struct og_plan *p)
-{
-	struct og_entry *e;
-
-	for (size_t i = 0; i < p->index->n_tiers && p->index->stranded; i++) {
-		DL_FOREACH(p->index->tiers[i].placed_list, e)
-		{
-			if (!e->stranded)
-				continue;
-			e->stranded = false;
-			p->index->stranded--;
-			return e;
-		}
-	}
-	return NULL;
 }
 
 struct og_entry *og_plan_stranger(const struct og_plan *p, unsigned tier, int64_t now)

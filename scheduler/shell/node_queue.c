@@ -206,8 +206,6 @@ void og_node_queues_tick(struct og_scheduler *s, int64_t now)
 	}
 	HASH_ITER(hh, s->term->node_queues, q, tmp)
 	look_after(q, now);
-	while (og_plan_stranded(&s->plan)) /* their bodies come out of the queues */
-		continue;
 }
 
 /* --- terms --- */

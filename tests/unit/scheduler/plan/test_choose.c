@@ -203,20 +203,16 @@ Test(choose, a_slot_is_reserved_until_the_job_runs_and_taken_until_it_ends)
 	cr_expect_null(e->meant);
 }
 
-Test(choose, what_was_meant_for_a_worker_that_goes_is_stranded)
+Test(choose, what_was_meant_for_a_worker_that_goes_is_meant_for_nobody)
 {
 	struct og_worker *w = live(1, 2, 10);
 	struct og_entry *e = add(1, SMALL, OG_WHERE_LANE);
 	struct og_presence leaves = presence(1, SMALL, 2, 0, 0);
 
 	place_at(e, w);
-	cr_expect_null(og_plan_stranded(&plan));
 	leaves.leaving = true;
 	say(leaves);
 	cr_expect_null(e->meant);
-	cr_expect_eq(og_plan_stranded(&plan), e);
-	cr_expect_null(og_plan_stranded(&plan), "it is told once");
-	cr_expect_eq(plan.index->stranded, 0);
 }
 
 Test(choose, a_process_that_takes_anothers_place_reads_its_queue)
@@ -230,7 +226,26 @@ Test(choose, a_process_that_takes_anothers_place_reads_its_queue)
 	say(p);
 	cr_expect_str_eq(e->meant->said.instance, "99999999-2222-4000-8000-000000000000");
 	cr_expect_eq(e->meant->reserved, 1);
-	cr_expect_null(og_plan_stranded(&plan));
+}
+
+/* The tier's queue is empty where a worker has a free slot; an own queue need not be. */
+Test(choose, what_lies_in_an_own_queue_is_not_astray_and_outlives_its_worker)
+{
+	struct og_worker *w = live(1, 2, 10);
+	struct og_entry *e = add(1, SMALL, OG_WHERE_LANE);
+	struct og_presence p = presence(1, SMALL, 2, 0, 0);
+
+	place_at(e, w);
+	og_index_move(plan.index, e, OG_WHERE_TIER);
+	live(2, 1, 10);
+	now += OG_ASTRAY_MS + OG_FREE_MS;
+	cr_expect_eq(og_plan_reconcile(&plan, SMALL, now), 0);
+	og_index_set_astray(plan.index, e, true); /* whatever the reason */
+	strcpy(p.instance, "99999999-2222-4000-8000-000000000000");
+	say(p);
+	cr_assert_str_eq(e->meant->said.instance, "99999999-2222-4000-8000-000000000000");
+	og_index_set_astray(plan.index, e, false);
+	cr_expect_eq(e->meant->reserved, 1);
 }
 
 Test(choose, a_paused_worker_adds_no_slots)
