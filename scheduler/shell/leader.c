@@ -39,6 +39,7 @@ struct claim {
 static void begin_loading(struct og_scheduler *s)
 {
 	og_orders_load(s); /* answered before the records are: nothing is placed in a paused tier */
+	og_node_queues_load(s);
 	if (!s->term->loading)
 		og_loader_begin(s);
 }
@@ -134,7 +135,6 @@ void og_leader_open_queues(struct og_scheduler *s)
 		og_leader_resign(s, "the queues cannot be read");
 		return;
 	}
-	og_node_queues_load(s);
 	og_info("leading", "epoch=%" PRId64 " waiting=%zu placed=%zu", s->term->epoch, s->plan.index->waiting,
 		s->plan.index->placed);
 	og_scheduler_arm_due(s);

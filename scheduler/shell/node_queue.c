@@ -12,6 +12,7 @@
 #include "shell/retry.h"
 
 #define TELL_EVERY_MS 1000
+#define UNREAD_MS     3000 /* a worker that lives may leave its own queue unread for so long */
 #define KEY           "node_queues"
 
 struct og_node_queue {
@@ -20,6 +21,7 @@ struct og_node_queue {
 	char name[OG_KEY_MAX]; /* "<user>~<key of the worker>" */
 	int64_t wanted_at;     /* monotonic: since when a job waits for it; 0: it is read, or nobody wants it */
 	int64_t told_at;
+	int64_t unread_since; /* monotonic: its worker lives and does not read it; 0: it does, or it is gone */
 	const struct og_worker *worker; /* that lives; NULL: none, as of the last look */
 	bool made;                      /* by us, in this term */
 	bool heard;                     /* its worker was, in this term */
@@ -159,7 +161,7 @@ static void begin_to_sweep(struct og_node_queue *q)
 		return;
 	}
 	og_queue_node(user, key, queue);
-	og_info("a worker is gone: what is left in its own queue is placed again", "queue=%s", queue);
+	og_info("nobody reads a worker's own queue: what is left in it is placed again", "queue=%s", queue);
 	q->sweeper = c->ops->recipe_consume(c, queue, OG_NODE_QUEUE_PREFETCH, 0, on_left, q);
 }
 
@@ -177,16 +179,24 @@ static void look_after(struct og_node_queue *q, int64_t now)
 	struct og_amqp *c = q->s->term->intake.amqp;
 
 	if (!q->worker) {
+		q->unread_since = 0;
 		if (!q->sweeper && !may_be_unheard(q, now))
 			begin_to_sweep(q);
 		return;
 	}
 	q->heard = true;
+	if (!q->worker->said.node_queue) { /* a new process under an old name, or one that takes nothing now */
+		tell(q, q->worker, now);
+		if (!q->unread_since)
+			q->unread_since = now;
+		if (!q->sweeper && now - q->unread_since >= UNREAD_MS)
+			begin_to_sweep(q);
+		return;
+	}
+	q->unread_since = 0;
 	if (q->sweeper)
 		c->ops->cancel(c, q->sweeper);
 	q->sweeper = 0;
-	if (!q->worker->said.node_queue) /* a new process under an old name */
-		tell(q, q->worker, now);
 }
 
 void og_node_queues_tick(struct og_scheduler *s, int64_t now)
@@ -230,11 +240,14 @@ static void on_names(void *ctx, const struct og_redis_reply *reply, const struct
 
 void og_node_queues_load(struct og_scheduler *s)
 {
+	struct og_node_queue *q, *tmp;
 	struct loading *l;
 	struct og_args a;
 
 	if (!og_records_healthy(s))
 		return;
+	HASH_ITER(hh, s->term->node_queues, q, tmp)
+	remember(s, q->name);
 	l = og_new(struct loading);
 	*l = (struct loading){.s = s, .term = s->term->serial};
 	og_args_begin_command(s, &a, "SMEMBERS", KEY, "");

@@ -1,5 +1,6 @@
 #include "scheduler/shell/rig.h"
 
+#include "shell/leader.h"
 #include "shell/node_queue.h"
 
 TestSuite(node_queue, .timeout = 60);
@@ -59,5 +60,36 @@ Test(node_queue, what_a_worker_leaves_in_it_is_placed_again)
 	cr_expect_eq(e->attempt, 2);
 	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, QUEUE) && !og_memory_broker_ready(rig.broker, QUEUE));
 	open_client(&rig.worker, "worker-a");
+	close_rig();
+}
+
+Test(node_queue, what_a_worker_that_lives_does_not_read_is_placed_again)
+{
+	struct og_entry *e;
+	unsigned consumer;
+
+	open_rig(100, NULL);
+	submit_avoiding(1, NOT_THERE);
+	RUN_UNTIL(rig.scheduler->term->node_queues);
+	run_for(50);
+	consumer = rig.worker.amqp->ops->recipe_consume(rig.worker.amqp, QUEUE, 1, 0, on_client_message, &rig.worker);
+	say_presence_as(true, false);
+	RUN_UNTIL(rig.worker.n == 1);
+	rig.worker.amqp->ops->cancel(rig.worker.amqp, consumer);
+	submit_avoiding(2, NOT_THERE);
+	RUN_UNTIL(og_memory_broker_ready(rig.broker, QUEUE) == 1);
+	say_presence(); /* it reads its own queue no more */
+	RUN_UNTIL((e = og_index_find(rig.scheduler->plan.index, job_id(2))) && e->attempt == 2);
+	RUN_UNTIL(!og_memory_broker_ready(rig.broker, QUEUE));
+	close_rig();
+}
+
+Test(node_queue, redis_is_told_again_what_it_may_have_forgotten)
+{
+	open_rig(100, NULL);
+	submit_avoiding(1, NOT_THERE);
+	RUN_UNTIL(times_said("SADD", NULL) == 1);
+	og_leader_redis_up(rig.scheduler);
+	RUN_UNTIL(times_said("SADD", NULL) == 2);
 	close_rig();
 }
