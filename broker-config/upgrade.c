@@ -51,9 +51,34 @@ static int delete_it(const struct og_management *m, const char *path, struct og_
 	return og_management_call(m, "DELETE", path, NULL, NULL, &status, err) == 0 || status == 404 ? 0 : -1;
 }
 
+/* A routing key is its own properties key where there are no arguments. */
+static int delete_binding(const struct og_management *m, const char *vhost, const json_t *item, struct og_error *err)
+{
+	og_autofree char *path = og_printf("/api/bindings/%s/e/%s/q/%s/%s", vhost, text_of(item, "source"),
+		text_of(item, "destination"), text_of(item, "routing_key"));
+
+	return delete_it(m, path, err);
+}
+
+/* Nothing comes in any more: what is published comes back to who published it. apply binds it again. */
+static int shut(const struct og_management *m, const char *vhost, const json_t *desired, const char *queue,
+	struct og_error *err)
+{
+	json_t *binding;
+	size_t i;
+
+	json_array_foreach(json_object_get(desired, "bindings"), i, binding)
+	{
+		if (strcmp(text_of(binding, "destination"), queue) == 0 && delete_binding(m, vhost, binding, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* A queue of another version's arguments, when nothing is in it: it is made anew afterwards. Not those that workers
  * read, who may hold what is in them. */
-static int remove_queue(const struct og_management *m, const char *vhost, const json_t *item, struct og_error *err)
+static int remove_queue(const struct og_management *m, const char *vhost, const json_t *item, const json_t *desired,
+	struct og_error *err)
 {
 	const char *name = text_of(item, "name");
 	og_autofree char *path = og_printf("/api/queues/%s/%s", vhost, name);
@@ -61,7 +86,7 @@ static int remove_queue(const struct og_management *m, const char *vhost, const 
 
 	if (strncmp(name, "og.tier.", strlen("og.tier.")) == 0)
 		return 0;
-	if (is_empty(m, path, &empty, err) != 0)
+	if (shut(m, vhost, desired, name, err) != 0 || is_empty(m, path, &empty, err) != 0)
 		return -1;
 	if (!empty)
 		return 0;
@@ -69,19 +94,17 @@ static int remove_queue(const struct og_management *m, const char *vhost, const 
 	return delete_it(m, path, err);
 }
 
-/* A binding between an exchange and a queue of ours that this version has no more: what goes there would come twice. A
- * routing key is its own properties key where there are no arguments. */
+/* A binding between an exchange and a queue of ours that this version has no more: what goes there would come twice. */
 static int remove_binding(const struct og_management *m, const char *vhost, const json_t *item, const json_t *desired,
 	struct og_error *err)
 {
 	const char *from = text_of(item, "source"), *to = text_of(item, "destination"),
 		   *key = text_of(item, "routing_key");
-	og_autofree char *path = og_printf("/api/bindings/%s/e/%s/q/%s/%s", vhost, from, to, key);
 
 	if (!*key || !is_in_the_table(desired, "exchanges", from) || !is_in_the_table(desired, "queues", to))
 		return 0;
 	printf("removed: binding %s %s queue %s\n", from, key, to);
-	return delete_it(m, path, err);
+	return delete_binding(m, vhost, item, err);
 }
 
 static bool is_outdated(const struct og_drift *d)
@@ -94,11 +117,12 @@ static bool is_outdated(const struct og_drift *d)
 static int refuse_while_one_leads(const struct og_management *m, const char *vhost, struct og_error *err)
 {
 	og_autofree char *path = og_printf("/api/queues/%s/%s", vhost, OG_Q_LEADER);
+	int status = 0;
 
-	if (og_management_call(m, "GET", path, NULL, NULL, NULL, NULL) == 0)
+	if (og_management_call(m, "GET", path, NULL, NULL, &status, err) == 0)
 		return og_fail(err, OG_FATAL,
 			"a scheduler leads, and what it holds would be lost: stop the schedulers, then upgrade");
-	return 0;
+	return status == 404 ? 0 : -1; /* whoever cannot tell does not say that nobody leads */
 }
 
 int og_upgrade_remove(const struct og_management *m, const char *vhost, const json_t *desired,
@@ -116,7 +140,7 @@ int og_upgrade_remove(const struct og_management *m, const char *vhost, const js
 		const struct og_drift *d = &drifts->items[i];
 
 		if (d->kind == OG_DRIFT_DIFFERENT && strcmp(d->section, "queues") == 0)
-			rc = remove_queue(m, vhost, d->item, err);
+			rc = remove_queue(m, vhost, d->item, desired, err);
 		else if (d->kind == OG_DRIFT_EXTRA && strcmp(d->section, "bindings") == 0)
 			rc = remove_binding(m, vhost, d->item, desired, err);
 	}
