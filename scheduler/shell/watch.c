@@ -37,6 +37,31 @@ static struct og_watcher *find(const struct og_entry *e, const char *reply, unsi
 	return NULL;
 }
 
+static void drop(struct og_scheduler *s, struct og_entry *e, struct og_watcher *w)
+{
+	LL_DELETE(e->watchers, w);
+	s->term->n_watchers--;
+	s->term->n_streams -= w->streams;
+	w->reply->waits -= w->waits;
+	og_reply_drop(s->plan.index, w->reply);
+	free(w);
+}
+
+/* A producer on a bad line comes with a new reply key each time: those that nobody reads any more make room. */
+static bool drop_one_that_is_gone(struct og_scheduler *s, struct og_entry *e)
+{
+	struct og_watcher *w;
+
+	LL_FOREACH(e->watchers, w)
+	{
+		if (w->reply->gone_since) {
+			drop(s, e, w);
+			return true;
+		}
+	}
+	return false;
+}
+
 static struct og_watcher *take(struct og_scheduler *s, struct og_entry *e, const char *reply)
 {
 	unsigned n = 0;
@@ -44,7 +69,7 @@ static struct og_watcher *take(struct og_scheduler *s, struct og_entry *e, const
 
 	if (w)
 		return w;
-	if (n == OG_WATCHERS_A_JOB || s->term->n_watchers == OG_WATCHERS_MAX)
+	if ((n == OG_WATCHERS_A_JOB || s->term->n_watchers == OG_WATCHERS_MAX) && !drop_one_that_is_gone(s, e))
 		return NULL;
 	w = og_new(struct og_watcher);
 	w->reply = og_reply_take(s->plan.index, reply);
@@ -173,14 +198,7 @@ void og_watch_drop(struct og_scheduler *s, struct og_entry *e)
 	struct og_watcher *w, *tmp;
 
 	LL_FOREACH_SAFE(e->watchers, w, tmp)
-	{
-		LL_DELETE(e->watchers, w);
-		s->term->n_watchers--;
-		s->term->n_streams -= w->streams;
-		w->reply->waits -= w->waits;
-		og_reply_drop(s->plan.index, w->reply);
-		free(w);
-	}
+	drop(s, e, w);
 }
 
 void og_watch_free(struct og_entry *e)
