@@ -150,14 +150,22 @@ static struct og_entry *find_entry(struct og_retry *x, const struct og_envelope 
 	return e;
 }
 
-/* The same message again, after its connection was lost, while its move is under way: that one acks it. */
-static bool is_redelivered(const struct og_retry *x, struct og_entry *e)
+/* It may be what another one went to a delay as, back before the confirm of that: then it is the job. Where it is that
+ * one's own source once more, the job is in the delay too: whichever comes second is an attempt too late, and acked. */
+static bool may_have_arrived(const struct og_retry *other, const struct og_envelope *said)
+{
+	return other->publishing && other->stage != OG_STAGE_DIE && is_ours(said);
+}
+
+/* The same message again, after its connection was lost, while its move is under way, or is to be tried again: the one
+ * that is here acks it. */
+static bool is_redelivered(const struct og_retry *x, struct og_entry *e, const struct og_envelope *said)
 {
 	struct og_retry *other = og_retry_other(x);
 
 	if (e->move && og_move_redelivered(e->move, &x->held->source, true))
 		return true;
-	if (!other || !other->publishing || other->held->source.epoch >= x->held->source.epoch)
+	if (!other || other->held->source.epoch >= x->held->source.epoch || may_have_arrived(other, said))
 		return false;
 	other->held->source = x->held->source;
 	return true;
@@ -166,9 +174,11 @@ static bool is_redelivered(const struct og_retry *x, struct og_entry *e)
 /* The job is not lost without this message: another attempt has begun, or another message says the same. */
 static bool is_surplus(const struct og_retry *x, const struct og_entry *e, const struct og_envelope *said)
 {
+	const struct og_retry *other = og_retry_other(x);
+
 	if (x->attempt != e->attempt)
 		return x->attempt < e->attempt;
-	if (og_retry_other(x) || e->dying)
+	if (e->dying || (other && !may_have_arrived(other, said)))
 		return true;
 	if (e->where == OG_WHERE_RETRY)
 		return e->delayed && x->stage == OG_STAGE_JUDGE && !is_ours(said);
@@ -431,7 +441,7 @@ void og_retry_judge(struct og_retry *x)
 	if (e->where == OG_WHERE_ENDED) {
 		og_answer_body_came(s, e, OG_TAKE(x->held));
 		og_retry_free(x);
-	} else if (is_redelivered(x, e)) {
+	} else if (is_redelivered(x, e, &said)) {
 		og_retry_free(x);
 	} else if (is_surplus(x, e, &said)) {
 		og_retry_ack(x);

@@ -152,15 +152,16 @@ void og_retry_drop(struct og_scheduler *s)
 
 /* --- publishes --- */
 
-/* It is safe elsewhere. */
+/* It is safe elsewhere; or it came back from there already, and went on: then this confirm says nothing new. */
 static void arrived(struct og_retry *x)
 {
 	struct og_entry *e = og_index_find(x->s->plan.index, x->id);
+	bool dies = x->stage == OG_STAGE_DIE;
 
 	if (e && e->where == OG_WHERE_RETRY && e->attempt == x->attempt) {
-		e->delayed = x->stage != OG_STAGE_DIE;
-		e->dying = x->stage == OG_STAGE_DIE;
-	} else if (e && e->where == OG_WHERE_ENDED && x->stage == OG_STAGE_DIE) {
+		e->dying = e->dying || dies;
+		e->delayed = !e->dying && (e->delayed || !og_retry_other(x));
+	} else if (e && e->where == OG_WHERE_ENDED && dies) {
 		og_answer_body_came(x->s, e, OG_TAKE(x->held)); /* ended otherwise meanwhile */
 		og_retry_free(x);
 		return;

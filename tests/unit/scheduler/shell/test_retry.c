@@ -1,6 +1,7 @@
 #include "scheduler/shell/rig.h"
 
 #include "plan/retry.h"
+#include "shell/retry.h"
 
 TestSuite(retry, .timeout = 60);
 
@@ -203,6 +204,75 @@ Test(retry, a_lost_connection_between_the_two_loses_nothing)
 	og_memory_broker_hold_confirms(rig.broker, false);
 	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_RETRY));
 	cr_expect_eq(rig.worker.n, 2);
+	finish(1);
+	RUN_UNTIL(!strcmp(end_of(1), "done"));
+	RUN_UNTIL(nothing_is_left());
+	close_retry_rig();
+}
+
+Test(retry, what_comes_back_before_its_own_confirm_is_the_job)
+{
+	open_retry_rig();
+	submit(1);
+	RUN_UNTIL(rig.worker.n == 1);
+	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_INTAKE));
+	og_memory_broker_hold_confirms(rig.broker, true);
+	hand_back(0, "engine_cut");
+	RUN_UNTIL(clock_hand.n == 1);
+	run_for(300);
+	elapse(0);
+	run_for(50);
+	cr_expect_eq(og_memory_broker_unacked(rig.broker, OG_Q_RETRY), 2);
+	og_memory_broker_hold_confirms(rig.broker, false);
+	RUN_UNTIL(rig.worker.n == 2);
+	cr_expect_eq(number_of(rig.worker.got[1], "og-attempt"), 2);
+	finish(1);
+	RUN_UNTIL(!strcmp(end_of(1), "done"));
+	RUN_UNTIL(nothing_is_left());
+	close_retry_rig();
+}
+
+Test(retry, what_comes_back_before_its_own_confirm_may_be_placed_before_it_too)
+{
+	open_retry_rig();
+	submit(1);
+	RUN_UNTIL(rig.worker.n == 1);
+	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_INTAKE));
+	og_memory_broker_hold_confirms(rig.broker, true);
+	hand_back(0, "engine_cut");
+	RUN_UNTIL(clock_hand.n == 1);
+	run_for(300);
+	elapse(0);
+	RUN_UNTIL(rig.worker.n == 2);
+	og_memory_broker_hold_confirms(rig.broker, false);
+	finish(1);
+	RUN_UNTIL(!strcmp(end_of(1), "done"));
+	RUN_UNTIL(nothing_is_left());
+	cr_expect_eq(rig.worker.n, 2);
+	close_retry_rig();
+}
+
+Test(retry, one_whose_publish_failed_after_its_connection_was_lost_takes_its_redelivery_over)
+{
+	struct og_memory_broker *b;
+
+	open_retry_rig();
+	b = rig.broker;
+	submit(1);
+	RUN_UNTIL(rig.worker.n == 1);
+	RUN_UNTIL(!og_memory_broker_unacked(b, OG_Q_INTAKE));
+	og_memory_broker_delete(b, "og.delay.1s");
+	og_memory_broker_hold_confirms(b, true);
+	hand_back(0, "engine_cut");
+	RUN_UNTIL(rig.scheduler->term->retries && rig.scheduler->term->retries->publishing);
+	/* Its answer is on its way when the other connection is lost. */
+	og_memory_broker_drop(b, rig.scheduler->term->intake.amqp);
+	RUN_UNTIL(!rig.scheduler->term->intake.up);
+	og_memory_broker_hold_confirms(b, false);
+	RUN_UNTIL(rig.scheduler->term->intake.up);
+	run_for(100);
+	cr_expect_eq(og_memory_broker_unacked(b, OG_Q_RETRY), 1, "the broker has it until it is elsewhere");
+	RUN_UNTIL(rig.worker.n == 2);
 	finish(1);
 	RUN_UNTIL(!strcmp(end_of(1), "done"));
 	RUN_UNTIL(nothing_is_left());
