@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "model/json.h"
 #include "shell/letter.h"
 #include "shell/move.h"
@@ -255,11 +256,46 @@ void og_answer_headers(const struct og_message *m, const struct og_header *ours,
 			ret->headers[ret->n_headers++] = ours[i];
 }
 
+static int64_t number_of(const struct og_message *m, const char *name)
+{
+	const struct og_header *h = og_message_header(m, name);
+
+	return h && !h->text ? h->number : 0;
+}
+
+static const char *text_of(const struct og_message *m, const char *name)
+{
+	const struct og_header *h = og_message_header(m, name);
+
+	return h ? h->text : NULL;
+}
+
+bool og_answer_has_lease(const struct og_scheduler *s, const struct og_message *m)
+{
+	const char *id = m->message_id ? m->message_id : m->correlation_id, *lease = text_of(m, "og-lease");
+
+	return id && og_uuid_valid(id) && lease &&
+	       og_lease_fits(s->lease, id, number_of(m, "og-attempt"), number_of(m, "og-epoch"), lease);
+}
+
+bool og_answer_believes(const struct og_scheduler *s, const struct og_message *m)
+{
+	int role = m->user_id ? og_role_of_user(m->user_id) : -1;
+
+	return role == OG_ROLE_SCHEDULER || (role == OG_ROLE_WORKER && og_answer_has_lease(s, m));
+}
+
 void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const struct og_source *source,
 	const char *error_type, const char *reason, const char *reply)
 {
+	bool believed = og_answer_believes(s, m);
+	const char *submitter = believed && text_of(m, "og-submitter") ? text_of(m, "og-submitter") : m->user_id;
+	const char *tenant = believed && text_of(m, "og-tenant") ? text_of(m, "og-tenant")
+	                     : submitter                         ? og_tenant_of_user(submitter)
+	                                                         : NULL;
 	const struct og_header ours[] = {{.name = "og-error", .text = error_type},
-		{.name = "og-reason", .text = reason}, {.name = "og-submitter", .text = m->user_id}};
+		{.name = "og-reason", .text = reason}, {.name = "og-tenant", .text = tenant},
+		{.name = "og-submitter", .text = submitter}};
 	struct og_message dead;
 	char id[64], user[128], why[600];
 

@@ -39,6 +39,10 @@ void og_answer_body_came(struct og_scheduler *s, struct og_entry *e, struct og_h
 /* Takes the entry away, with what hangs on it. */
 void og_answer_forget(struct og_scheduler *s, struct og_entry *e);
 
+bool og_answer_has_lease(const struct og_scheduler *s, const struct og_message *m); /* of a placement of ours */
+/* What it says of its tenant and submitter is true: a scheduler wrote it, or a worker with our lease. The lease alone
+ * is no proof: the submitter knows it too, from its `done`. */
+bool og_answer_believes(const struct og_scheduler *s, const struct og_message *m);
 /* To og.dead.intake with the reason; its submitter is told `failed` where `reply` says where (NULL: nobody is told).
  * Then acked. */
 void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const struct og_source *source,

@@ -56,13 +56,6 @@ static const char *id_of(const struct og_message *m)
 	return id && og_uuid_valid(id) ? id : NULL;
 }
 
-static bool has_lease(const struct og_scheduler *s, const struct og_message *m)
-{
-	const char *id = id_of(m), *lease = text_of(m, "og-lease");
-
-	return id && lease && og_lease_fits(s->lease, id, number_of(m, "og-attempt"), number_of(m, "og-epoch"), lease);
-}
-
 /* Who could not read it has told its submitter so already. */
 static bool was_told(const char *type)
 {
@@ -104,8 +97,7 @@ static void say_why(const struct og_message *m, struct death *d, char words[stat
 
 static void find_owner(const struct og_scheduler *s, const struct og_message *m, struct death *d)
 {
-	bool by_us = m->user_id && og_role_of_user(m->user_id) == OG_ROLE_SCHEDULER;
-	bool trusted = by_us || has_lease(s, m);
+	bool trusted = og_answer_believes(s, m);
 
 	d->submitter = trusted && text_of(m, "og-submitter") ? text_of(m, "og-submitter") : m->user_id;
 	d->tenant = trusted ? text_of(m, "og-tenant") : NULL;
@@ -314,7 +306,7 @@ static void begin(struct og_dying *x)
 
 	/* Another attempt of it has begun since, which this does not end. */
 	if (e && e->attempt && number_of(x->m, "og-attempt") && number_of(x->m, "og-attempt") < e->attempt &&
-		has_lease(x->s, x->m)) {
+		og_answer_has_lease(x->s, x->m)) {
 		og_source_ack(&x->source);
 		dying_free(x);
 		return;

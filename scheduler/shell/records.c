@@ -205,6 +205,7 @@ void og_records_revive(struct og_scheduler *s, const struct og_entry *e)
 	og_args_begin_fenced(s, &a, e->id);
 	og_args_add_number(&a, e->accepted_ms);
 	og_args_add(&a, line);
+	og_args_add(&a, e->tenant->text);
 	og_args_eval(s, &og_script_revive, &a, on_written, s);
 }
 

@@ -40,7 +40,7 @@ int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, co
 void og_records_history(struct og_scheduler *s, const char *id, const char *what, int64_t attempt,
 	const char *node_name, const char *worker, const char *error, const char *words);
 
-/* A job that had died lives again. */
+/* A job of this tenant that had died lives again; nothing where the record is another tenant's. */
 void og_records_revive(struct og_scheduler *s, const struct og_entry *e);
 
 /* The fields of enum og_record_field, as an array. */

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/parse.h"
 #include "shell/dead.h"
 #include "shell/move.h"
 #include "shell/place.h"
@@ -14,6 +15,9 @@
 struct og_held_letter {
 	struct og_held_letter *prev, *next;
 	struct og_held *held;
+	char id[OG_ID_LEN + 1];
+	bool asked;   /* Redis, whose record of this id it is */
+	bool foreign; /* another tenant's */
 };
 
 static void say_why_not(struct og_walk *w, const char *type, const char *words)
@@ -23,6 +27,20 @@ static void say_why_not(struct og_walk *w, const char *type, const char *words)
 	snprintf(w->why, sizeof(w->why), "%.255s", words);
 }
 
+/* As the intake would have it. */
+static bool is_run_of_its_own(const struct og_envelope *said)
+{
+	return said->tenant && said->submitter && said->reply_to && og_reply_valid(said->reply_to) &&
+	       og_reply_belongs_to(said->reply_to, said->submitter);
+}
+
+/* It never was a job: who wrote it has been told, and it would be told so again. */
+static bool was_refused(const struct og_envelope *said)
+{
+	return said->error_type &&
+	       (!strcmp(said->error_type, "invalid_request") || !strcmp(said->error_type, "unknown_version"));
+}
+
 /* What it asks for, as a submit that comes now; false: it cannot be one. */
 static bool read_letter(struct og_walk *w, const struct og_message *m, struct og_envelope *said, struct og_facts *ret)
 {
@@ -30,8 +48,8 @@ static bool read_letter(struct og_walk *w, const struct og_message *m, struct og
 	const struct og_tier *t;
 	enum og_class class = OG_CLASS_NORMAL;
 
-	if (og_envelope_decode(m, said, NULL) != 0 || strcmp(said->type, OG_T_REQUEST) != 0 || !said->tenant ||
-		!said->reply_to) {
+	if (og_envelope_decode(m, said, NULL) != 0 || strcmp(said->type, OG_T_REQUEST) != 0 || was_refused(said) ||
+		!is_run_of_its_own(said)) {
 		say_why_not(w, "invalid_request", "it is no request that could be run: look at it, then drop it");
 		return false;
 	}
@@ -101,8 +119,10 @@ static int move(struct og_walk *w, struct og_entry *e, const struct og_message *
 }
 
 /* False: there is no room to publish. */
-static bool begin(struct og_walk *w, const struct og_message *m, const struct og_source *source)
+static bool begin(struct og_walk *w, const struct og_held_letter *l)
 {
+	const struct og_message *m = l->held->m;
+	const struct og_source *source = &l->held->source;
 	struct og_scheduler *s = w->q->s;
 	struct og_envelope said;
 	struct og_facts facts;
@@ -113,7 +133,7 @@ static bool begin(struct og_walk *w, const struct og_message *m, const struct og
 		return false;
 	if (!read_letter(w, m, &said, &facts))
 		return true;
-	if (og_index_find(s->plan.index, said.id)) {
+	if (l->foreign || og_index_find(s->plan.index, said.id)) {
 		w->conflicts++;
 		return true;
 	}
@@ -135,16 +155,77 @@ static bool begin(struct og_walk *w, const struct og_message *m, const struct og
 	return true;
 }
 
+/* --- whose record it is --- */
+
+struct look {
+	struct og_scheduler *s;
+	uint64_t term, epoch, tag;
+	char id[OG_ID_LEN + 1];
+};
+
+/* The letter that waits for this answer; NULL: its walk is over. */
+static struct og_held_letter *find_letter(const struct look *look)
+{
+	const struct og_term *t = look->s->term;
+	struct og_held_letter *l;
+
+	if (!t || t->serial != look->term || !t->walks)
+		return NULL;
+	DL_FOREACH(t->walks->waiting, l)
+	{
+		if (l->asked && l->held->source.epoch == look->epoch && l->held->source.tag == look->tag &&
+			!strcmp(l->id, look->id))
+			return l;
+	}
+	return NULL;
+}
+
+static void on_look(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	og_autofree struct look *look = ctx;
+	const char *owner = reply ? og_record_text(reply, OG_RECORD_TENANT) : NULL;
+	struct og_held_letter *l = find_letter(look);
+	struct og_envelope said;
+
+	(void)err;
+	if (!l)
+		return;
+	l->asked = false;
+	l->foreign = owner && og_envelope_decode(l->held->m, &said, NULL) == 0 && said.tenant &&
+	             strcmp(owner, said.tenant) != 0;
+	og_requeue_go_on(look->s->term->walks);
+}
+
+/* Without Redis there is no record that it could change. */
+static void look_up(struct og_walk *w, struct og_held_letter *l)
+{
+	struct og_scheduler *s = w->q->s;
+	struct look *look;
+
+	if (!*l->id || !og_records_healthy(s))
+		return;
+	look = og_new(struct look);
+	*look = (struct look){
+		.s = s, .term = s->term->serial, .epoch = l->held->source.epoch, .tag = l->held->source.tag};
+	strcpy(look->id, l->id);
+	l->asked = og_records_look(s, l->id, on_look, look) == 0;
+	if (!l->asked)
+		free(look);
+}
+
+/* --- all of it --- */
+
 void og_requeue(struct og_walk *w, const struct og_message *m, uint64_t epoch)
 {
 	const struct og_source source = {.from = w->connection.amqp, .epoch = epoch, .tag = m->delivery_tag};
-	struct og_held_letter *l;
+	struct og_held_letter *l = og_new(struct og_held_letter);
 
-	if (!w->waiting && begin(w, m, &source))
-		return;
-	l = og_new(struct og_held_letter);
 	l->held = og_held_new(&source, m);
+	if (m->message_id && og_uuid_valid(m->message_id))
+		strcpy(l->id, m->message_id);
 	DL_APPEND(w->waiting, l);
+	look_up(w, l);
+	og_requeue_go_on(w);
 }
 
 static void letter_free(struct og_walk *w, struct og_held_letter *l)
@@ -160,7 +241,7 @@ void og_requeue_go_on(struct og_walk *w)
 
 	DL_FOREACH_SAFE(w->waiting, l, tmp)
 	{
-		if (!begin(w, l->held->m, &l->held->source))
+		if (l->asked || !begin(w, l))
 			return;
 		letter_free(w, l);
 	}

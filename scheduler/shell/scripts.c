@@ -150,8 +150,8 @@ struct og_redis_script og_script_finish = {.name = "finish", .text =
 struct og_redis_script og_script_revive = {.name = "revive", .text =
 	FENCE TERMINAL HISTORY
 	"local id, job = ARGV[2], p..'job:'..ARGV[2]\n"
-	"local seen = redis.call('HMGET', job, 'state', 'history')\n"
-	"if not seen[1] or not terminal[seen[1]] then return 0 end\n"
+	"local seen = redis.call('HMGET', job, 'state', 'history', 'tenant')\n"
+	"if not seen[1] or not terminal[seen[1]] or (seen[3] and seen[3] ~= ARGV[5]) then return 0 end\n"
 	"local size = redis.call('STRLEN', p..'result:'..id) + 1024\n"
 	"if redis.call('ZREM', p..'results', id..':'..size) == 1 then\n"
 	"  redis.call('DECRBY', p..'results_bytes', size)\n"

@@ -79,6 +79,20 @@ def test_a_requeued_letter_is_a_job_again_from_its_first_attempt(fleet):
     assert [d["id"] for d in producer.ask("dead_list")["dead"]] == [other]
 
 
+def test_what_the_intake_refused_takes_nobodys_result_away(fleet):
+    fleet.scheduler()
+    worker, victim, forger = fleet.worker(), fleet.producer(), fleet.producer("operator")
+    job = victim.submit(tier="small")
+    worker.finish(job)
+    wait_for("its end", lambda: fleet.record(job).get("state") == "done", 5)
+    forger.submit(job=job, reply=victim.reply, tier="small", tenant="another")
+    kept(fleet, 1)
+    assert [d["tenant"] for d in forger.ask("dead_list")["dead"]] == ["default"]
+    assert forger.ask("dead_requeue", id=job)["error"]["type"] == "invalid_request"
+    assert victim.ask("result", id=job)["state"] == "done" and fleet.record(job)["state"] == "done"
+    kept(fleet, 1)
+
+
 def test_all_that_a_filter_leaves_are_requeued_and_dropped(fleet):
     fleet.scheduler()
     worker, producer = fleet.worker(slots=1), fleet.producer()

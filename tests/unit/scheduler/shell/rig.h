@@ -43,6 +43,7 @@ struct rig {
 	int64_t open;       /* how many open jobs `claim` finds */
 	bool forgot;        /* its epoch is gone, until it is claimed again */
 	const char *answer; /* the body of what the worker ends as done */
+	const char *owner;  /* the tenant of every record there is */
 	char finished[16];  /* the state that `finish` was last told */
 };
 
@@ -99,6 +100,13 @@ static inline int redis_answer(void *ctx, int argc, const char *const *argv, con
 	} else if (!strcmp(argv[0], "HMGET")) {
 		for (int i = 0; i < argc - 2; i++)
 			nones[i] = &none;
+		if (rig.owner) {
+			one = (struct og_redis_reply){
+				.type = OG_REPLY_STRING, .str = rig.owner, .len = strlen(rig.owner)};
+			for (int i = 0; i < argc - 2; i++)
+				if (!strcmp(argv[i + 2], "tenant"))
+					nones[i] = &one;
+		}
 		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = nones, .n = (size_t)argc - 2};
 	} else if (!strcmp(argv[0], "page") || !strcmp(argv[0], "jobs")) {
 		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY};

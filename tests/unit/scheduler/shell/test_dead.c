@@ -2,11 +2,11 @@
 
 TestSuite(dead, .timeout = 60);
 
-static void keep(unsigned i)
+static void keep_as(unsigned i, const struct og_envelope *more)
 {
 	const struct og_envelope e = {.type = OG_T_REQUEST,
 		.id = job_id(i),
-		.reply_to = REPLY,
+		.reply_to = more->reply_to ? more->reply_to : REPLY,
 		.tier = "small",
 		.tenant = "a",
 		.submitter = PRODUCER,
@@ -14,13 +14,18 @@ static void keep(unsigned i)
 		.attempt = 3,
 		.deaths = 2,
 		.tried = "00000000-1111-4000-8000-000000000000",
-		.error_type = "engine_cut",
+		.error_type = more->error_type ? more->error_type : "engine_cut",
 		.reason = "in words"};
 	struct og_message m = {
 		.exchange = OG_X_DEAD, .routing_key = OG_K_KEPT, .persistent = true, .body = "{}", .body_len = 2};
 
 	og_envelope_encode(&e, &m);
 	og_amqp_publish(rig.scheduler->lead, &m, 0, NULL, NULL, NULL);
+}
+
+static void keep(unsigned i)
+{
+	keep_as(i, &(struct og_envelope){0});
 }
 
 /* The answer to the question; NULL: not yet. */
@@ -87,5 +92,42 @@ Test(dead, a_leader_that_falls_in_a_walk_loses_nothing)
 	og_memory_broker_hold_confirms(rig.broker, false);
 	RUN_UNTIL(is_reading());
 	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD) == 3);
+	close_rig();
+}
+
+static void expect_stays(const char *error)
+{
+	RUN_UNTIL(left() == 1);
+	ask("dead_requeue", 1);
+	RUN_UNTIL(answer());
+	cr_expect_not_null(strstr(answer(), error), "%s", answer());
+	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD) == 1);
+	cr_expect_eq(times_said("revive", NULL), 0);
+	cr_expect_eq(rig.worker.n, 0);
+	cr_expect_eq(rig.producer.n, 1, "nobody is told of a job");
+}
+
+Test(dead, what_would_answer_another_is_not_requeued)
+{
+	open_rig(100, NULL);
+	keep_as(1, &(struct og_envelope){.reply_to = "producer-b~0123456789abcdef0123456789abcdef"});
+	expect_stays("invalid_request");
+	close_rig();
+}
+
+Test(dead, what_the_intake_refused_is_not_requeued)
+{
+	open_rig(100, NULL);
+	keep_as(1, &(struct og_envelope){.error_type = "invalid_request"});
+	expect_stays("invalid_request");
+	close_rig();
+}
+
+Test(dead, an_id_of_another_tenants_is_a_conflict)
+{
+	open_rig(100, NULL);
+	rig.owner = "b";
+	keep(1);
+	expect_stays("conflict");
 	close_rig();
 }

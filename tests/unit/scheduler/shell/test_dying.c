@@ -87,3 +87,27 @@ Test(dying, a_workers_own_word_ends_nobodys_job)
 	cr_expect_eq(rig.producer.n, 0);
 	close_rig();
 }
+
+Test(dying, what_is_no_request_is_its_users_whatever_it_says)
+{
+	const struct og_message forged = {.exchange = OG_X_JOBS,
+		.routing_key = OG_K_INTAKE,
+		.type = OG_T_REQUEST,
+		.message_id = job_id(1),
+		.user_id = PRODUCER,
+		.reply_to = "producer-b~0123456789abcdef0123456789abcdef",
+		.body = "",
+		.n_headers = 2,
+		.headers = {{.name = "og-submitter", .text = "producer-b"}, {.name = "og-tenant", .text = "b"}}};
+	struct client reader = {0};
+
+	open_rig(100, NULL);
+	og_amqp_publish(rig.producer.amqp, &forged, 0, NULL, NULL, NULL);
+	open_client(&reader, "scheduler");
+	reader.amqp->ops->recipe_consume(reader.amqp, OG_Q_DEAD, 0, 0, on_client_message, &reader);
+	RUN_UNTIL(reader.n == 1);
+	cr_expect_str_eq(og_message_header(reader.got[0], "og-tenant")->text, "a");
+	cr_expect_str_eq(og_message_header(reader.got[0], "og-submitter")->text, PRODUCER);
+	close_client(&reader);
+	close_rig();
+}
