@@ -78,10 +78,20 @@ static void on_pause_over(uv_timer_t *timer)
 		resume(w);
 }
 
+/* It is about this worker, and not about another user's that calls itself the same: a node has one user. */
+static bool is_meant(const struct og_worker *w, const struct og_message *m)
+{
+	const struct og_header *node = og_message_header(m, "og-node");
+
+	return !node || (node->text && !strcmp(node->text, w->who.node_id));
+}
+
 static void hear_pause(struct og_worker *w, const struct og_message *m)
 {
 	const struct og_header *until = og_message_header(m, "og-not-before");
 
+	if (!is_meant(w, m))
+		return;
 	if (!w->paused)
 		og_info("Paused: nothing is taken from the tier's queue", "until_ms=%lld",
 			until ? (long long)until->number : 0LL);
@@ -95,8 +105,8 @@ static void hear_pause(struct og_worker *w, const struct og_message *m)
 
 static void hear_resume(struct og_worker *w, const struct og_message *m)
 {
-	(void)m;
-	resume(w);
+	if (is_meant(w, m))
+		resume(w);
 }
 
 static void hear_drain(struct og_worker *w, const struct og_message *m)

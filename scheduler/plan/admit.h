@@ -174,8 +174,8 @@ void og_plan_worker_ran(struct og_plan *p, const struct og_worker *w);
 void og_plan_disturbed(struct og_plan *p, int64_t now);
 
 struct og_pause {
-	char key[OG_KEY_MAX]; /* of the worker's control messages */
-	int64_t ms;           /* it is to pause for so long from now on; 0: it goes on */
+	const struct og_worker *worker;
+	int64_t ms; /* it is to pause for so long from now on; 0: it goes on */
 };
 /* What a worker is to be told, once; false: nothing (any more). */
 bool og_plan_pauses(struct og_plan *p, int64_t now, struct og_pause *ret);

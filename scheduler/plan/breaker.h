@@ -6,7 +6,7 @@
  *                                    └── a fast failure, a pause ──┘
  *                                        twice as long
  *
- * By the key of the worker, so that a restart changes nothing. Pure: no worker is known here. */
+ * By the user and the key of the worker, so that a restart changes nothing. Pure: no worker is known here. */
 #ifndef OG_SCHEDULER_BREAKER_H
 #define OG_SCHEDULER_BREAKER_H
 

@@ -241,10 +241,10 @@ void og_nodes_remove(struct og_nodes *n, struct og_worker *w)
 	free(w);
 }
 
-struct og_worker *og_nodes_named(const struct og_nodes *n, unsigned tier, const char *worker)
+struct og_worker *og_nodes_named(const struct og_nodes *n, unsigned tier, const char *worker, const char *user)
 {
-	for (struct og_worker *w = n->of_tier[tier]; w; w = w->next)
-		if (!strcmp(w->said.worker, worker))
+	for (struct og_worker *w = n->of_tier[tier]; w && worker && user; w = w->next)
+		if (!strcmp(w->said.worker, worker) && !strcmp(w->node->user, user))
 			return w;
 	return NULL;
 }

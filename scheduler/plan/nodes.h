@@ -75,8 +75,8 @@ struct og_worker *og_nodes_find(const struct og_nodes *n, const char *instance);
 /* A worker unheard for OG_PRESENCE_LOST_MS; NULL: none. */
 struct og_worker *og_nodes_lost(const struct og_nodes *n, int64_t now);
 void og_nodes_remove(struct og_nodes *n, struct og_worker *w);
-/* By its name; NULL: none of the tier. */
-struct og_worker *og_nodes_named(const struct og_nodes *n, unsigned tier, const char *worker);
+/* By its name, which anybody can write, and by its user, as the broker has checked; NULL: none of the tier. */
+struct og_worker *og_nodes_named(const struct og_nodes *n, unsigned tier, const char *worker, const char *user);
 /* How many more jobs it has a slot for, as far as we know: none while it takes no work. */
 unsigned og_worker_free_slots(const struct og_worker *w);
 

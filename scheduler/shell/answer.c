@@ -391,12 +391,13 @@ bool og_answer_stop(struct og_scheduler *s, struct og_entry *e, const char *word
 	return false;
 }
 
-void og_answer_pause(struct og_scheduler *s, const char *worker_key, int64_t until_ms)
+void og_answer_pause(struct og_scheduler *s, const struct og_worker *worker, int64_t until_ms)
 {
-	const struct og_envelope about = {.type = until_ms ? OG_T_PAUSE : OG_T_RESUME, .not_before_ms = until_ms};
+	const struct og_envelope about = {
+		.type = until_ms ? OG_T_PAUSE : OG_T_RESUME, .not_before_ms = until_ms, .node = worker->said.node_id};
 	char key[OG_KEY_MAX];
 
-	snprintf(key, sizeof(key), "worker.%.*s", (int)sizeof(key) - 8, worker_key);
+	snprintf(key, sizeof(key), "worker.%.*s", (int)sizeof(key) - 8, worker->key);
 	send_light(s, &about, OG_X_CONTROL, key);
 }
 

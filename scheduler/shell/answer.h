@@ -65,6 +65,6 @@ void og_answer_cancel(struct og_scheduler *s, const char *id, const struct og_wo
 void og_answer_node_queue(struct og_scheduler *s, const struct og_worker *worker);
 
 /* Tells a worker to take nothing from its tier's queue until then (wall clock), or to go on (0). */
-void og_answer_pause(struct og_scheduler *s, const char *worker_key, int64_t until_ms);
+void og_answer_pause(struct og_scheduler *s, const struct og_worker *worker, int64_t until_ms);
 
 #endif

@@ -312,7 +312,7 @@ static bool still_runs(const struct og_scheduler *s, const struct og_entry *e, c
 /* A worker whose engine fails, and fast, is to be left alone for a while: plan/breaker.h. */
 static void blame(struct og_scheduler *s, const struct og_entry *e, const struct og_envelope *said)
 {
-	const struct og_worker *w = said->worker ? og_nodes_named(&s->plan.nodes, e->tier, said->worker) : NULL;
+	const struct og_worker *w = og_nodes_named(&s->plan.nodes, e->tier, said->worker, said->user_id);
 	int64_t now = og_clock_mono_ms();
 	bool fast = og_entry_placed(e) && now - e->placed_at < OG_FAST_MS;
 

@@ -113,11 +113,11 @@ static void tell_pauses(struct og_scheduler *s, int64_t now)
 
 	while (og_plan_pauses(&s->plan, now, &pause)) {
 		if (pause.ms)
-			og_warn("a worker fails one job after another: it is paused", "worker=%s ms=%lld", pause.key,
-				(long long)pause.ms);
+			og_warn("a worker fails one job after another: it is paused", "worker=%s ms=%lld",
+				pause.worker->said.worker, (long long)pause.ms);
 		else
-			og_info("a worker that was paused works again", "worker=%s", pause.key);
-		og_answer_pause(s, pause.key, pause.ms ? og_clock_wall_ms() + pause.ms : 0);
+			og_info("a worker that was paused works again", "worker=%s", pause.worker->said.worker);
+		og_answer_pause(s, pause.worker, pause.ms ? og_clock_wall_ms() + pause.ms : 0);
 	}
 }
 

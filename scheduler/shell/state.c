@@ -143,7 +143,7 @@ static void put_aside(struct og_scheduler *s, const struct done *d)
 /* Its worker works, and has the cache of its session. */
 static void see_worker(struct og_scheduler *s, const struct og_entry *e, const struct done *d)
 {
-	const struct og_worker *w = d->e.worker ? og_nodes_named(&s->plan.nodes, e->tier, d->e.worker) : NULL;
+	const struct og_worker *w = og_nodes_named(&s->plan.nodes, e->tier, d->e.worker, d->e.user_id);
 
 	if (!w || strcmp(d->e.state, og_state_name(OG_STATE_DONE)) != 0)
 		return;

@@ -165,15 +165,20 @@ Test(orders, what_runs_when_it_leaves_is_handed_back_before_its_connections_clos
 
 /* ---- control messages ---- */
 
-static void tell_as(struct og_amqp *who, const char *type, const char *key, int64_t not_before)
+static void tell_node(struct og_amqp *who, const char *type, const char *key, int64_t not_before, const char *node_id)
 {
-	const struct og_envelope e = {.type = type, .id = ID(1), .not_before_ms = not_before};
+	const struct og_envelope e = {.type = type, .id = ID(1), .not_before_ms = not_before, .node = node_id};
 	struct og_message m = {.exchange = OG_X_CONTROL, .routing_key = key, .body = "{}", .body_len = 2};
 	struct og_error err;
 
 	og_envelope_encode(&e, &m);
 	cr_assert_eq(og_amqp_publish(who, &m, OG_PUBLISH_MANDATORY, NULL, NULL, &err), 0, "%s", err.message);
 	turn();
+}
+
+static void tell_as(struct og_amqp *who, const char *type, const char *key, int64_t not_before)
+{
+	tell_node(who, type, key, not_before, NULL);
 }
 
 static void tell(const char *type, const char *key)
@@ -213,6 +218,20 @@ Test(orders, a_pause_with_an_end_ends_by_itself)
 	cr_assert(!says_now()->paused);
 	tell_as(t.scheduler, OG_T_PAUSE, ITS_KEY, og_clock_wall_ms() - 1);
 	cr_assert(!worker->paused, "one that is over already");
+}
+
+Test(orders, a_pause_of_another_users_worker_of_the_same_name_is_not_its_own)
+{
+	const char *other = "22222222-1111-4111-8111-111111111111";
+
+	tell_node(t.scheduler, OG_T_PAUSE, ITS_KEY, 0, other);
+	cr_assert(!worker->paused);
+	tell_node(t.scheduler, OG_T_PAUSE, ITS_KEY, 0, node.id);
+	cr_assert(worker->paused);
+	tell_node(t.scheduler, OG_T_RESUME, ITS_KEY, 0, other);
+	cr_assert(worker->paused);
+	tell_node(t.scheduler, OG_T_RESUME, ITS_KEY, 0, node.id);
+	cr_assert(!worker->paused);
 }
 
 Test(orders, only_a_schedulers_count)

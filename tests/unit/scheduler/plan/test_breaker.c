@@ -26,7 +26,7 @@ static int64_t told(void)
 
 	if (!og_plan_pauses(&plan, now, &pause))
 		return -1;
-	cr_expect_str_eq(pause.key, w->key);
+	cr_expect_eq(pause.worker, w);
 	cr_expect_not(og_plan_pauses(&plan, now, &more), "once");
 	return pause.ms;
 }
@@ -145,6 +145,26 @@ Test(breaker, it_outlives_a_restart_of_the_worker)
 	w = og_nodes_find(&plan.nodes, "99999999-2222-4000-8000-000000000000");
 	cr_assert_not_null(w);
 	cr_expect(og_worker_open(&plan, w));
+}
+
+Test(breaker, another_users_worker_of_the_same_name_is_another)
+{
+	struct og_presence p = presence(3, SMALL, 2, 0, 0);
+	struct og_worker *other;
+
+	strcpy(p.worker, w->said.worker);
+	say_as("worker-b", p);
+	other = og_nodes_find(&plan.nodes, "00000003-2222-4000-8000-000000000000");
+	cr_assert_str_eq(other->key, w->key);
+	fail(3);
+	cr_expect(og_worker_open(&plan, w));
+	cr_expect_not(og_worker_open(&plan, other));
+	og_plan_worker_ran(&plan, other);
+	cr_expect_geq(told(), 0, "a pause, and its own");
+	cr_expect(og_worker_open(&plan, w));
+	cr_expect_eq(og_nodes_named(&plan.nodes, SMALL, w->said.worker, "worker-a"), w);
+	cr_expect_eq(og_nodes_named(&plan.nodes, SMALL, w->said.worker, "worker-b"), other);
+	cr_expect_null(og_nodes_named(&plan.nodes, SMALL, w->said.worker, "worker-c"));
 }
 
 Test(breaker, nobody_pays_for_what_the_broker_did)

@@ -178,6 +178,7 @@ static inline void say_presence_as(bool node_queue, bool leaving)
 	const struct og_message m = {.exchange = OG_X_PRESENCE,
 		.routing_key = "",
 		.type = OG_T_PRESENCE,
+		.user_id = "worker-a",
 		.body = body,
 		.body_len = strlen(body)};
 
@@ -226,8 +227,8 @@ static inline void submit(unsigned i)
 	submit_as(i, &(struct og_envelope){0});
 }
 
-/* What the worker was given `n`th ends as done, and is acked. */
-static inline void finish(size_t n)
+/* What the worker was given `n`th ends as done, says `user`, who writes by `c` and calls itself `name`; and is acked. */
+static inline void finish_as(struct client *c, const char *user, const char *name, size_t n)
 {
 	const struct og_message *m = rig.worker.got[n];
 	struct og_envelope work, done;
@@ -235,7 +236,7 @@ static inline void finish(size_t n)
 	struct og_message out = {.exchange = OG_X_REPLIES,
 		.routing_key = key,
 		.persistent = true,
-		.user_id = "worker-a",
+		.user_id = user,
 		.body = rig.answer,
 		.body_len = strlen(rig.answer)};
 
@@ -245,15 +246,22 @@ static inline void finish(size_t n)
 		.state = "done",
 		.attempt = work.attempt,
 		.lease = work.lease,
-		.epoch = work.epoch};
+		.epoch = work.epoch,
+		.worker = name};
 	og_key_reply(work.reply_to, "done", key);
 	og_envelope_encode(&done, &out);
-	og_amqp_publish(rig.worker.amqp, &out, 0, NULL, NULL, NULL);
+	og_amqp_publish(c->amqp, &out, 0, NULL, NULL, NULL);
 	og_amqp_ack(rig.worker.amqp, rig.worker.epochs[n], m->delivery_tag);
 }
 
-/* What the worker was given `n`th is handed back as `said` says it, over the placement's own headers, and acked. */
-static inline void hand_back_as(size_t n, const struct og_envelope *said)
+static inline void finish(size_t n)
+{
+	finish_as(&rig.worker, "worker-a", NULL, n);
+}
+
+/* What the worker was given `n`th is handed back by `user`, who writes by `c`, as `said` says it, over the placement's
+ * own headers, and acked. */
+static inline void hand_back_by(struct client *c, const char *user, size_t n, const struct og_envelope *said)
 {
 	struct og_message out = *rig.worker.got[n];
 	struct og_envelope e;
@@ -267,10 +275,15 @@ static inline void hand_back_as(size_t n, const struct og_envelope *said)
 		e.lease = said->lease;
 	out.exchange = OG_X_RETRY;
 	out.routing_key = OG_K_RETRY;
-	out.user_id = "worker-a";
+	out.user_id = user;
 	og_envelope_encode(&e, &out);
-	cr_assert_eq(og_amqp_publish(rig.worker.amqp, &out, OG_PUBLISH_MANDATORY, NULL, NULL, NULL), 0);
+	cr_assert_eq(og_amqp_publish(c->amqp, &out, OG_PUBLISH_MANDATORY, NULL, NULL, NULL), 0);
 	og_amqp_ack(rig.worker.amqp, rig.worker.epochs[n], rig.worker.got[n]->delivery_tag);
+}
+
+static inline void hand_back_as(size_t n, const struct og_envelope *said)
+{
+	hand_back_by(&rig.worker, "worker-a", n, said);
 }
 
 static inline void hand_back(size_t n, const char *error)

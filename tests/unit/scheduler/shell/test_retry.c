@@ -321,3 +321,39 @@ Test(retry, what_finds_no_room_goes_to_its_lane_with_what_is_known_of_it)
 	RUN_UNTIL(nothing_is_left());
 	close_rig();
 }
+
+#define ITS_NAME "NodeA/small/1"
+
+Test(retry, nobody_is_blamed_or_praised_by_another_user_in_its_name)
+{
+	const struct og_envelope broke = {.error_type = "engine_cut", .node = NODE, .worker = ITS_NAME};
+	struct og_plan *plan;
+	struct client thief = {0};
+
+	open_retry_rig();
+	open_client(&thief, "worker-b");
+	plan = &rig.scheduler->plan;
+	plan->leading_since -= OG_CALM_MS;
+	plan->disturbed_at = 0;
+	submit(1);
+	submit(2);
+	RUN_UNTIL(rig.worker.n == 2);
+	RUN_UNTIL(plan->index->placed == 2);
+	hand_back_by(&thief, "worker-b", 0, &broke);
+	RUN_UNTIL(clock_hand.n == 1);
+	cr_expect_null(plan->breakers, "blamed");
+	hand_back_by(&rig.worker, "worker-a", 1, &broke);
+	RUN_UNTIL(clock_hand.n == 2);
+	cr_expect_not_null(plan->breakers);
+	submit(3);
+	submit(4);
+	RUN_UNTIL(rig.worker.n == 4);
+	finish_as(&thief, "worker-b", ITS_NAME, 2);
+	RUN_UNTIL(!strcmp(end_of(3), "done"));
+	run_for(20);
+	cr_expect_not_null(plan->breakers, "praised");
+	finish_as(&rig.worker, "worker-a", ITS_NAME, 3);
+	RUN_UNTIL(!plan->breakers);
+	close_client(&thief);
+	close_retry_rig();
+}
