@@ -162,7 +162,7 @@ static bool within_limits(
 			og_plan_retry_s(p, ask->tier, now));
 		return false;
 	}
-	s = og_account_spend(a, now);
+	s = og_account_spent(a, now);
 	if (s)
 		og_fail(err, OG_BUSY, "tenant %s may submit %lld a minute; try in %u s", a->name,
 			(long long)a->per_minute, s);
@@ -188,11 +188,14 @@ enum og_verdict og_plan_admit(struct og_plan *p, const struct og_ask *ask, int64
 			og_plan_retry_s(p, ask->tier, now));
 		return OG_VERDICT_BUSY;
 	}
-	if (!within_limits(p, f->account, ask, now, err))
-		return OG_VERDICT_LIMITED;
-	og_rate_count(&t->came[ask->class], OG_CAME_WINDOW_MS, now);
-	og_rate_count(&f->came[ask->class], OG_CAME_WINDOW_MS, now);
-	return verdict;
+	return within_limits(p, f->account, ask, now, err) ? verdict : OG_VERDICT_LIMITED;
+}
+
+void og_plan_admitted(struct og_plan *p, const struct og_entry *e, int64_t now)
+{
+	og_account_spend(e->flow->account, now);
+	og_rate_count(&p->index->tiers[e->tier].came[e->class], OG_CAME_WINDOW_MS, now);
+	og_rate_count(&e->flow->came[e->class], OG_CAME_WINDOW_MS, now);
 }
 
 /* --- what waits --- */

@@ -103,8 +103,10 @@ enum og_verdict {
 	OG_VERDICT_TOO_LONG, /* no context holds it */
 	OG_VERDICT_NO_CAPACITY,
 };
-/* Asked once for each submit, or again for one that could not go on: it counts against its tenant's minute. */
+/* Asked for each submit, and again for one that could not go on. */
 enum og_verdict og_plan_admit(struct og_plan *p, const struct og_ask *ask, int64_t now, struct og_error *err);
+/* It could: now it counts against its tenant's minute, and as one that came. */
+void og_plan_admitted(struct og_plan *p, const struct og_entry *e, int64_t now);
 /* The part of it that is about who is there. OG_VERDICT_PLACE: somebody may run it, or may come. */
 enum og_verdict og_plan_feasible(const struct og_plan *p, const struct og_ask *ask, int64_t now, struct og_error *err);
 /* Some live worker of the tier may run it. */

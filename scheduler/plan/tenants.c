@@ -149,21 +149,34 @@ bool og_account_full(const struct og_account *a)
 	return a->max_running && (int64_t)a->placed >= a->max_running;
 }
 
-unsigned og_account_spend(struct og_account *a, int64_t now)
+static double per_ms(const struct og_account *a)
 {
-	double rate = (double)a->per_minute / MINUTE_MS;
+	return (double)a->per_minute / MINUTE_MS;
+}
 
-	if (!a->per_minute)
-		return 0;
+static void refill(struct og_account *a, int64_t now)
+{
 	if (a->filled_at && now > a->filled_at)
-		a->tokens += rate * (double)(now - a->filled_at);
+		a->tokens += per_ms(a) * (double)(now - a->filled_at);
 	if (a->tokens > (double)a->per_minute)
 		a->tokens = (double)a->per_minute;
 	a->filled_at = now;
-	if (a->tokens < 1)
-		return (unsigned)ceil((1 - a->tokens) / rate / 1000);
+}
+
+unsigned og_account_spent(struct og_account *a, int64_t now)
+{
+	if (!a->per_minute)
+		return 0;
+	refill(a, now);
+	return a->tokens < 1 ? (unsigned)ceil((1 - a->tokens) / per_ms(a) / 1000) : 0;
+}
+
+void og_account_spend(struct og_account *a, int64_t now)
+{
+	if (!a->per_minute)
+		return;
+	refill(a, now);
 	a->tokens--;
-	return 0;
 }
 
 /* --- flows --- */

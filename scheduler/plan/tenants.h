@@ -83,8 +83,10 @@ bool og_account_full(const struct og_account *a);
 struct og_account *og_account_find(const struct og_index *ix, const char *tenant); /* NULL: none */
 /* The account and flow of one that submits, made where there is none. */
 struct og_flow *og_flow_of(struct og_index *ix, const char *tenant, unsigned tier);
-/* Takes one submit from the minute's; 0, or in how many s there is one again. */
-unsigned og_account_spend(struct og_account *a, int64_t now);
+/* 0: there is a submit left of the minute's; else in how many s there is one again. */
+unsigned og_account_spent(struct og_account *a, int64_t now);
+/* Takes one. */
+void og_account_spend(struct og_account *a, int64_t now);
 /* Of a tier, as things are now. */
 double og_virtual_time(const struct og_index *ix, unsigned tier);
 /* Other rules are in force. */

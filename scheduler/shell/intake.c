@@ -245,6 +245,7 @@ static enum og_judged move_on(
 	else if (how == OG_PLACING_LATER)
 		rc = og_move_to_lane(s, e, x->m, &request, &x->source, NULL);
 	if (rc == 0) {
+		og_plan_admitted(&s->plan, e, og_clock_mono_ms());
 		s->counts.accepted++;
 		og_scheduler_arm_due(s);
 		return OG_JUDGED_TAKEN;

@@ -148,6 +148,7 @@ static bool begin(struct og_walk *w, const struct og_held_letter *l)
 		og_answer_forget(s, e);
 		return false;
 	}
+	og_plan_admitted(&s->plan, e, og_clock_mono_ms());
 	og_records_revive(s, e);
 	s->counts.accepted++;
 	og_scheduler_arm_due(s);

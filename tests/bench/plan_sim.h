@@ -289,6 +289,7 @@ static inline void sim_enter(struct sim *s, const struct og_ask *ask, enum og_ve
 	snprintf(id, sizeof(id), "%08x-0000-4000-8000-000000000000", s->came);
 	snprintf(reply, sizeof(reply), "producer-%s~%032x", ask->tenant, s->came % 1000);
 	e = og_index_add(s->plan.index, &facts, OG_WHERE_CHECK);
+	og_plan_admitted(&s->plan, e, s->now);
 	if (eta >= 0) {
 		struct sim_seen *seen = og_new(struct sim_seen);
 

@@ -90,12 +90,18 @@ static inline size_t hear(unsigned n, int tier, int slots, unsigned first, unsig
 	return say(presence(n, tier, slots, first, busy));
 }
 
+/* One that is admitted begins to move. */
 static inline enum og_verdict admit_as(
 	unsigned tier, enum og_class class, const char *tenant, size_t bytes, struct og_error *err)
 {
 	const struct og_ask ask = {.tier = tier, .class = class, .tenant = tenant, .bytes = bytes, .left_ms = 3600000};
+	const struct og_entry e = {
+		.tier = (uint16_t)tier, .class = (uint8_t) class, .flow = og_flow_of(plan.index, tenant, tier)};
+	enum og_verdict verdict = og_plan_admit(&plan, &ask, now, err);
 
-	return og_plan_admit(&plan, &ask, now, err);
+	if (verdict <= OG_VERDICT_WAIT)
+		og_plan_admitted(&plan, &e, now);
+	return verdict;
 }
 
 static inline enum og_verdict admit(unsigned tier, enum og_class class, size_t bytes, struct og_error *err)

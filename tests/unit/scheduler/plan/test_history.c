@@ -120,6 +120,7 @@ static void submit(void)
 	facts.accepted_ms = WALL + now + wall_jump;
 	facts.deadline_ms = facts.accepted_ms + below(60000);
 	jobs[i] = og_index_add(plan.index, &facts, OG_WHERE_CHECK);
+	og_plan_admitted(&plan, jobs[i], now);
 	if (verdict == OG_VERDICT_PLACE) {
 		og_index_move(plan.index, jobs[i], OG_WHERE_TO_TIER);
 		jobs[i]->placed_at = now;

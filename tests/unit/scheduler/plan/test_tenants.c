@@ -202,6 +202,18 @@ Test(tenants, beyond_its_minute_it_is_told_when_to_come_back)
 	cr_expect_eq(admit_as(SMALL, OG_CLASS_NORMAL, "a", 1, NULL), OG_VERDICT_PLACE, "the file was read again");
 }
 
+Test(tenants, one_that_is_asked_about_again_is_not_counted_again)
+{
+	const struct og_ask ask = {.tier = SMALL, .class = OG_CLASS_NORMAL, .tenant = "a", .left_ms = 3600000};
+
+	rule("[default]\nper_minute = 1\n");
+	hear(1, SMALL, 100, 0, 0);
+	for (unsigned i = 0; i < 3; i++)
+		cr_expect_eq(og_plan_admit(&plan, &ask, now, NULL), OG_VERDICT_PLACE);
+	cr_expect_eq(admit_as(SMALL, OG_CLASS_NORMAL, "a", 1, NULL), OG_VERDICT_PLACE);
+	cr_expect_eq(og_plan_admit(&plan, &ask, now, NULL), OG_VERDICT_LIMITED);
+}
+
 Test(tenants, the_idle_are_forgotten_when_they_are_many)
 {
 	char name[32];

@@ -37,6 +37,29 @@ Test(intake, a_full_publish_window_parks_and_keeps_the_order)
 	close_rig();
 }
 
+Test(intake, what_is_parked_counts_once_against_its_tenants_minute)
+{
+	static const char text[] = "[default]\nper_minute = 10\n";
+	struct og_tenants *rules;
+
+	cr_assert_eq(og_tenants_parse(text, strlen(text), "test", &rules, NULL), 0);
+	open_rig_with(3, 50, NULL);
+	og_scheduler_set_tenants(rig.scheduler, rules);
+	og_memory_broker_hold_confirms(rig.broker, true);
+	for (unsigned i = 0; i < 10; i++)
+		submit(i);
+	RUN_UNTIL(rig.scheduler->term->parked);
+	run_for(100);
+	og_memory_broker_hold_confirms(rig.broker, false);
+	for (unsigned i = 0; i < 10; i++) {
+		RUN_UNTIL(rig.worker.n > i);
+		finish(i);
+	}
+	RUN_UNTIL(!strcmp(end_of(9), "done"));
+	close_rig();
+	og_tenants_free(rules);
+}
+
 Test(intake, what_finds_no_room_is_held_for_a_moment_and_then_goes_to_its_lane)
 {
 	size_t lane = 0;
