@@ -226,6 +226,8 @@ static void on_checked(void *ctx, const struct og_redis_reply *reply, const stru
 		ended(s, p, e, reply);
 	} else if (e && e->where != OG_WHERE_CHECK) {
 		live(s, p, e);
+	} else if (p->lived) { /* and has ended since, which Redis was told after it was asked */
+		og_intake_keep(s, p, og_intake_judge(s, p->m, &p->source, false));
 	} else if (verdict && !strcmp(verdict, "live")) {
 		live(s, p, e);
 	} else {
@@ -239,6 +241,7 @@ static void on_checked(void *ctx, const struct og_redis_reply *reply, const stru
 enum og_judged og_intake_check(struct og_scheduler *s, const struct og_submit *x)
 {
 	char hash[HASH_HEX + 1];
+	const struct og_entry *e;
 	struct og_parked *p;
 
 	if (!og_records_healthy(s))
@@ -250,7 +253,9 @@ enum og_judged og_intake_check(struct og_scheduler *s, const struct og_submit *x
 		return OG_JUDGED_UNCHECKED;
 	}
 	DL_APPEND(s->term->checking, p);
-	if (!og_index_find(s->plan.index, x->e.id)) {
+	e = og_index_find(s->plan.index, x->e.id);
+	p->lived = e && e->where != OG_WHERE_CHECK;
+	if (!e) {
 		const struct og_facts facts = {
 			.id = x->e.id, .tenant = x->tenant, .reply = x->e.reply_to, .explicit_id = true};
 

@@ -30,6 +30,7 @@ struct og_parked {
 	const char *id; /* in m; NULL: it has none */
 	struct og_source source;
 	bool checked;  /* Redis has been asked about its id: its entry is at CHECK */
+	bool lived;    /* its job was in the index when Redis was asked */
 	bool orphaned; /* the broker has it again, and Redis's answer is still to come */
 };
 

@@ -37,14 +37,15 @@ struct rig {
 	unsigned window, slots;
 	char said[KEPT][16]; /* to Redis: the name of each command or script */
 	size_t n_said;
-	const char *fails;  /* the script that Redis cannot execute now */
-	const char *accept; /* what `accept` answers */
-	int64_t finish;     /* what `finish` answers */
-	int64_t open;       /* how many open jobs `claim` finds */
-	bool forgot;        /* its epoch is gone, until it is claimed again */
-	const char *answer; /* the body of what the worker ends as done */
-	const char *owner;  /* the tenant of every record there is */
-	char finished[16];  /* the state that `finish` was last told */
+	const char *fails;       /* the script that Redis cannot execute now */
+	const char *accept;      /* what `accept` answers */
+	void (*on_accept)(void); /* what happens before its answer is read; NULL: nothing */
+	int64_t finish;          /* what `finish` answers */
+	int64_t open;            /* how many open jobs `claim` finds */
+	bool forgot;             /* its epoch is gone, until it is claimed again */
+	const char *answer;      /* the body of what the worker ends as done */
+	const char *owner;       /* the tenant of every record there is */
+	char finished[16];       /* the state that `finish` was last told */
 };
 
 static struct rig rig;
@@ -94,6 +95,8 @@ static inline int redis_answer(void *ctx, int argc, const char *const *argv, con
 	} else if (!strcmp(argv[0], "accept")) {
 		one = (struct og_redis_reply){.type = OG_REPLY_STRING, .str = rig.accept, .len = strlen(rig.accept)};
 		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = pair, .n = 1};
+		if (rig.on_accept)
+			rig.on_accept();
 	} else if (!strcmp(argv[0], "finish")) {
 		ret->integer = rig.finish;
 		snprintf(rig.finished, sizeof(rig.finished), "%s", argv[4]);

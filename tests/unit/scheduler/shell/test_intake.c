@@ -1,5 +1,6 @@
 #include "scheduler/shell/rig.h"
 
+#include "shell/answer.h"
 #include "shell/intake.h"
 
 TestSuite(intake, .timeout = 60);
@@ -178,5 +179,31 @@ Test(intake, what_is_no_request_is_a_dead_letter)
 	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_INTAKE));
 	cr_expect_eq(rig.producer.n, 1, "its reply key was its own, so it is told");
 	cr_expect_eq(rig.scheduler->counts.malformed, 1);
+	close_rig();
+}
+
+/* Its `done` comes between the question and the answer, which tells of before. */
+static void end_it_meanwhile(void)
+{
+	struct og_entry *e = og_index_find(rig.scheduler->plan.index, job_id(1));
+
+	rig.on_accept = NULL;
+	rig.accept = "ended";
+	cr_assert_not_null(e);
+	og_recent_add(rig.scheduler->plan.recent, e->id, og_clock_mono_ms());
+	og_answer_seen(rig.scheduler, e);
+}
+
+Test(intake, a_job_that_ends_while_redis_is_asked_about_its_repetition_is_not_run_again)
+{
+	open_rig(100, NULL);
+	submit_as(1, &(struct og_envelope){.explicit_id = 1});
+	RUN_UNTIL(rig.worker.n == 1);
+	rig.accept = "live";
+	rig.on_accept = end_it_meanwhile;
+	submit_as(1, &(struct og_envelope){.explicit_id = 1});
+	RUN_UNTIL(times_said("accept", NULL) == 3);
+	run_for(100);
+	cr_expect_eq(rig.worker.n, 1);
 	close_rig();
 }
