@@ -86,6 +86,7 @@ struct og_entry {
 	bool unsure : 1;   /* a lane's head that the index did not know: Redis is asked before it is served */
 	bool answered : 1; /* ENDED: the answer is confirmed, the body may go */
 	bool recorded : 1; /* Redis has its record */
+	bool requeued : 1; /* a dead letter's: its record is of its death still */
 	bool explicit_id : 1;
 	bool progress : 1;   /* it wants placed and started messages */
 	bool detach : 1;     /* nobody waits for it */

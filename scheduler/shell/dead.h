@@ -47,6 +47,8 @@ bool og_dead_fits(const struct og_walk *w, const struct og_message *m, const str
 
 /* The letter begins anew, as a job. */
 void og_requeue(struct og_walk *w, const struct og_message *m, uint64_t epoch);
+/* Its move was refused: it is not acked, and the broker puts it back when the walk ends. Within the walk that it is of. */
+void og_requeue_stays(struct og_scheduler *s, const char *id);
 void og_requeue_go_on(struct og_walk *w); /* those that found no room */
 void og_requeue_drop(struct og_walk *w);
 

@@ -171,6 +171,16 @@ static void placed(struct og_scheduler *s, struct og_entry *e)
 		og_answer_cancel(s, e->id, e->worker, e->tier);
 }
 
+/* Where it came from it still is. */
+static void leave_there(struct og_scheduler *s, struct og_entry *e, const struct og_move *move)
+{
+	if (move->dead)
+		og_requeue_stays(s, e->id);
+	else
+		og_amqp_reject(move->source.from, move->source.epoch, move->source.tag, true);
+	og_answer_forget(s, e);
+}
+
 static void put_back(struct og_scheduler *s, struct og_entry *e, struct og_move *move)
 {
 	struct og_held *held = OG_TAKE(move->held);
@@ -181,8 +191,7 @@ static void put_back(struct og_scheduler *s, struct og_entry *e, struct og_move 
 	}
 	if (!held || held->source.from == s->term->intake.amqp) { /* the intake delivers it again */
 		og_held_free(held);
-		og_amqp_reject(move->source.from, move->source.epoch, move->source.tag, true);
-		og_answer_forget(s, e);
+		leave_there(s, e, move);
 		return;
 	}
 	og_index_put_back(s->plan.index, e);
@@ -273,8 +282,7 @@ static void on_lane_settled(void *ctx, enum og_settled how)
 	} else if (how == OG_RETURNED || move->dead) { /* a dead letter stays one */
 		if (how == OG_RETURNED)
 			block(s, how, s->catalogue->tiers[e->tier].key);
-		og_amqp_reject(move->source.from, move->source.epoch, move->source.tag, true);
-		og_answer_forget(s, e);
+		leave_there(s, e, move);
 	} else {
 		refused_by_lane(s, e, &move->source);
 	}

@@ -120,8 +120,27 @@ static void write_record(struct og_scheduler *s, struct og_entry *e, enum og_sta
 		e->recorded = true;
 }
 
+/* A job of this tenant that had died lives again; nothing where the record is another tenant's. */
+static void revive(struct og_scheduler *s, struct og_entry *e)
+{
+	const struct og_event event = {.at_ms = e->accepted_ms, .what = "requeued"};
+	og_autofree char *line = NULL;
+	struct og_args a;
+
+	if (!og_records_healthy(s))
+		return;
+	line = og_event_line(&event);
+	og_args_begin_fenced(s, &a, e->id);
+	og_args_add_number(&a, e->accepted_ms);
+	og_args_add(&a, line);
+	og_args_add(&a, e->tenant->text);
+	e->requeued = og_args_eval(s, &og_script_revive, &a, on_written, s) != 0;
+}
+
 void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state state)
 {
+	if (e->requeued)
+		revive(s, e);
 	write_record(s, e, state, "");
 }
 
@@ -191,22 +210,6 @@ void og_records_history(struct og_scheduler *s, const char *id, const char *what
 	og_args_begin_fenced(s, &a, id);
 	og_args_add(&a, line);
 	og_args_eval(s, &og_script_history, &a, on_written, s);
-}
-
-void og_records_revive(struct og_scheduler *s, const struct og_entry *e)
-{
-	const struct og_event event = {.at_ms = e->accepted_ms, .what = "requeued"};
-	og_autofree char *line = NULL;
-	struct og_args a;
-
-	if (!og_records_healthy(s))
-		return;
-	line = og_event_line(&event);
-	og_args_begin_fenced(s, &a, e->id);
-	og_args_add_number(&a, e->accepted_ms);
-	og_args_add(&a, line);
-	og_args_add(&a, e->tenant->text);
-	og_args_eval(s, &og_script_revive, &a, on_written, s);
 }
 
 int og_records_look(struct og_scheduler *s, const char *id, og_redis_cb *cb, void *ctx)

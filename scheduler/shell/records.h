@@ -26,7 +26,7 @@ int og_records_page(struct og_scheduler *s, int64_t from, og_redis_cb *cb, void 
 int og_records_accept(struct og_scheduler *s, const char *id, const char *tenant, const char *reply, const char *hash,
 	og_redis_cb *cb, void *ctx);
 /* It is in its lane (queued) or in its tier's queue (placed): the whole record the first time, later only what
- * changed. */
+ * changed. One that was requeued lives again first: until then its record is that of its death. */
 void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state state);
 /* The record of one that waits or is placed, where Redis has lost it. */
 void og_records_again(struct og_scheduler *s, struct og_entry *e);
@@ -39,9 +39,6 @@ int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, co
  * may be NULL. Nothing where it has no record. */
 void og_records_history(struct og_scheduler *s, const char *id, const char *what, int64_t attempt,
 	const char *node_name, const char *worker, const char *error, const char *words);
-
-/* A job of this tenant that had died lives again; nothing where the record is another tenant's. */
-void og_records_revive(struct og_scheduler *s, const struct og_entry *e);
 
 /* The fields of enum og_record_field, as an array. */
 int og_records_look(struct og_scheduler *s, const char *id, og_redis_cb *cb, void *ctx);

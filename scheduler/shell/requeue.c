@@ -148,12 +148,28 @@ static bool begin(struct og_walk *w, const struct og_held_letter *l)
 		og_answer_forget(s, e);
 		return false;
 	}
+	e->requeued = true;
 	og_plan_admitted(&s->plan, e, og_clock_mono_ms());
-	og_records_revive(s, e);
 	s->counts.accepted++;
 	og_scheduler_arm_due(s);
 	json_array_append_new(w->ids, json_string(said.id));
 	return true;
+}
+
+void og_requeue_stays(struct og_scheduler *s, const char *id)
+{
+	struct og_walk *w = s->term->walks;
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(w->ids, i, one)
+	{
+		if (!strcmp(json_string_value(one), id)) {
+			json_array_remove(w->ids, i);
+			break;
+		}
+	}
+	say_why_not(w, "busy", "the broker has no room for it where it would wait: ask again");
 }
 
 /* --- whose record it is --- */

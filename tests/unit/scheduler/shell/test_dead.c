@@ -66,8 +66,10 @@ Test(dead, the_walk_stays_until_what_it_requeues_is_confirmed)
 	cr_expect_eq(og_message_header(rig.worker.got[0], "og-attempt")->number, 1);
 	cr_expect_null(og_message_header(rig.worker.got[0], "og-tried"));
 	cr_expect_null(og_message_header(rig.worker.got[0], "og-error"));
+	cr_expect_eq(times_said("revive", NULL), 0, "its record is that of its death until it has moved");
 	finish(0); /* it has ended before its move is confirmed, and has no entry any more */
 	RUN_UNTIL(!rig.scheduler->plan.index->placed);
+	RUN_UNTIL(times_said("revive", NULL) == 1);
 	run_for(900);
 	cr_expect_null(answer());
 	cr_expect_eq(left(), 1, "not confirmed, not acked");
@@ -129,5 +131,36 @@ Test(dead, an_id_of_another_tenants_is_a_conflict)
 	rig.owner = "b";
 	keep(1);
 	expect_stays("conflict");
+	close_rig();
+}
+
+Test(dead, what_no_lane_takes_stays_and_is_not_counted)
+{
+	const struct og_topology_limits limits = {.intake_max_jobs = 100,
+		.intake_max_bytes = 1 << 20,
+		.lane_max_jobs = 100,
+		.lane_max_bytes = 1,
+		.reply_max_bytes = 1 << 20,
+		.dead_max_jobs = 100};
+
+	open_rig_with(100, 1, &limits);
+	submit(8);
+	RUN_UNTIL(rig.worker.n == 1);
+	keep(1);
+	RUN_UNTIL(left() == 1);
+	ask("dead_requeue", 1);
+	RUN_UNTIL(answer());
+	cr_expect_not_null(strstr(answer(), "\"busy\""), "%s", answer());
+	cr_expect_eq(times_said("revive", NULL), 0);
+	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD) == 1);
+	finish(0);
+	RUN_UNTIL(!rig.scheduler->plan.index->placed);
+	for (size_t i = 0; i < rig.producer.n; i++)
+		free(rig.producer.got[i]);
+	rig.producer.n = 0;
+	ask("dead_requeue", 1);
+	RUN_UNTIL(answer());
+	cr_expect_not_null(strstr(answer(), "\"requeued\":1"), "%s", answer());
+	cr_expect_eq(times_said("revive", NULL), 1);
 	close_rig();
 }
