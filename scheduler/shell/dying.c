@@ -33,6 +33,7 @@ struct death {
 	const char *type, *words;
 	const char *reply, *tenant, *submitter; /* reply NULL: nobody is to be told */
 	enum og_state state;
+	bool believed, placed; /* what it says of its owner; of its attempt */
 };
 
 static const char *text_of(const struct og_message *m, const char *name)
@@ -97,9 +98,10 @@ static void say_why(const struct og_message *m, struct death *d, char words[stat
 
 static void find_owner(const struct og_scheduler *s, const struct og_message *m, struct death *d)
 {
-	bool trusted = og_answer_believes(s, m);
+	bool trusted = d->believed = og_answer_believes(s, m);
 
 	d->submitter = trusted && text_of(m, "og-submitter") ? text_of(m, "og-submitter") : m->user_id;
+	d->placed = trusted && og_answer_has_lease(s, m);
 	d->tenant = trusted ? text_of(m, "og-tenant") : NULL;
 	if (!d->tenant && d->submitter)
 		d->tenant = og_tenant_of_user(d->submitter);
@@ -232,7 +234,8 @@ static void keep(struct og_dying *x)
 	find_owner(x->s, x->m, &d);
 	const struct og_header ours[] = {{.name = "og-error", .text = d.type}, {.name = "og-reason", .text = d.words},
 		{.name = "og-tenant", .text = d.tenant}, {.name = "og-submitter", .text = d.submitter},
-		{.name = "og-lease"}, {.name = "og-epoch"}, {.name = "og-not-before"}};
+		{.name = "og-attempt", .number = d.believed ? number_of(x->m, "og-attempt") : 0}, {.name = "og-lease"},
+		{.name = "og-epoch"}, {.name = "og-not-before"}};
 
 	og_answer_headers(x->m, ours, OG_COUNT(ours), &out);
 	out.exchange = OG_X_DEAD;
@@ -277,7 +280,8 @@ static void tell(struct og_dying *x, const struct death *d)
 
 	if (og_envelope_decode(m, &about, NULL) != 0)
 		about = (struct og_envelope){0};
-	og_recent_add(s->plan.recent, x->id, og_clock_mono_ms());
+	if (d->believed)
+		og_recent_add(s->plan.recent, x->id, og_clock_mono_ms());
 	x->telling = true;
 	og_answer_done(s,
 		&(struct og_envelope){.id = x->id,
@@ -286,7 +290,9 @@ static void tell(struct og_dying *x, const struct death *d)
 			.class_name = about.class_name,
 			.tenant = d->tenant,
 			.submitter = d->submitter,
-			.accepted_ms = about.accepted_ms ? about.accepted_ms : og_clock_wall_ms()},
+			.accepted_ms = d->placed && about.accepted_ms
+	                                       ? about.accepted_ms
+	                                       : og_stamp_refused(&s->stamps, og_clock_wall_ms())},
 		d->state, d->type, body, on_told, og_memdup(&x->source, sizeof(x->source)));
 }
 

@@ -111,3 +111,33 @@ Test(dying, what_is_no_request_is_its_users_whatever_it_says)
 	close_client(&reader);
 	close_rig();
 }
+
+Test(dying, a_clients_own_word_of_when_it_was_accepted_ends_no_other_submit)
+{
+	const struct og_message expired = {.exchange = OG_X_DEAD,
+		.routing_key = OG_K_DEAD,
+		.type = OG_T_REQUEST,
+		.message_id = job_id(1),
+		.user_id = PRODUCER,
+		.reply_to = REPLY,
+		.body = "{}",
+		.body_len = 2,
+		.n_headers = 4,
+		.headers = {{.name = "x-first-death-queue", .text = OG_Q_INTAKE},
+			{.name = "x-first-death-reason", .text = "expired"}, {.name = "og-accepted", .number = 1234},
+			{.name = "og-attempt", .number = 1000000}}};
+	struct client reader = {0};
+
+	open_rig(100, NULL);
+	og_amqp_publish(rig.producer.amqp, &expired, 0, NULL, NULL, NULL);
+	RUN_UNTIL(!strcmp(end_of(1), "expired"));
+	cr_expect_neq(og_message_header(told(1, "done"), "og-accepted")->number, 1234);
+	cr_expect_eq(og_message_header(told(1, "done"), "og-accepted")->number & 1, 1, "a refusal's");
+	cr_expect_not(og_recent_find(rig.scheduler->plan.recent, job_id(1), NULL));
+	open_client(&reader, "scheduler");
+	reader.amqp->ops->recipe_consume(reader.amqp, OG_Q_DEAD, 0, 0, on_client_message, &reader);
+	RUN_UNTIL(reader.n == 1);
+	cr_expect_null(og_message_header(reader.got[0], "og-attempt"));
+	close_client(&reader);
+	close_rig();
+}
