@@ -70,9 +70,9 @@ static void keep_within_bounds(const struct og_retry_facts *f, struct og_retry_v
 		v->type = "expired";
 		snprintf(v->words, sizeof(v->words), "its deadline %s it could be tried again",
 			f->now >= f->deadline_ms ? "passed before" : "is before");
-	} else if (f->attempt >= OG_ATTEMPTS_MAX) {
+	} else if (f->attempt && f->attempt % OG_ATTEMPTS_MAX == 0) {
 		die(v, f->error);
-		snprintf(v->words, sizeof(v->words), "%" PRId64 " attempts, and none brought it to an end", f->attempt);
+		snprintf(v->words, sizeof(v->words), "%d attempts, and none brought it to an end", OG_ATTEMPTS_MAX);
 	}
 }
 
@@ -96,6 +96,11 @@ int64_t og_retry_count(const char *list)
 	for (const char *c = list; c && *c; c++)
 		n += *c == ',';
 	return n;
+}
+
+int64_t og_retry_anew(int64_t attempt)
+{
+	return (attempt + OG_ATTEMPTS_MAX - 1) / OG_ATTEMPTS_MAX * OG_ATTEMPTS_MAX + 1;
 }
 
 size_t og_retry_delay(int64_t ms)

@@ -7,7 +7,8 @@
  *   worker_lost, after it ran alone    as above, and a death: max_attempts of them, then dead (poison)
  *   draining                           again at once; nobody's fault
  *
- * A job is never tried more than OG_ATTEMPTS_MAX times, whatever the reasons. */
+ * A job is never tried more than OG_ATTEMPTS_MAX times, whatever the reasons. One that is requeued begins the next
+ * OG_ATTEMPTS_MAX of them: its attempts are higher than those before its death, which are known at workers still. */
 #ifndef OG_SCHEDULER_RETRY_PLAN_H
 #define OG_SCHEDULER_RETRY_PLAN_H
 
@@ -54,6 +55,7 @@ bool og_retry_decide(const struct og_retry_facts *f, struct og_retry_verdict *re
 bool og_retry_is_engines(const char *error); /* the engine's fault, and not the job's or the worker's */
 /* How many ids there are in a list with commas; NULL: none. */
 int64_t og_retry_count(const char *list);
+int64_t og_retry_anew(int64_t attempt); /* the first attempt of a requeue; `attempt`: the last before it, or 0 */
 /* The longest of the delays that is not above `ms` (the shortest where all are): an index of og_delays. */
 size_t og_retry_delay(int64_t ms);
 

@@ -1,4 +1,4 @@
-/* A dead letter becomes a job again: from attempt 1, with what is left of its death taken off, and the default deadline.
+/* A dead letter becomes a job again: with attempts that are all higher than those before (og_retry_anew), what is left of its death taken off, and the default deadline.
  * Its source is the walk's delivery: acked when its move is confirmed, and back in og.dead when that fails. */
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/parse.h"
+#include "plan/retry.h"
 #include "shell/dead.h"
 #include "shell/move.h"
 #include "shell/place.h"
@@ -72,7 +73,7 @@ static bool read_letter(struct og_walk *w, const struct og_message *m, struct og
 		.accepted_ms = og_clock_wall_ms(),
 		.deadline_ms = og_clock_wall_ms() + s->settings->default_deadline_ms,
 		.bytes = (uint32_t)m->body_len,
-		.attempt = 1,
+		.attempt = (uint32_t)og_retry_anew(said->attempt),
 		.explicit_id = said->explicit_id,
 		.progress = said->progress,
 		.detach = true};

@@ -147,3 +147,21 @@ Test(retry, lists_and_delays)
 	cr_expect_str_eq(og_delays[og_retry_delay(5000)].name, "5s");
 	cr_expect_str_eq(og_delays[og_retry_delay(600000)].name, "30s");
 }
+
+Test(retry, a_requeue_has_attempts_of_its_own)
+{
+	struct og_retry_facts again = {.error = "draining", .attempt = 21, .max_attempts = 3, .now = 1};
+
+	cr_expect_eq(og_retry_anew(0), 1);
+	cr_expect_eq(og_retry_anew(1), 21);
+	cr_expect_eq(og_retry_anew(OG_ATTEMPTS_MAX), 21);
+	cr_expect_eq(og_retry_anew(21), 41);
+	cr_assert(og_retry_decide(&again, &v));
+	cr_expect_eq(v.next, OG_NEXT_AGAIN);
+	again.attempt = 39;
+	cr_assert(og_retry_decide(&again, &v));
+	cr_expect_eq(v.next, OG_NEXT_AGAIN);
+	again.attempt = 40;
+	cr_assert(og_retry_decide(&again, &v));
+	cr_expect_eq(v.next, OG_NEXT_DEAD);
+}
