@@ -138,6 +138,12 @@ static struct og_entry *find_entry(struct og_retry *x, const struct og_envelope 
 		og_answer_dead(s, x->held->m, &x->held->source, "invalid_request",
 			"what was handed back is not what was placed", NULL);
 		og_retry_free(x);
+		if (e) { /* seen to run, and of whom we know nothing more: its slot is free */
+			unsigned tier = e->tier;
+
+			og_answer_forget(s, e);
+			og_lanes_pump(s, tier);
+		}
 		return NULL;
 	}
 	if (e) {
@@ -227,6 +233,17 @@ static void end(struct og_retry *x, struct og_entry *e, enum og_state state, con
 {
 	og_answer_end(x->s, e, state, type, words);
 	og_answer_body_came(x->s, e, OG_TAKE(x->held));
+	og_retry_free(x);
+}
+
+/* Of an error that we do not know: kept to be looked at. Its entry goes when the letter is kept (dying.h). */
+static void give_up(struct og_retry *x, struct og_entry *e, const struct og_envelope *said)
+{
+	static const char words[] = "handed back without a reason that we know";
+
+	take_out(x->s, e, said->attempt);
+	og_answer_dead(x->s, x->held->m, &x->held->source, "invalid_request", words, NULL);
+	og_answer_end(x->s, e, OG_STATE_FAILED, "unknown", words);
 	og_retry_free(x);
 }
 
@@ -339,9 +356,7 @@ static void decide(struct og_retry *x, struct og_entry *e, struct og_envelope *s
 	const char *node = facts.alone && !strcmp(facts.error, "worker_lost") ? e->alone : said->node;
 
 	if (!og_retry_decide(&facts, &v)) {
-		og_answer_dead(s, x->held->m, &x->held->source, "invalid_request",
-			"handed back without a reason that we know", NULL);
-		og_retry_free(x);
+		give_up(x, e, said);
 		return;
 	}
 	if (v.next == OG_NEXT_WAIT) {

@@ -357,3 +357,20 @@ Test(retry, nobody_is_blamed_or_praised_by_another_user_in_its_name)
 	close_client(&thief);
 	close_retry_rig();
 }
+
+Test(retry, an_error_that_we_do_not_know_ends_the_job_and_frees_its_slot)
+{
+	open_rig_with(100, 1, NULL);
+	submit(1);
+	RUN_UNTIL(rig.worker.n == 1);
+	submit(2);
+	RUN_UNTIL(rig.scheduler->counts.queued == 1);
+	hand_back(0, "no_such_error");
+	RUN_UNTIL(!strcmp(end_of(1), "failed"));
+	RUN_UNTIL(rig.worker.n == 2);
+	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD) == 1);
+	RUN_UNTIL(!og_index_find(rig.scheduler->plan.index, job_id(1)));
+	finish(1);
+	RUN_UNTIL(!strcmp(end_of(2), "done"));
+	close_rig();
+}
