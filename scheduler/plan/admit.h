@@ -119,6 +119,8 @@ bool og_plan_grace_is_over(const struct og_plan *p, int64_t now);
 /* --- what waits --- */
 
 unsigned og_plan_room(const struct og_plan *p, unsigned tier); /* how many more may be placed now */
+/* Likewise, without the one for which og_plan_probe alone has room. */
+unsigned og_plan_room_for_all(const struct og_plan *p, unsigned tier);
 /* The next to be placed, among those whose bodies we hold; NULL: none, or no room. One that og_plan_choose put off is
  * passed over until then, and so is one whose tenant has as many placed as it may.
  *

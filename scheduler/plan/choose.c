@@ -159,10 +159,8 @@ static enum og_choice choose_any(
 {
 	struct look l;
 
-	if (!wish->avoid && !wish->region) {
-		*ret = og_plan_probe(p, e->tier, now);
-		return *ret ? OG_CHOICE_WORKER : OG_CHOICE_ANY;
-	}
+	if (!wish->avoid && !wish->region)
+		return OG_CHOICE_ANY;
 	l = look_for(p, e->tier, wish, false, false);
 	if (l.best) {
 		*ret = l.best;

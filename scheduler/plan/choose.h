@@ -33,7 +33,7 @@ struct og_wish {
 };
 
 enum og_choice {
-	OG_CHOICE_ANY,    /* the tier's queue */
+	OG_CHOICE_ANY,    /* the tier's queue, or one that is to show that it works again: og_plan_probe */
 	OG_CHOICE_WORKER, /* the own queue of *ret: og_index_set_meant says so to the index */
 	OG_CHOICE_LATER,  /* look again: hold_until of the entry is set, and og_plan_next passes it over until then */
 	OG_CHOICE_NONE,   /* nobody that it may go to has been there for no_capacity_after_ms: it ends no_capacity */

@@ -1,16 +1,21 @@
 /* Who is next: admit.h says by what rule. */
 #include "plan/admit.h"
 
-unsigned og_plan_room(const struct og_plan *p, unsigned tier)
+unsigned og_plan_room_for_all(const struct og_plan *p, unsigned tier)
 {
 	uint64_t slots = p->nodes.tiers[tier].slots;
 	uint64_t limit = slots + (slots * (uint64_t)p->lookahead_percent + 99) / 100;
 	unsigned placed = p->index->tiers[tier].placed;
 
-	if (p->paused[tier])
-		return 0;
-	if (limit > placed)
-		return (unsigned)(limit - placed);
+	return limit > placed && !p->paused[tier] ? (unsigned)(limit - placed) : 0;
+}
+
+unsigned og_plan_room(const struct og_plan *p, unsigned tier)
+{
+	unsigned room = og_plan_room_for_all(p, tier);
+
+	if (room || p->paused[tier])
+		return room;
 	return p->breakers && og_plan_probe(p, tier, p->index->now) ? 1 : 0;
 }
 

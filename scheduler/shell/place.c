@@ -28,8 +28,13 @@ enum og_placing og_place(struct og_scheduler *s, struct og_entry *e, const struc
 		return OG_PLACING_NOBODY;
 	case OG_CHOICE_ANY: /* one that is to show that it works again takes the next that comes */
 		w = s->plan.breakers ? og_plan_probe(&s->plan, e->tier, now) : NULL;
-		if (w && og_node_queue_want(s, w, now) != OG_NODE_QUEUE_READ)
-			w = NULL;
+		if (!w || og_node_queue_want(s, w, now) == OG_NODE_QUEUE_READ)
+			break;
+		w = NULL; /* not yet: the others need not wait for it */
+		if (!og_plan_room_for_all(&s->plan, e->tier)) {
+			e->hold_until = now + LOOK_MS;
+			return OG_PLACING_LATER;
+		}
 		break;
 	case OG_CHOICE_WORKER:
 		queue = og_node_queue_want(s, w, now);

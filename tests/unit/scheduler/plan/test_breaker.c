@@ -106,8 +106,8 @@ Test(breaker, after_the_pause_one_job_tries_it)
 	cr_expect_eq(choose(&chosen), OG_CHOICE_ANY);
 	now += OG_BREAKER_FIRST_MS;
 	w->said.paused = true; /* it was told for longer */
-	cr_expect_eq(choose(&chosen), OG_CHOICE_WORKER);
-	cr_expect_eq(chosen, w);
+	cr_expect_eq(choose(&chosen), OG_CHOICE_ANY);
+	cr_expect_eq(og_plan_probe(&plan, SMALL, now), w);
 	e = og_index_find(plan.index, id_of(1));
 	og_index_set_meant(plan.index, e, w);
 	og_index_move(plan.index, e, OG_WHERE_TO_TIER);
@@ -133,6 +133,8 @@ Test(breaker, where_all_are_paused_there_is_room_for_the_one_that_tries)
 	cr_expect_null(og_plan_next(&plan, SMALL, now));
 	now += OG_BREAKER_FIRST_MS;
 	cr_expect_eq(og_plan_next(&plan, SMALL, now), e);
+	cr_expect_eq(og_plan_room(&plan, SMALL), 1);
+	cr_expect_eq(og_plan_room_for_all(&plan, SMALL), 0);
 }
 
 Test(breaker, it_outlives_a_restart_of_the_worker)

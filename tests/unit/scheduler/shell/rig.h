@@ -35,6 +35,7 @@ struct rig {
 	struct og_scheduler *scheduler;
 	struct client producer, worker;
 	unsigned window, slots;
+	bool paused;         /* what its worker says */
 	char said[KEPT][16]; /* to Redis: the name of each command or script */
 	size_t n_said;
 	const char *fails;       /* the script that Redis cannot execute now */
@@ -171,6 +172,7 @@ static inline void say_presence_as(bool node_queue, bool leaving)
 	struct og_presence p = {.serve = true,
 		.node_queue = node_queue,
 		.leaving = leaving,
+		.paused = rig.paused,
 		.slots = rig.slots,
 		.node_id = "00000000-1111-4000-8000-000000000000",
 		.node_name = "NodeA",

@@ -84,6 +84,65 @@ Test(node_queue, what_a_worker_that_lives_does_not_read_is_placed_again)
 	close_rig();
 }
 
+/* Its pause is over: it is to be tried. */
+static void break_worker(void)
+{
+	struct og_plan *plan = &rig.scheduler->plan;
+	int64_t now = og_clock_mono_ms();
+
+	plan->leading_since -= OG_CALM_MS;
+	plan->disturbed_at = 0;
+	for (unsigned i = 0; i < OG_BREAKER_FAILURES; i++)
+		og_plan_worker_failed(plan, plan->nodes.of_tier[0], true, now);
+	plan->breakers->until = now;
+	cr_assert_not_null(og_plan_probe(plan, 0, now));
+}
+
+Test(node_queue, until_it_is_there_nobody_waits_for_the_worker_that_is_to_be_tried)
+{
+	const struct og_index *ix;
+
+	open_rig(100, NULL);
+	ix = rig.scheduler->plan.index;
+	break_worker();
+	submit(1);
+	RUN_UNTIL(ix->placed || ix->waiting);
+	cr_expect_eq(ix->placed, 1);
+	RUN_UNTIL(rig.worker.n == 1);
+	cr_expect_str_eq(rig.worker.got[0]->routing_key, "small");
+	finish(0);
+	RUN_UNTIL(!ix->placed && rig.scheduler->term->node_queues);
+	run_for(50);
+	read_own_queue();
+	run_for(50);
+	submit(2);
+	RUN_UNTIL(rig.worker.n == 2);
+	cr_expect_str_eq(rig.worker.got[1]->routing_key, "node.worker-a~nodea_small_1");
+	close_rig();
+}
+
+Test(node_queue, where_nobody_else_works_the_one_that_tries_waits_for_it)
+{
+	const struct og_index *ix;
+
+	open_rig(100, NULL);
+	ix = rig.scheduler->plan.index;
+	rig.paused = true;
+	say_presence();
+	RUN_UNTIL(!rig.scheduler->plan.nodes.tiers[0].slots);
+	break_worker();
+	submit(1);
+	RUN_UNTIL(ix->placed || ix->waiting);
+	cr_expect_eq(ix->placed, 0);
+	RUN_UNTIL(rig.scheduler->term->node_queues);
+	run_for(50);
+	cr_expect_eq(ix->waiting, 1);
+	read_own_queue();
+	RUN_UNTIL(rig.worker.n == 1);
+	cr_expect_str_eq(rig.worker.got[0]->routing_key, "node.worker-a~nodea_small_1");
+	close_rig();
+}
+
 Test(node_queue, redis_is_told_again_what_it_may_have_forgotten)
 {
 	open_rig(100, NULL);
