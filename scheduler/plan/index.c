@@ -233,8 +233,6 @@ void og_index_move(struct og_index *ix, struct og_entry *e, enum og_where where)
 	}
 	if (og_entry_placed(&to) && !og_entry_placed(e))
 		og_flow_charge(ix, e);
-	else if (e->where == OG_WHERE_TO_TIER && where == OG_WHERE_RETRY)
-		og_flow_refund(ix, e); /* the broker refused its placement: it is charged when it is placed */
 	leave(ix, e);
 	e->where = (uint8_t)where;
 	settle(e);

@@ -106,6 +106,8 @@ void og_retry_put_back(struct og_scheduler *s, struct og_entry *e, struct og_hel
 	struct og_retry *x = retry_new(s, held);
 
 	e->attempt = (uint32_t)x->attempt;
+	if (e->where == OG_WHERE_TO_TIER)
+		og_flow_refund(s->plan.index, e); /* it is charged when it is placed */
 	og_index_move(s->plan.index, e, OG_WHERE_RETRY);
 	x->stage = OG_STAGE_PLACE;
 	x->due = og_clock_mono_ms() + AGAIN_MS;

@@ -86,7 +86,13 @@ Test(next, a_refused_placement_was_none)
 
 	og_index_move(plan.index, e, OG_WHERE_TO_TIER);
 	cr_expect_gt(e->flow->start, start);
+	og_flow_refund(plan.index, e);
 	og_index_move(plan.index, e, OG_WHERE_RETRY);
 	cr_expect_eq(e->flow->start, start, "nor was that of one that is tried again");
 	cr_expect_eq(plan.index->tiers[SMALL].placements, 0);
+
+	og_index_move(plan.index, e, OG_WHERE_TO_TIER);
+	og_index_move(plan.index, e, OG_WHERE_RETRY);
+	cr_expect_gt(e->flow->start, start, "one that was handed back before its confirm was placed");
+	cr_expect_eq(plan.index->tiers[SMALL].placements, 1);
 }

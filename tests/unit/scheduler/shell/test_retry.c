@@ -322,6 +322,23 @@ Test(retry, what_finds_no_room_goes_to_its_lane_with_what_is_known_of_it)
 	close_rig();
 }
 
+Test(retry, one_that_is_handed_back_before_its_confirm_was_placed_all_the_same)
+{
+	const struct og_tier_index *t;
+
+	open_retry_rig();
+	t = &rig.scheduler->plan.index->tiers[0];
+	og_memory_broker_hold_confirms(rig.broker, true);
+	submit(1);
+	RUN_UNTIL(rig.worker.n == 1);
+	hand_back(0, "draining"); /* before the confirm of its placement */
+	RUN_UNTIL(rig.worker.n == 2);
+	cr_expect_eq(t->placements, 2);
+	og_memory_broker_hold_confirms(rig.broker, false);
+	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_RETRY));
+	close_retry_rig();
+}
+
 #define ITS_NAME "NodeA/small/1"
 
 Test(retry, nobody_is_blamed_or_praised_by_another_user_in_its_name)
