@@ -8,10 +8,11 @@
 
 #include "shell/rpc.h"
 
-#define OG_WALK_IDLE_MS 500
-#define OG_WALK_MAX_MS  60000 /* then what was found is answered */
-#define OG_WALKS_MAX    32    /* questions that wait */
-#define OG_WALK_IDS_MAX 10000 /* that are named in an answer */
+#define OG_WALK_IDLE_MS  500
+#define OG_WALK_MAX_MS   60000       /* then what was found is answered */
+#define OG_WALKS_MAX     32          /* questions that wait */
+#define OG_WALK_IDS_MAX  10000       /* that are named in an answer */
+#define OG_WALK_HELD_MAX (16u << 20) /* bytes of letters that wait to be requeued */
 
 enum og_dead_verb { OG_DEAD_LIST, OG_DEAD_SHOW, OG_DEAD_REQUEUE, OG_DEAD_DROP };
 
@@ -28,6 +29,7 @@ struct og_walk {
 	json_t *letters, *ids; /* arrays */
 	size_t total, conflicts, refused;
 	struct og_held_letter *waiting; /* to be requeued, when there is room to publish */
+	size_t held;                    /* bytes of them */
 	char why[256], why_type[32];    /* one could not be requeued */
 };
 

@@ -13,6 +13,8 @@
 #include "shell/place.h"
 #include "shell/records.h"
 
+#define LETTER_BYTES 4096 /* beside the body, about */
+
 struct og_held_letter {
 	struct og_held_letter *prev, *next;
 	struct og_held *held;
@@ -233,11 +235,22 @@ static void look_up(struct og_walk *w, struct og_held_letter *l)
 
 /* --- all of it --- */
 
+static size_t cost_of(const struct og_message *m)
+{
+	return m->body_len + LETTER_BYTES;
+}
+
 void og_requeue(struct og_walk *w, const struct og_message *m, uint64_t epoch)
 {
 	const struct og_source source = {.from = w->connection.amqp, .epoch = epoch, .tag = m->delivery_tag};
-	struct og_held_letter *l = og_new(struct og_held_letter);
+	struct og_held_letter *l;
 
+	if (w->held + cost_of(m) > OG_WALK_HELD_MAX) {
+		say_why_not(w, "busy", "so much is requeued at once: ask again for the rest");
+		return;
+	}
+	l = og_new(struct og_held_letter);
+	w->held += cost_of(m);
 	l->held = og_held_new(&source, m);
 	if (m->message_id && og_uuid_valid(m->message_id))
 		strcpy(l->id, m->message_id);
@@ -249,6 +262,7 @@ void og_requeue(struct og_walk *w, const struct og_message *m, uint64_t epoch)
 static void letter_free(struct og_walk *w, struct og_held_letter *l)
 {
 	DL_DELETE(w->waiting, l);
+	w->held -= cost_of(l->held->m);
 	og_held_free(l->held);
 	free(l);
 }

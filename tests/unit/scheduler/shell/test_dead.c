@@ -1,6 +1,11 @@
 #include "scheduler/shell/rig.h"
 
+#include "shell/dead.h"
+
 TestSuite(dead, .timeout = 60);
+
+static const char *body; /* of the letters; NULL: a small one */
+static size_t body_len;
 
 static void keep_as(unsigned i, const struct og_envelope *more)
 {
@@ -19,6 +24,10 @@ static void keep_as(unsigned i, const struct og_envelope *more)
 	struct og_message m = {
 		.exchange = OG_X_DEAD, .routing_key = OG_K_KEPT, .persistent = true, .body = "{}", .body_len = 2};
 
+	if (body) {
+		m.body = body;
+		m.body_len = body_len;
+	}
 	og_envelope_encode(&e, &m);
 	og_amqp_publish(rig.scheduler->lead, &m, 0, NULL, NULL, NULL);
 }
@@ -164,4 +173,30 @@ Test(dead, what_no_lane_takes_stays_and_is_not_counted)
 	cr_expect_not_null(strstr(answer(), "\"requeued\":1"), "%s", answer());
 	cr_expect_eq(times_said("revive", NULL), 1);
 	close_rig();
+}
+
+Test(dead, a_walk_holds_so_much_and_leaves_the_rest)
+{
+	const struct og_topology_limits limits = {.intake_max_jobs = 100,
+		.intake_max_bytes = 1 << 20,
+		.lane_max_jobs = 100,
+		.lane_max_bytes = 1 << 20,
+		.reply_max_bytes = 1 << 20,
+		.dead_max_jobs = 100,
+		.dead_max_bytes = 1 << 30};
+
+	body_len = OG_BODY_MAX;
+	body = og_alloc(body_len);
+	open_rig(100, &limits);
+	keep(1);
+	keep(1);
+	RUN_UNTIL(left() == 2);
+	rig.scheduler->term->blocked_until = og_clock_mono_ms() + 500; /* both come before one can move */
+	ask("dead_requeue", 1);
+	RUN_UNTIL(answer());
+	cr_expect_not_null(strstr(answer(), "\"requeued\":1"), "%s", answer());
+	cr_expect_not_null(strstr(answer(), "so much"), "%s", answer());
+	RUN_UNTIL(og_memory_broker_ready(rig.broker, OG_Q_DEAD) == 1);
+	close_rig();
+	free((char *)body);
 }
