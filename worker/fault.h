@@ -13,7 +13,7 @@ enum og_fault {
 	OG_FAULT_TOO_LARGE,          /* prompt or answer */
 	OG_FAULT_EXPIRED,            /* the deadline passed */
 	OG_FAULT_CANCELLED,          /* someone said so */
-	OG_FAULT_WORKER_LOST,        /* who held it before is gone: nothing is known of how it ended there */
+	OG_FAULT_WORKER_LOST,        /* the worker that had it before is gone: nothing is known of how it ended there */
 	OG_FAULT_DRAINING,           /* this worker stops, and the time is up */
 	OG_FAULT_ENGINE_ERROR,       /* the engine refused this prompt: 4xx, in its words */
 	OG_FAULT_ENGINE_UNAVAILABLE, /* it was not reached, or answers 5xx, 408 or 429 */

@@ -103,8 +103,7 @@ static enum og_fault judge(struct og_jobs *j, struct og_run *r, const struct og_
 	}
 	/* Before it is looked into: it may be what its worker died of. */
 	if (r->run) {
-		og_fail(err, OG_RETRY, "who held it before is gone: this is delivery %lld of it",
-			(long long)r->run + 1);
+		og_fail(err, OG_RETRY, "the worker that had it went away before it was done");
 		return OG_FAULT_WORKER_LOST;
 	}
 	if (m->body_len > OG_BODY_MAX) {

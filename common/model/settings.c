@@ -76,7 +76,7 @@ const struct og_config_row og_settings_rows[] = {
 	{"scheduler", "waiting_max_bytes", OG_CONFIG_BYTES, AT(waiting_max_bytes), "1GiB", MIB, TIB, NULL,
 		"Of all that waits; keep it well below the broker's memory and disk alarms."},
 	{"scheduler", "max_attempts", OG_CONFIG_INT, AT(max_attempts), "3", 1, 100, NULL,
-		"How often a job is tried; then it is a dead letter."},
+		"After so many failed attempts, or workers that died while they ran it alone, a job is a dead letter."},
 	{"scheduler", "orphan_grace", OG_CONFIG_DURATION, AT(orphan_grace_ms), "30s", SECOND, HOUR, NULL,
 		"A submitter that is gone for so long has its jobs cancelled, unless it detached them."},
 	{"scheduler", "ageing", OG_CONFIG_DURATION, AT(ageing_ms), "60s", SECOND, DAY, NULL,

@@ -5,7 +5,7 @@
 
 static char *words(const json_t *answer)
 {
-	return og_printf("%s is not paused", og_show_text(answer, "tier"));
+	return og_printf("%s is open: what waits is placed as there is room", og_show_text(answer, "tier"));
 }
 
 static enum og_exit run(struct og_cli *c)

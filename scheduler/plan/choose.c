@@ -105,7 +105,7 @@ bool og_worker_allowed(const struct og_worker *w, const struct og_wish *wish)
 
 static bool takes_work(const struct og_plan *p, const struct og_worker *w)
 {
-	return !w->said.draining && !w->said.paused && w->key[0] && !og_worker_open(p, w);
+	return og_worker_takes_work(w) && w->key[0] && !og_worker_open(p, w);
 }
 
 struct look {

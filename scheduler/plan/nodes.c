@@ -20,16 +20,16 @@ void og_nodes_done(struct og_nodes *n)
 	og_nodes_remove(n, w);
 }
 
-static bool takes_work(const struct og_worker *w)
+bool og_worker_takes_work(const struct og_worker *w)
 {
-	return w->tier >= 0 && !w->said.draining && !w->said.paused;
+	return w->tier >= 0 && !w->said.draining && !w->said.paused && !w->node->drained;
 }
 
 unsigned og_worker_free_slots(const struct og_worker *w)
 {
 	unsigned taken = w->running + w->reserved;
 
-	return takes_work(w) && (int64_t)taken < w->said.slots ? (unsigned)w->said.slots - taken : 0;
+	return og_worker_takes_work(w) && (int64_t)taken < w->said.slots ? (unsigned)w->said.slots - taken : 0;
 }
 
 /* What a worker adds to its tier. One that drains or is paused finishes what it has and takes nothing more. */
@@ -42,7 +42,7 @@ static void count(struct og_nodes *n, const struct og_worker *w, int sign)
 		return;
 	c = &n->tiers[w->tier];
 	c->workers += (unsigned)sign;
-	c->slots += (unsigned)sign * (takes_work(w) ? (unsigned)w->said.slots : busy);
+	c->slots += (unsigned)sign * (og_worker_takes_work(w) ? (unsigned)w->said.slots : busy);
 	c->busy += (unsigned)sign * busy;
 }
 
@@ -52,6 +52,22 @@ static struct og_node *find_node(const struct og_nodes *n, const char *id)
 
 	HASH_FIND_STR(n->nodes, id, node);
 	return node;
+}
+
+void og_nodes_drain(struct og_nodes *n, const char *node_id, bool drained)
+{
+	struct og_node *node = find_node(n, node_id);
+	struct og_worker *w;
+
+	if (!node || node->drained == drained)
+		return;
+	for (w = n->workers; w; w = w->hh.next)
+		if (w->node == node)
+			count(n, w, -1);
+	node->drained = drained;
+	for (w = n->workers; w; w = w->hh.next)
+		if (w->node == node)
+			count(n, w, 1);
 }
 
 static void leave_node(struct og_nodes *n, struct og_worker *w)
@@ -111,7 +127,7 @@ struct og_worker *og_nodes_find(const struct og_nodes *n, const char *instance)
 
 static bool has_free_slot(const struct og_worker *w)
 {
-	return takes_work(w) && (int64_t)w->said.n_running < w->said.slots;
+	return og_worker_takes_work(w) && (int64_t)w->said.n_running < w->said.slots;
 }
 
 /* True where the heartbeat says nothing new about node, name, tier or service: nearly always. */

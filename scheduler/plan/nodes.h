@@ -20,6 +20,7 @@ struct og_node {
 	char id[OG_ID_LEN + 1], name[OG_NAME_MAX], region[OG_NAME_MAX];
 	char user[OG_NAME_MAX]; /* whose it is: who spoke of it first, as the broker has checked */
 	unsigned processes, serving;
+	bool drained;    /* by order: its workers take nothing, whatever their last heartbeat says */
 	int64_t told_at; /* when its record was last written */
 };
 
@@ -75,6 +76,9 @@ struct og_worker *og_nodes_find(const struct og_nodes *n, const char *instance);
 /* A worker unheard for OG_PRESENCE_LOST_MS; NULL: none. */
 struct og_worker *og_nodes_lost(const struct og_nodes *n, int64_t now);
 void og_nodes_remove(struct og_nodes *n, struct og_worker *w);
+/* From the order on: until the worker has heard of it, its heartbeats show it free. No-op for an unknown node. */
+void og_nodes_drain(struct og_nodes *n, const char *node_id, bool drained);
+bool og_worker_takes_work(const struct og_worker *w); /* it neither drains nor is paused */
 /* By its name, which anybody can write, and by its user, as the broker has checked; NULL: none of the tier. */
 struct og_worker *og_nodes_named(const struct og_nodes *n, unsigned tier, const char *worker, const char *user);
 /* How many more jobs it has a slot for, as far as we know: none while it takes no work. */

@@ -388,7 +388,12 @@ bool og_answer_stop(struct og_scheduler *s, struct og_entry *e, const char *word
 	e->cancelling = true;
 	if (e->where == OG_WHERE_TIER || e->where == OG_WHERE_RUN)
 		og_answer_cancel(s, e->id, e->worker, e->tier);
-	return false;
+	if (e->where != OG_WHERE_TIER || e->worker)
+		return false;
+	/* Nobody runs it, as far as we know, and perhaps nobody comes for it: its workers have just been told, and one that
+	 * takes it up later is told when its heartbeat lists it. */
+	og_answer_end(s, e, OG_STATE_CANCELLED, "cancelled", words);
+	return true;
 }
 
 void og_answer_pause(struct og_scheduler *s, const struct og_worker *worker, int64_t until_ms)

@@ -88,6 +88,8 @@ static void learn(struct og_scheduler *s, const char *field, const char *name)
 		if (!o)
 			return;
 		o->on = true;
+		if (!is_tier)
+			og_nodes_drain(&s->plan.nodes, o->field + PREFIX_LEN, true);
 		t = tier_of(s, o);
 		if (t)
 			og_plan_pause(&s->plan, (unsigned)(t - s->catalogue->tiers), true, og_clock_mono_ms());
@@ -164,6 +166,7 @@ void og_order_drain(struct og_scheduler *s, const char *node_id, const char *nam
 	og_info(drained ? "a node is drained" : "a node is drained no more", "node=%s name=%s", node_id,
 		og_log_quote(name, quoted, sizeof(quoted)));
 	og_control_node(s, drained ? OG_T_DRAIN : OG_T_UNDRAIN, node_id);
+	og_nodes_drain(&s->plan.nodes, node_id, drained);
 	if (o) {
 		o->on = drained;
 		o->told_at = og_clock_mono_ms();
@@ -190,5 +193,6 @@ void og_orders_heard(struct og_scheduler *s, const struct og_worker *w, int64_t 
 	if (!o || !o->on || now - o->told_at < AGAIN_MS)
 		return;
 	o->told_at = now;
+	og_nodes_drain(&s->plan.nodes, w->node->id, true);
 	og_control_node(s, OG_T_DRAIN, w->node->id);
 }

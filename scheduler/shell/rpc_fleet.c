@@ -88,14 +88,19 @@ static json_t *queue_object(const struct og_scheduler *s, unsigned i)
 	struct og_queue_view v;
 	json_t *waiting = json_object();
 
+	json_t *queue;
+
 	og_view_queue(&s->plan, i, og_clock_mono_ms(), og_clock_wall_ms(), &v);
 	for (int k = 0; k < OG_CLASSES; k++)
 		json_object_set_new(waiting, og_class_name((enum og_class)k), json_integer(v.waiting[k]));
-	return json_pack("{s:s, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:I, s:f, s:I}", "id", s->catalogue->tiers[i].id,
+	queue = json_pack("{s:s, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:I, s:f}", "id", s->catalogue->tiers[i].id,
 		"paused", s->plan.paused[i], "workers", c->workers, "slots", c->slots, "busy", c->busy, "placed",
 		s->plan.index->tiers[i].placed, "waiting", waiting, "waiting_bytes", (json_int_t)v.waiting_bytes,
-		"oldest_ms", (json_int_t)v.oldest_ms, "per_min", v.per_min, "eta_ms",
-		(json_int_t)og_plan_eta_new_ms(&s->plan, &ask, og_clock_mono_ms()));
+		"oldest_ms", (json_int_t)v.oldest_ms, "per_min", v.per_min);
+	if (c->slots && !s->plan.paused[i]) /* else nobody can tell */
+		json_object_set_new(
+			queue, "eta_ms", json_integer(og_plan_eta_new_ms(&s->plan, &ask, og_clock_mono_ms())));
+	return queue;
 }
 
 void og_rpc_queues(struct og_question *q, const json_t *args)

@@ -57,7 +57,9 @@ static void overlay(const struct og_scheduler *s, json_t *object, const struct o
 		json_object_set_new(object, "attempt", json_integer(e->attempt));
 	if (og_entry_waits(e)) {
 		json_object_set_new(object, "ahead", json_integer(og_plan_ahead(&s->plan, e)));
-		json_object_set_new(object, "eta_ms", json_integer(og_plan_eta_ms(&s->plan, e, og_clock_mono_ms())));
+		if (s->plan.nodes.tiers[e->tier].slots && !s->plan.paused[e->tier])
+			json_object_set_new(
+				object, "eta_ms", json_integer(og_plan_eta_ms(&s->plan, e, og_clock_mono_ms())));
 	}
 	if (e->worker) {
 		set_text(object, "node_name", e->worker->said.node_name);

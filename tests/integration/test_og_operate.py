@@ -175,7 +175,7 @@ def test_pause_resume_drain(root, grid):
     nodes = {"nodes": [{"id": ID, "name": "NodeB"}], "workers": 2, "running": 3}
     grid.answers = {"pause": {"tier": "T", "paused": True}, "resume": {"tier": "T", "paused": False}, "drain": nodes}
     assert lines(root.og("pause", "T"))[0].startswith("T is paused")
-    assert lines(root.og("resume", "T")) == ["T is not paused"]
+    assert lines(root.og("resume", "T")) == ["T is open: what waits is placed as there is room"]
     assert lines(root.og("drain", "NodeB")) == ["NodeB takes no more prompts; 3 still run"]
     assert lines(root.og("drain", "NodeB", "--undo")) == ["NodeB takes prompts again"]
     assert [body for _, body, _ in grid.asked] == [

@@ -441,7 +441,7 @@ Test(jobs, what_another_held_and_lost_is_handed_back_and_not_run)
 
 	place_redelivered(&e, PROMPT);
 	cr_assert_eq(t.started, 0);
-	expect_handed_back("worker_lost", "is gone");
+	expect_handed_back("worker_lost", "went away");
 	cr_assert_eq(number(last_retry(), "og-run"), 1, "the delivery that was not run");
 	cr_assert_eq(t.jobs.counts.redelivered, 1);
 	cr_assert_eq(t.n_ran, 0);

@@ -27,6 +27,23 @@ Test(nodes, one_that_drains_finishes_and_takes_nothing_more)
 	cr_expect_eq(og_nodes_free_from(&plan.nodes, SMALL), 0);
 }
 
+/* What is placed between the order and the worker's hearing of it would lie there until the drain is over. */
+Test(nodes, a_drained_node_takes_nothing_from_the_order_on)
+{
+	struct og_presence p = presence(1, SMALL, 4, 0, 3);
+	struct og_capacity *c = &plan.nodes.tiers[SMALL];
+
+	say(p);
+	og_nodes_drain(&plan.nodes, p.node_id, true);
+	cr_expect_eq(c->slots, 3);
+	hear(1, SMALL, 4, 0, 2);
+	cr_expect_eq(c->slots, 2, "it has not heard of it yet");
+	og_nodes_drain(&plan.nodes, p.node_id, true);
+	cr_expect_eq(c->slots, 2);
+	og_nodes_drain(&plan.nodes, p.node_id, false);
+	cr_expect_eq(c->slots, 4);
+}
+
 Test(nodes, a_node_and_its_processes_are_their_users_own)
 {
 	struct og_presence same_node = presence(1, SMALL, 4, 0, 0), same_process = presence(2, SMALL, 4, 0, 0),
