@@ -43,6 +43,14 @@ static const char *text_of(const struct og_message *m, const char *name)
 	return h && h->text && *h->text ? h->text : NULL;
 }
 
+/* Of a user or a tenant: what is longer is none, and would not fit into a message beside the others' headers. */
+static const char *name_of(const struct og_message *m, const char *name)
+{
+	const char *text = text_of(m, name);
+
+	return text && strlen(text) < OG_NAME_MAX ? text : NULL;
+}
+
 static int64_t number_of(const struct og_message *m, const char *name)
 {
 	const struct og_header *h = og_message_header(m, name);
@@ -100,9 +108,9 @@ static void find_owner(const struct og_scheduler *s, const struct og_message *m,
 {
 	bool trusted = d->believed = og_answer_believes(s, m);
 
-	d->submitter = trusted && text_of(m, "og-submitter") ? text_of(m, "og-submitter") : m->user_id;
+	d->submitter = trusted && name_of(m, "og-submitter") ? name_of(m, "og-submitter") : m->user_id;
 	d->placed = trusted && og_answer_has_lease(s, m);
-	d->tenant = trusted ? text_of(m, "og-tenant") : NULL;
+	d->tenant = trusted ? name_of(m, "og-tenant") : NULL;
 	if (!d->tenant && d->submitter)
 		d->tenant = og_tenant_of_user(d->submitter);
 	d->reply = NULL;
@@ -227,6 +235,7 @@ static void on_kept(void *ctx, enum og_settled how)
 static void keep(struct og_dying *x)
 {
 	char words[WORDS_MAX];
+	struct og_error err;
 	struct death d;
 	struct og_message out;
 
@@ -241,9 +250,16 @@ static void keep(struct og_dying *x)
 	out.exchange = OG_X_DEAD;
 	out.routing_key = OG_K_KEPT;
 	out.timestamp_s = (uint64_t)(og_clock_wall_ms() / 1000);
-	x->publishing = og_amqp_publish(x->s->lead, &out, OG_PUBLISH_MANDATORY, on_kept, x, NULL) == 0;
-	if (!x->publishing)
-		x->due = og_clock_mono_ms() + NO_ROOM_MS;
+	x->publishing = og_amqp_publish(x->s->lead, &out, OG_PUBLISH_MANDATORY, on_kept, x, &err) == 0;
+	if (x->publishing)
+		return;
+	x->due = og_clock_mono_ms() + NO_ROOM_MS;
+	if (err.kind == OG_INVALID) { /* it never can be: those behind it must not wait for ever */
+		og_error_log(err.message, "id=%s", x->id);
+		og_source_ack(&x->source);
+		forget_body(x);
+		dying_free(x);
+	}
 }
 
 /* --- telling --- */

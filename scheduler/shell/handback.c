@@ -15,7 +15,9 @@
 #include "shell/records.h"
 #include "shell/retry.h"
 
-#define LIST_MAX 1024 /* bytes of og-tried and of og-reason, NUL included */
+/* A submit's, and what we and its workers have added: below what a message can hold, so that it can be sent on. */
+#define HEADERS_MAX (OG_HEADERS_BYTES_MAX + 8u * 1024)
+#define LIST_MAX    1024 /* bytes of og-tried and of og-reason, NUL included */
 
 /* --- whose it is --- */
 
@@ -236,14 +238,13 @@ static void end(struct og_retry *x, struct og_entry *e, enum og_state state, con
 	og_retry_free(x);
 }
 
-/* Of an error that we do not know: kept to be looked at. Its entry goes when the letter is kept (dying.h). */
-static void give_up(struct og_retry *x, struct og_entry *e, const struct og_envelope *said)
+/* What cannot be tried again as it is: kept to be looked at. Its entry goes when the letter is kept (dying.h). */
+static void give_up(
+	struct og_retry *x, struct og_entry *e, const struct og_envelope *said, const char *type, const char *words)
 {
-	static const char words[] = "handed back without a reason that we know";
-
 	take_out(x->s, e, said->attempt);
 	og_answer_dead(x->s, x->held->m, &x->held->source, "invalid_request", words, NULL);
-	og_answer_end(x->s, e, OG_STATE_FAILED, "unknown", words);
+	og_answer_end(x->s, e, OG_STATE_FAILED, type, words);
 	og_retry_free(x);
 }
 
@@ -356,7 +357,7 @@ static void decide(struct og_retry *x, struct og_entry *e, struct og_envelope *s
 	const char *node = facts.alone && !strcmp(facts.error, "worker_lost") ? e->alone : said->node;
 
 	if (!og_retry_decide(&facts, &v)) {
-		give_up(x, e, said);
+		give_up(x, e, said, "unknown", "handed back without a reason that we know");
 		return;
 	}
 	if (v.next == OG_NEXT_WAIT) {
@@ -460,6 +461,8 @@ void og_retry_judge(struct og_retry *x)
 		og_retry_free(x);
 	} else if (is_surplus(x, e, &said)) {
 		og_retry_ack(x);
+	} else if (og_message_headers_size(m) > HEADERS_MAX) {
+		give_up(x, e, &said, "too_large", "the headers of what was handed back are too large to be sent on");
 	} else {
 		go_on(x, e, &said);
 	}

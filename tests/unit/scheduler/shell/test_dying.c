@@ -1,5 +1,7 @@
 #include "scheduler/shell/rig.h"
 
+#include "shell/dying.h"
+
 TestSuite(dying, .timeout = 60);
 
 static void die(unsigned i)
@@ -139,5 +141,27 @@ Test(dying, a_clients_own_word_of_when_it_was_accepted_ends_no_other_submit)
 	RUN_UNTIL(reader.n == 1);
 	cr_expect_null(og_message_header(reader.got[0], "og-attempt"));
 	close_client(&reader);
+	close_rig();
+}
+
+/* Longer than our own client would send: one that could not be kept would hold up all behind it. */
+Test(dying, names_that_are_none_do_not_keep_a_letter_from_being_kept)
+{
+	og_autofree char *name = og_alloc(40001);
+	struct og_envelope e = {.type = OG_T_REQUEST,
+		.id = job_id(1),
+		.reply_to = REPLY,
+		.tenant = name,
+		.submitter = name,
+		.error_type = "engine_cut",
+		.reason = "in words"};
+	struct og_message m = {.user_id = "scheduler", .body = "{}", .body_len = 2};
+
+	memset(name, 'a', 40000);
+	og_envelope_encode(&e, &m);
+	open_rig(100, NULL);
+	og_dying_take(rig.scheduler, &m, 0);
+	RUN_UNTIL(!rig.scheduler->term->dying);
+	cr_expect_eq(og_memory_broker_ready(rig.broker, OG_Q_DEAD), 1);
 	close_rig();
 }

@@ -391,3 +391,25 @@ Test(retry, an_error_that_we_do_not_know_ends_the_job_and_frees_its_slot)
 	RUN_UNTIL(!strcmp(end_of(2), "done"));
 	close_rig();
 }
+
+Test(retry, what_is_too_large_to_be_sent_on_fails_and_holds_up_nobody)
+{
+	og_autofree char *text = og_alloc(45001);
+	struct og_message fat;
+
+	memset(text, 'a', 45000);
+	open_retry_rig();
+	submit(1);
+	RUN_UNTIL(rig.worker.n == 1);
+	RUN_UNTIL(rig.scheduler->plan.index->placed == 1);
+	fat = *rig.worker.got[0];
+	fat.headers[fat.n_headers++] = (struct og_header){.name = "fat", .text = text};
+	fat.headers[fat.n_headers++] = (struct og_header){.name = "og-error", .text = "engine_cut"};
+	fat.exchange = OG_X_RETRY;
+	fat.routing_key = OG_K_RETRY;
+	fat.user_id = NULL;
+	og_amqp_publish(rig.worker.amqp, &fat, 0, NULL, NULL, NULL);
+	RUN_UNTIL(!strcmp(end_of(1), "failed"));
+	RUN_UNTIL(!og_memory_broker_unacked(rig.broker, OG_Q_RETRY) && !rig.scheduler->term->retries);
+	close_retry_rig();
+}
