@@ -35,12 +35,19 @@ static const struct {
 	{"dead_drop", og_rpc_dead_drop, false, false},
 };
 
+#define TOO_LARGE                                                                                                      \
+	"{\"error\":{\"type\":\"too_large\",\"message\":\"the answer is above 8 MiB: ask for fewer at a time\"}}"
+
 static void send_text(struct og_scheduler *s, const char *reply, const char *question, const char *text)
 {
 	const struct og_envelope e = {.type = OG_T_RPC_REPLY, .id = question, .content_type = "application/json"};
 	char key[OG_KEY_MAX];
-	struct og_message m = {.exchange = OG_X_REPLIES, .routing_key = key, .body = text, .body_len = strlen(text)};
+	struct og_message m = {.exchange = OG_X_REPLIES, .routing_key = key};
 
+	if (strlen(text) > OG_AMQP_BODY_CAP) /* whoever asked is not to wait for what cannot be sent */
+		text = TOO_LARGE;
+	m.body = text;
+	m.body_len = strlen(text);
 	og_key_reply(reply, "rpc", key);
 	og_envelope_encode(&e, &m);
 	og_letter_send(s, &m, 0, NULL, NULL);
