@@ -77,7 +77,8 @@ static int open_input(const char *path, int *ret, struct stat *ret_stat, struct 
 	return 0;
 }
 
-static void tell(struct og_cli *c, const struct og_batch_counts *n, const char *errors, int64_t took_ms)
+/* `failed`: lines in the file of errors. */
+static void tell(struct og_cli *c, const struct og_batch_counts *n, const char *errors, int64_t failed, int64_t took_ms)
 {
 	char took[OG_SHOW_SIZE];
 
@@ -85,8 +86,8 @@ static void tell(struct og_cli *c, const struct og_batch_counts *n, const char *
 	og_screen_note(&c->screen,
 		"%" PRId64 " lines: %" PRId64 " answered, %" PRId64 " failed, %" PRId64 " of before; took %s", n->lines,
 		n->answered, n->failed, n->skipped, took);
-	if (n->failed && errors)
-		og_screen_note(&c->screen, "%s says why", errors);
+	if (failed && errors)
+		og_screen_note(&c->screen, "%s says why %" PRId64 " failed", errors, failed);
 }
 
 static enum og_exit run_files(
@@ -102,7 +103,7 @@ static enum og_exit run_files(
 		.deadline_in_ms = b->deadline_in_ms,
 		.window = b->window,
 		.files = &files};
-	int64_t began = og_clock_mono_ms();
+	int64_t began = og_clock_mono_ms(), before;
 	char user[OG_NAME_MAX];
 	struct og_error err;
 	enum og_exit exit;
@@ -117,7 +118,8 @@ static enum og_exit run_files(
 		og_marks_free(batch.marks);
 		return og_cli_fail(c, OG_EXIT_USAGE, &err);
 	}
-	if (files.answered + files.failed)
+	before = files.answered + files.failed;
+	if (before)
 		og_screen_note(&c->screen, "going on: %" PRId64 " lines are answered, %" PRId64 " failed",
 			files.answered, files.failed);
 	loop = og_loop_new();
@@ -125,7 +127,12 @@ static enum og_exit run_files(
 	og_loop_free(loop);
 	og_batch_files_close(&files);
 	og_marks_free(batch.marks);
-	tell(c, &counts, errors, og_clock_mono_ms() - began);
+	tell(c, &counts, errors, files.failed, og_clock_mono_ms() - began);
+	if ((exit == OG_EXIT_ANSWERED || exit == OG_EXIT_FAILED) && before > counts.skipped)
+		og_screen_note(&c->screen,
+			"%" PRId64 " lines in the files of answers and errors are of no line of %s: they are another "
+			"batch's, or that line was changed since",
+			before - counts.skipped, c->args[0]);
 	return exit;
 }
 

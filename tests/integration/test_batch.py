@@ -74,8 +74,20 @@ def test_some_hundred_lines_and_those_that_fail(chain, tmp_path):
     }
     done = batch(chain, source)
     assert done.returncode == 3 and b"0 answered, 0 failed, 303 of before" in done.stderr
+    assert b"questions.errors.jsonl says why 3 failed" in done.stderr and b"another batch" not in done.stderr
     expect_each_once(tmp_path / "questions.output.jsonl", wanted)
     assert len(read(tmp_path / "questions.errors.jsonl")) == 3
+
+
+def test_the_answers_of_another_batch_are_told(chain, tmp_path):
+    first, second, output = (tmp_path / name for name in ("first.jsonl", "second.jsonl", "answers.jsonl"))
+    first.write_text(line("a", "one") + line("b", "two"))
+    second.write_text(line("b", "two") + line("c", "three"))
+    assert batch(chain, "--output", output, first).returncode == 0
+    done = batch(chain, "--output", output, second)
+    assert done.returncode == 0
+    assert b"1 lines in the files of answers and errors are of no line of" in done.stderr
+    expect_each_once(output, {"a": "one", "b": "two", "c": "three"})
 
 
 def job_count(chain):
