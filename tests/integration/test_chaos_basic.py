@@ -5,6 +5,7 @@ import itertools
 import signal
 import sys
 import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -128,11 +129,12 @@ class RealWorker(Process):
 
 
 def declare_last(fleet):
-    """A quorum queue of one member that was the last to be declared may be left without a Raft leader by a SIGKILL within a second of it
-    (rabbitmq-server issue 10070): a queue that nobody uses."""
+    """A quorum queue of one member that was declared just before its broker ends may be left without a Raft leader (rabbitmq-server issue
+    10070). The last of them is a queue that nobody uses; returns when the others are old enough, in time.monotonic()."""
     admin = fleet.cluster.connect(*fleet.cluster.credentials("admin"))
     admin.channel().queue_declare("last", durable=True, arguments={"x-queue-type": "quorum"})
     admin.close()
+    return time.monotonic() + 3
 
 
 def serves(producer):
@@ -150,7 +152,7 @@ def test_the_broker_goes_under_load(tmp_path, number):
     fleet = Fleet(tmp_path / "root", "under-load", settings=REAL, rabbit=rabbit)
     worker = None
     try:
-        declare_last(fleet)
+        settled = declare_last(fleet)
         schedulers = [fleet.scheduler("s0"), fleet.scheduler("s1", until="standing by")]
         worker = RealWorker(fleet, 1)
         asks = fleet.producer()
@@ -168,7 +170,7 @@ def test_the_broker_goes_under_load(tmp_path, number):
 
         thread = threading.Thread(target=submit, args=(fleet.producer(),), daemon=True)
         thread.start()
-        wait_for("some jobs", lambda: len(accepted) > 100)
+        wait_for("some jobs, and queues that are not new", lambda: len(accepted) > 100 and time.monotonic() > settled)
         rabbit.end(number, 30)
         over.set()
         rabbit.start()
