@@ -140,6 +140,12 @@ int og_json_list(const json_t *object, const char *name, size_t max, const json_
 	return 0;
 }
 
+void og_json_set_text(json_t *object, const char *key, const char *s)
+{
+	if (s)
+		json_object_set_new(object, key, og_json_text(s));
+}
+
 char *og_json_dump(json_t *object, int indent)
 {
 	char *text = json_dumps(object, JSON_INDENT(indent) | JSON_REAL_PRECISION(12) | (indent ? 0 : JSON_COMPACT));

@@ -44,7 +44,8 @@ void og_json_write(json_t *object, const struct og_json_row *rows, size_t n, con
  * longer. */
 int og_json_list(const json_t *object, const char *name, size_t max, const json_t **ret, struct og_error *err);
 
-json_t *og_json_text(const char *s); /* never NULL: see og_json_write */
+json_t *og_json_text(const char *s);                                   /* never NULL: see og_json_write */
+void og_json_set_text(json_t *object, const char *key, const char *s); /* nothing where s is NULL */
 
 /* Writes `object` as text, indented by so many spaces (0: one line), and drops the reference. The caller frees. */
 char *og_json_dump(json_t *object, int indent);

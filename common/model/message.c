@@ -66,6 +66,20 @@ const struct og_header *og_message_header(const struct og_message *m, const char
 	return NULL;
 }
 
+const char *og_message_text(const struct og_message *m, const char *name)
+{
+	const struct og_header *h = og_message_header(m, name);
+
+	return h ? h->text : NULL;
+}
+
+int64_t og_message_number(const struct og_message *m, const char *name)
+{
+	const struct og_header *h = og_message_header(m, name);
+
+	return h && !h->text ? h->number : 0;
+}
+
 size_t og_header_size(const struct og_header *h)
 {
 	return strlen(h->name) + (h->text ? strlen(h->text) : 0);

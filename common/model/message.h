@@ -35,7 +35,9 @@ struct og_message {
 
 struct og_message *og_message_copy(const struct og_message *m);                          /* freed with free() */
 const struct og_header *og_message_header(const struct og_message *m, const char *name); /* NULL: not there */
-size_t og_header_size(const struct og_header *h); /* bytes of its name and text */
+const char *og_message_text(const struct og_message *m, const char *name); /* NULL: not there, or a number */
+int64_t og_message_number(const struct og_message *m, const char *name);   /* 0: not there, or text */
+size_t og_header_size(const struct og_header *h);                          /* bytes of its name and text */
 size_t og_message_headers_size(const struct og_message *m);
 
 #endif

@@ -176,6 +176,16 @@ static enum og_exit show(struct og_cli *c)
 	return exit;
 }
 
+/* Of all that were meant, some may have to stay. */
+static void tell_left(struct og_cli *c, const json_t *answer)
+{
+	int64_t left = og_show_int(answer, "left");
+	const char *why = og_show_text(answer, "why");
+
+	if (left)
+		og_screen_note(&c->screen, "%" PRId64 " of them stay dead letters%s%s", left, *why ? ": " : "", why);
+}
+
 /* Asks for one id, or for all that the filters leave, and adds what was done to `done`. */
 static enum og_exit change_some(struct og_cli *c, const char *verb, const char *count, json_t *body, json_t *done)
 {
@@ -186,6 +196,7 @@ static enum og_exit change_some(struct og_cli *c, const char *verb, const char *
 		return exit;
 	json_object_set_new(done, count, json_integer(og_show_int(done, count) + og_show_int(answer, count)));
 	json_array_extend(json_object_get(done, "ids"), json_object_get(answer, "ids"));
+	tell_left(c, answer);
 	json_decref(answer);
 	return OG_EXIT_ANSWERED;
 }
@@ -258,9 +269,10 @@ const struct og_verb og_verb_dead = {
 	.min = 1,
 	.max = IDS_MAX + 1,
 	.summary = "looks after dead letters: prompts that no attempt could answer, and their reasons",
-	.details = "\n`list` and `show` look; `requeue` has them tried anew from the first attempt, `drop` throws them "
-		   "away.\n"
-		   "An operator sees those of all tenants, others their own.",
+	.details =
+		"\n`list` and `show` look; `requeue` has them tried anew, with all their attempts, `drop` throws them "
+		"away.\n"
+		"An operator sees those of all tenants, others their own.",
 	.options = options,
 	.n_options = OG_COUNT(options),
 	.defaults = &defaults,

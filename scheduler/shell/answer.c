@@ -256,26 +256,12 @@ void og_answer_headers(const struct og_message *m, const struct og_header *ours,
 			ret->headers[ret->n_headers++] = ours[i];
 }
 
-static int64_t number_of(const struct og_message *m, const char *name)
-{
-	const struct og_header *h = og_message_header(m, name);
-
-	return h && !h->text ? h->number : 0;
-}
-
-static const char *text_of(const struct og_message *m, const char *name)
-{
-	const struct og_header *h = og_message_header(m, name);
-
-	return h ? h->text : NULL;
-}
-
 bool og_answer_has_lease(const struct og_scheduler *s, const struct og_message *m)
 {
-	const char *id = m->message_id ? m->message_id : m->correlation_id, *lease = text_of(m, "og-lease");
+	const char *id = m->message_id ? m->message_id : m->correlation_id, *lease = og_message_text(m, "og-lease");
 
 	return id && og_uuid_valid(id) && lease &&
-	       og_lease_fits(s->lease, id, number_of(m, "og-attempt"), number_of(m, "og-epoch"), lease);
+	       og_lease_fits(s->lease, id, og_message_number(m, "og-attempt"), og_message_number(m, "og-epoch"), lease);
 }
 
 bool og_answer_believes(const struct og_scheduler *s, const struct og_message *m)
@@ -285,19 +271,41 @@ bool og_answer_believes(const struct og_scheduler *s, const struct og_message *m
 	return role == OG_ROLE_SCHEDULER || (role == OG_ROLE_WORKER && og_answer_has_lease(s, m));
 }
 
+/* Of a user or a tenant; NULL: none. What is longer is no name, and would not fit into a message beside other headers. */
+static const char *name_of(const struct og_message *m, const char *header)
+{
+	const char *text = og_message_text(m, header);
+
+	return text && *text && strlen(text) < OG_NAME_MAX ? text : NULL;
+}
+
+bool og_answer_owner(
+	const struct og_scheduler *s, const struct og_message *m, const char **ret_submitter, const char **ret_tenant)
+{
+	bool believed = og_answer_believes(s, m);
+	const char *submitter = believed ? name_of(m, "og-submitter") : NULL;
+	const char *tenant = believed ? name_of(m, "og-tenant") : NULL;
+
+	if (!submitter)
+		submitter = m->user_id;
+	if (!tenant && submitter)
+		tenant = og_tenant_of_user(submitter);
+	*ret_submitter = submitter;
+	*ret_tenant = tenant;
+	return believed;
+}
+
 void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const struct og_source *source,
 	const char *error_type, const char *reason, const char *reply)
 {
-	bool believed = og_answer_believes(s, m);
-	const char *submitter = believed && text_of(m, "og-submitter") ? text_of(m, "og-submitter") : m->user_id;
-	const char *tenant = believed && text_of(m, "og-tenant") ? text_of(m, "og-tenant")
-	                     : submitter                         ? og_tenant_of_user(submitter)
-	                                                         : NULL;
+	const char *submitter, *tenant;
+	char id[64], user[128], why[600];
+	struct og_message dead;
+
+	og_answer_owner(s, m, &submitter, &tenant);
 	const struct og_header ours[] = {{.name = "og-error", .text = error_type},
 		{.name = "og-reason", .text = reason}, {.name = "og-tenant", .text = tenant},
 		{.name = "og-submitter", .text = submitter}};
-	struct og_message dead;
-	char id[64], user[128], why[600];
 
 	og_warn("dead-lettered", "id=%s user=%s error=%s why=%s",
 		og_log_quote(m->message_id ? m->message_id : "", id, sizeof(id)),

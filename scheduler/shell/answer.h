@@ -43,12 +43,17 @@ bool og_answer_has_lease(const struct og_scheduler *s, const struct og_message *
 /* What it says of its tenant and submitter is true: a scheduler wrote it, or a worker with our lease. The lease alone
  * is no proof: the submitter knows it too, from its `done`. */
 bool og_answer_believes(const struct og_scheduler *s, const struct og_message *m);
+/* Whose it is: its submitter and tenant as its headers say where it is to be believed, else as the broker has checked its
+ * user; NULL: nobody's. Returns whether it was believed. */
+bool og_answer_owner(
+	const struct og_scheduler *s, const struct og_message *m, const char **ret_submitter, const char **ret_tenant);
 /* To og.dead.intake with the reason; its submitter is told `failed` where `reply` says where (NULL: nobody is told).
  * Then acked. */
 void og_answer_dead(struct og_scheduler *s, const struct og_message *m, const struct og_source *source,
 	const char *error_type, const char *reason, const char *reply);
 
-/* Cancels a live job: one that waits ends now (true); of one that is placed its worker is told to stop (false). */
+/* Cancels a live job: one that waits, or is placed and that nobody is seen to run, ends now (true); of one that runs its
+ * worker is told to stop (false). */
 bool og_answer_stop(struct og_scheduler *s, struct og_entry *e, const char *words);
 
 /* `m` for a publish of ours: without the broker's headers, and with `ours` in the place of those of the same names (those

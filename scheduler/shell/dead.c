@@ -155,7 +155,7 @@ void og_dead_drop(struct og_scheduler *s)
 
 	DL_FOREACH_SAFE(s->term->walks, w, tmp)
 	{
-		free(w->q);
+		og_question_free(w->q);
 		end(s, w);
 	}
 }

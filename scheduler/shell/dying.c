@@ -36,28 +36,6 @@ struct death {
 	bool believed, placed; /* what it says of its owner; of its attempt */
 };
 
-static const char *text_of(const struct og_message *m, const char *name)
-{
-	const struct og_header *h = og_message_header(m, name);
-
-	return h && h->text && *h->text ? h->text : NULL;
-}
-
-/* Of a user or a tenant: what is longer is none, and would not fit into a message beside the others' headers. */
-static const char *name_of(const struct og_message *m, const char *name)
-{
-	const char *text = text_of(m, name);
-
-	return text && strlen(text) < OG_NAME_MAX ? text : NULL;
-}
-
-static int64_t number_of(const struct og_message *m, const char *name)
-{
-	const struct og_header *h = og_message_header(m, name);
-
-	return h && !h->text ? h->number : 0;
-}
-
 static const char *id_of(const struct og_message *m)
 {
 	const char *id = m->message_id ? m->message_id : m->correlation_id;
@@ -74,7 +52,7 @@ static bool was_told(const char *type)
 /* The type of an error that others wrote; NULL: it is none. */
 static const char *type_of(const struct og_message *m)
 {
-	const char *type = text_of(m, "og-error");
+	const char *type = og_message_text(m, "og-error");
 	size_t len = type ? strlen(type) : 0;
 
 	return len && len < 64 && strspn(type, "abcdefghijklmnopqrstuvwxyz_") == len ? type : NULL;
@@ -83,14 +61,15 @@ static const char *type_of(const struct og_message *m)
 /* What a client wrote into its request says nothing about its death. */
 static void say_why(const struct og_message *m, struct death *d, char words[static WORDS_MAX])
 {
-	const char *queue = text_of(m, "x-first-death-queue"), *reason = text_of(m, "x-first-death-reason");
+	const char *queue = og_message_text(m, "x-first-death-queue");
+	const char *reason = og_message_text(m, "x-first-death-reason"), *said = og_message_text(m, "og-reason");
 	bool was_submit = queue && !strcmp(queue, OG_Q_INTAKE);
 
 	d->state = OG_STATE_DEAD;
 	d->type = was_submit ? NULL : type_of(m);
 	d->words = words;
 	if (d->type) {
-		snprintf(words, WORDS_MAX, "%.1000s", text_of(m, "og-reason") ? text_of(m, "og-reason") : d->type);
+		snprintf(words, WORDS_MAX, "%.1000s", said && *said ? said : d->type);
 	} else if (was_submit && reason && !strcmp(reason, "expired")) {
 		d->state = OG_STATE_EXPIRED;
 		d->type = "expired";
@@ -106,13 +85,9 @@ static void say_why(const struct og_message *m, struct death *d, char words[stat
 
 static void find_owner(const struct og_scheduler *s, const struct og_message *m, struct death *d)
 {
-	bool trusted = d->believed = og_answer_believes(s, m);
+	bool trusted = d->believed = og_answer_owner(s, m, &d->submitter, &d->tenant);
 
-	d->submitter = trusted && name_of(m, "og-submitter") ? name_of(m, "og-submitter") : m->user_id;
 	d->placed = trusted && og_answer_has_lease(s, m);
-	d->tenant = trusted ? name_of(m, "og-tenant") : NULL;
-	if (!d->tenant && d->submitter)
-		d->tenant = og_tenant_of_user(d->submitter);
 	d->reply = NULL;
 	/* A worker's own word without a lease is about nothing that we placed. */
 	if (!trusted && m->user_id && og_role_of_user(m->user_id) == OG_ROLE_WORKER)
@@ -243,8 +218,8 @@ static void keep(struct og_dying *x)
 	find_owner(x->s, x->m, &d);
 	const struct og_header ours[] = {{.name = "og-error", .text = d.type}, {.name = "og-reason", .text = d.words},
 		{.name = "og-tenant", .text = d.tenant}, {.name = "og-submitter", .text = d.submitter},
-		{.name = "og-attempt", .number = d.believed ? number_of(x->m, "og-attempt") : 0}, {.name = "og-lease"},
-		{.name = "og-epoch"}, {.name = "og-not-before"}};
+		{.name = "og-attempt", .number = d.believed ? og_message_number(x->m, "og-attempt") : 0},
+		{.name = "og-lease"}, {.name = "og-epoch"}, {.name = "og-not-before"}};
 
 	og_answer_headers(x->m, ours, OG_COUNT(ours), &out);
 	out.exchange = OG_X_DEAD;
@@ -288,10 +263,10 @@ static void tell(struct og_dying *x, const struct death *d)
 	struct og_scheduler *s = x->s;
 	struct og_envelope about = {0};
 	json_t *error = json_pack("{s:s, s:o}", "type", d->type, "message", og_json_text(d->words));
-	og_autofree char *body = og_json_dump(
-		json_pack("{s:o, s:o, s:I, s:I}", "error", error, "tried", og_dying_tried(s, text_of(m, "og-tried")),
-			"attempts", (json_int_t)number_of(m, "og-attempt"), "deaths",
-			(json_int_t)number_of(m, "og-deaths")),
+	og_autofree char *body = og_json_dump(json_pack("{s:o, s:o, s:I, s:I}", "error", error, "tried",
+						      og_dying_tried(s, og_message_text(m, "og-tried")), "attempts",
+						      (json_int_t)og_message_number(m, "og-attempt"), "deaths",
+						      (json_int_t)og_message_number(m, "og-deaths")),
 		0);
 
 	if (og_envelope_decode(m, &about, NULL) != 0)
@@ -327,8 +302,8 @@ static void begin(struct og_dying *x)
 	struct death d;
 
 	/* Another attempt of it has begun since, which this does not end. */
-	if (e && e->attempt && number_of(x->m, "og-attempt") && number_of(x->m, "og-attempt") < e->attempt &&
-		og_answer_has_lease(x->s, x->m)) {
+	if (e && e->attempt && og_message_number(x->m, "og-attempt") &&
+		og_message_number(x->m, "og-attempt") < e->attempt && og_answer_has_lease(x->s, x->m)) {
 		og_source_ack(&x->source);
 		dying_free(x);
 		return;

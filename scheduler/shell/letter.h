@@ -8,6 +8,8 @@
 
 #include "shell/scheduler.h"
 
+#define OG_LETTERS_HIGH 10000 /* beyond it ends that can wait do */
+
 /* It has arrived (returned: somewhere, or nowhere, where OG_PUBLISH_MANDATORY was asked for). Called in the same
  * term, or not at all: then `ctx` is freed with free(). */
 typedef void og_letter_cb(struct og_scheduler *s, void *ctx, bool returned);

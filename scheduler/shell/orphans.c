@@ -8,13 +8,13 @@
 #include "base/log.h"
 #include "plan/replies.h"
 #include "shell/answer.h"
+#include "shell/letter.h"
 #include "shell/move.h"
 #include "shell/records.h"
 #include "shell/watch.h"
 
 #define PINGS_A_TICK 20 /* 200 a second */
 #define ENDS_A_LOOK  200
-#define LETTERS_HIGH 10000
 #define GONE         "its submitter is gone"
 
 struct ping {
@@ -66,7 +66,7 @@ void og_orphans_ping(struct og_scheduler *s, int64_t now)
  * after it they have the whole grace for it. */
 static bool may_end(struct og_scheduler *s, int64_t now)
 {
-	if (s->lead_blocked || !s->term->intake.up || s->term->n_letters > LETTERS_HIGH)
+	if (s->lead_blocked || !s->term->intake.up || s->term->n_letters > OG_LETTERS_HIGH)
 		s->term->orphans_from = now + s->settings->orphan_grace_ms;
 	return now >= s->term->orphans_from;
 }

@@ -1,5 +1,6 @@
-/* A dead letter becomes a job again: with attempts that are all higher than those before (og_retry_anew), what is left of its death taken off, and the default deadline.
- * Its source is the walk's delivery: acked when its move is confirmed, and back in og.dead when that fails. */
+/* A dead letter becomes a job again: with attempts that are all higher than those before (og_retry_anew), what is left of
+ * its death taken off, and the default deadline. Its source is the walk's delivery: acked when its move is confirmed, and
+ * back in og.dead when that fails. */
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>

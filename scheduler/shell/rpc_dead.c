@@ -46,28 +46,22 @@ bool og_dead_fits(const struct og_walk *w, const struct og_message *m, const str
 	       (!older || og_clock_wall_ms() - died_ms(m) > older);
 }
 
-static void set_text(json_t *object, const char *key, const char *text)
-{
-	if (text)
-		json_object_set_new(object, key, og_json_text(text));
-}
-
 json_t *og_dead_object(const struct og_scheduler *s, const struct og_message *m, const struct og_envelope *e, bool body)
 {
 	json_t *object = json_pack("{s:I, s:I, s:o, s:I, s:I, s:I}", "attempts", (json_int_t)e->attempt, "deaths",
 		(json_int_t)e->deaths, "tried", og_dying_tried(s, e->tried), "accepted_ms", (json_int_t)e->accepted_ms,
 		"died_ms", (json_int_t)died_ms(m), "bytes", (json_int_t)m->body_len);
 
-	set_text(object, "id", e->id);
-	set_text(object, "error", e->error_type);
-	set_text(object, "reason", e->reason);
-	set_text(object, "tier", e->tier);
-	set_text(object, "class", e->class_name ? e->class_name : og_class_name(OG_CLASS_NORMAL));
-	set_text(object, "tenant", e->tenant);
+	og_json_set_text(object, "id", e->id);
+	og_json_set_text(object, "error", e->error_type);
+	og_json_set_text(object, "reason", e->reason);
+	og_json_set_text(object, "tier", e->tier);
+	og_json_set_text(object, "class", e->class_name ? e->class_name : og_class_name(OG_CLASS_NORMAL));
+	og_json_set_text(object, "tenant", e->tenant);
 	if (body) {
 		og_autofree char *text = m->body_len ? og_strndup(m->body, m->body_len) : og_strdup("");
 
-		set_text(object, "body", text);
+		og_json_set_text(object, "body", text);
 	}
 	return object;
 }
@@ -91,7 +85,7 @@ static void answer_taken(struct og_walk *w, const char *what)
 		if (w->conflicts + w->refused)
 			json_object_set_new(answer, "left", json_integer((json_int_t)(w->conflicts + w->refused)));
 		if (w->refused)
-			set_text(answer, "why", w->why);
+			og_json_set_text(answer, "why", w->why);
 		og_rpc_answer(w->q, answer);
 	}
 }

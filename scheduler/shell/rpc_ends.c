@@ -87,7 +87,7 @@ void og_rpc_wait(struct og_question *q, const json_t *args)
 		return;
 	}
 	og_watch(q->s, e, q->reply, q->id);
-	free(q);
+	og_question_free(q);
 }
 
 /* --- attach --- */

@@ -41,18 +41,12 @@ bool og_rpc_may_see(const struct og_question *q, const char *tenant)
 
 /* --- jobs, job --- */
 
-static void set_text(json_t *object, const char *key, const char *text)
-{
-	if (text)
-		json_object_set_new(object, key, og_json_text(text));
-}
-
 /* What only the index knows of a live job. */
 static void overlay(const struct og_scheduler *s, json_t *object, const struct og_entry *e)
 {
 	if (!e || e->where == OG_WHERE_ENDED)
 		return;
-	set_text(object, "state", og_state_name(og_entry_state(e)));
+	og_json_set_text(object, "state", og_state_name(og_entry_state(e)));
 	if (e->attempt)
 		json_object_set_new(object, "attempt", json_integer(e->attempt));
 	if (og_entry_waits(e)) {
@@ -62,8 +56,8 @@ static void overlay(const struct og_scheduler *s, json_t *object, const struct o
 				object, "eta_ms", json_integer(og_plan_eta_ms(&s->plan, e, og_clock_mono_ms())));
 	}
 	if (e->worker) {
-		set_text(object, "node_name", e->worker->said.node_name);
-		set_text(object, "worker", e->worker->said.worker);
+		og_json_set_text(object, "node_name", e->worker->said.node_name);
+		og_json_set_text(object, "worker", e->worker->said.worker);
 	}
 }
 
@@ -85,9 +79,9 @@ static json_t *row_object(const struct og_scheduler *s, const struct og_redis_re
 	const char *id = og_record_text(row, 0);
 	json_t *object = json_object();
 
-	set_text(object, "id", id);
+	og_json_set_text(object, "id", id);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		set_text(object, names[texts[i]], og_record_text(row, 1 + texts[i]));
+		og_json_set_text(object, names[texts[i]], og_record_text(row, 1 + texts[i]));
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (og_record_text(row, 1 + numbers[i]))
 			json_object_set_new(
@@ -194,7 +188,7 @@ static void add_fields(json_t *job, const struct og_redis_reply *record)
 		else if (!strcmp(field, "history"))
 			json_object_set_new(job, field, og_history_read(value));
 		else
-			set_text(job, field, value);
+			og_json_set_text(job, field, value);
 	}
 }
 
@@ -220,7 +214,7 @@ static void add_words(json_t *history, const struct og_redis_reply *body)
 
 	if (!last || og_json_parse(body->str, body->len, &root, NULL) != 0)
 		return;
-	set_text(last, "words", json_string_value(json_object_get(json_object_get(root, "error"), "message")));
+	og_json_set_text(last, "words", json_string_value(json_object_get(json_object_get(root, "error"), "message")));
 	json_decref(root);
 }
 

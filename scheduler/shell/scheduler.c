@@ -30,7 +30,6 @@
 #define TICKS_A_SLOW 10    /* what need not be done at every tick */
 #define DUE_MAX_MS   60000 /* a wall clock may be set: it is looked at again */
 #define ENDS_AT_ONCE 200   /* jobs that end for want of time or of workers, a tick and tier */
-#define LETTERS_HIGH 10000 /* beyond it such ends wait */
 
 void og_source_ack(const struct og_source *source)
 {
@@ -59,7 +58,7 @@ void og_scheduler_arm_due(struct og_scheduler *s)
 {
 	int64_t due = og_index_next_due(s->plan.index), delay;
 
-	if (due >= s->due_at || s->term->n_letters > LETTERS_HIGH)
+	if (due >= s->due_at || s->term->n_letters > OG_LETTERS_HIGH)
 		return;
 	s->due_at = due;
 	delay = due - og_clock_wall_ms();
@@ -89,7 +88,7 @@ static void look_after(struct og_scheduler *s, unsigned tier, int64_t now)
 	og_plan_silent(&s->plan, tier, reads_all(s->term), now);
 	while ((e = og_plan_stranger(&s->plan, tier, now)))
 		og_answer_forget(s, e);
-	for (int n = 0; n < ENDS_AT_ONCE && s->term->n_letters <= LETTERS_HIGH &&
+	for (int n = 0; n < ENDS_AT_ONCE && s->term->n_letters <= OG_LETTERS_HIGH &&
 			(e = og_plan_hopeless(&s->plan, tier, now, &why));
 		n++)
 		og_answer_end(s, e, OG_STATE_NO_CAPACITY, "no_capacity", why.message);

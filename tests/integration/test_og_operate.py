@@ -109,6 +109,13 @@ def test_dead_show(root, grid):
     assert grid.asked[-1][:2] == ("dead_show", {"id": ID})
 
 
+def test_dead_letters_that_have_to_stay_are_told(root, grid):
+    grid.answers = {"dead_requeue": {"requeued": 2, "ids": [ID, OTHER], "left": 3, "why": "its tier is not in the catalogue"}}
+    done = root.og("dead", "requeue", "--all")
+    assert (done.returncode, done.stdout) == (0, b"2 requeued\n")
+    assert b"3 of them stay dead letters: its tier is not in the catalogue" in done.stderr
+
+
 @pytest.mark.parametrize("verb, count", [("requeue", "requeued"), ("drop", "dropped")])
 def test_dead_letters_are_changed_one_by_one_or_all_as_meant(root, grid, verb, count):
     grid.answers = {

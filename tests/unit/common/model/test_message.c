@@ -90,3 +90,15 @@ Test(message, headers_are_found_by_name)
 	cr_expect_null(og_message_header(&m, "c"));
 	cr_expect_null(og_message_header(&(struct og_message){0}, "a"));
 }
+
+Test(message, headers_are_read_as_what_they_are)
+{
+	const struct og_message m = {.headers = {{"text", "t", 0}, {"number", NULL, 7}}, .n_headers = 2};
+
+	cr_expect_str_eq(og_message_text(&m, "text"), "t");
+	cr_expect_null(og_message_text(&m, "number"));
+	cr_expect_null(og_message_text(&m, "none"));
+	cr_expect_eq(og_message_number(&m, "number"), 7);
+	cr_expect_eq(og_message_number(&m, "text"), 0);
+	cr_expect_eq(og_message_number(&m, "none"), 0);
+}

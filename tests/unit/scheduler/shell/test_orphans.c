@@ -43,6 +43,8 @@ Test(orphans, the_jobs_of_one_that_vanished_end_after_the_grace)
 	cr_expect_null(
 		og_index_find(rig.scheduler->plan.index, job_id(0)), "placed, and as far as we know nobody runs it");
 	cr_expect_not(og_index_find(rig.scheduler->plan.index, job_id(3))->cancelling);
+	RUN_UNTIL(rig.worker.n == 3); /* the detached one, in a slot of theirs */
+	cr_expect_eq(rig.scheduler->plan.index->waiting, 0);
 	run_for(1500);
 	cr_expect_eq(rig.scheduler->counts.orphans, 3, "each once");
 	close_rig();
