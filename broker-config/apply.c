@@ -1,6 +1,6 @@
-/* apply, upgrade and check. All compare the broker as it should be with what it says of itself (one request). apply posts what
- * differs (one request more; it makes all the queues of the table in about a second), and looks again: what it calls
- * done was seen. */
+/* apply, upgrade and check. All compare the broker as it should be with what it says of itself (one request). apply posts
+ * what differs (one request more; it makes all the queues of the table in about a second), and looks again: what it calls
+ * done was seen. upgrade first takes away what cannot be mended by posting (upgrade.h). */
 #include <stdio.h>
 #include <string.h>
 

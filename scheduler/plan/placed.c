@@ -175,7 +175,10 @@ void og_plan_lead(struct og_plan *p, int64_t now, int64_t wall)
 	p->sessions = og_sessions_new(OG_SESSIONS_MAX);
 	p->leading_since = now;
 	p->leading_since_wall = wall;
+	/* What operators ordered is read anew: it may have been taken back under another leader. */
 	memset(p->paused, 0, sizeof(p->paused));
+	for (struct og_node *n = p->nodes.nodes; n; n = n->hh.next)
+		og_nodes_drain(&p->nodes, n->id, false);
 	for (struct og_worker *w = p->nodes.workers; w; w = w->hh.next)
 		take_runs(p, w, now, wall, &heard);
 	free(heard.cancels);

@@ -44,6 +44,17 @@ Test(nodes, a_drained_node_takes_nothing_from_the_order_on)
 	cr_expect_eq(c->slots, 4);
 }
 
+Test(nodes, a_drain_of_an_earlier_leadership_is_over_until_it_is_read_again)
+{
+	struct og_presence p = presence(1, SMALL, 4, 0, 0);
+
+	say(p);
+	og_nodes_drain(&plan.nodes, p.node_id, true);
+	og_plan_resign(&plan, NULL);
+	og_plan_lead(&plan, now, WALL);
+	cr_expect_eq(plan.nodes.tiers[SMALL].slots, 4);
+}
+
 Test(nodes, a_node_and_its_processes_are_their_users_own)
 {
 	struct og_presence same_node = presence(1, SMALL, 4, 0, 0), same_process = presence(2, SMALL, 4, 0, 0),
