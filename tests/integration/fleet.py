@@ -199,6 +199,7 @@ class Message:
     def __init__(self, what, properties, body):
         self.what, self.type, self.id = what, properties.type, properties.correlation_id
         self.headers, self.body = properties.headers or {}, body
+        self.at = time.monotonic()
 
     def __repr__(self):
         return f"{self.what} {self.headers.get('og-state', '')} {self.body[:80]!r}"

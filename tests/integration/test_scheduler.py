@@ -401,6 +401,13 @@ def test_busy_when_the_lanes_are_full(tmp_path):
         large = [producer.submit(b"x" * 400_000, tier="large") for _ in range(4)]
         assert producer.wait(large[3]).state == "busy"
         assert all(not producer.of(j, "done") for j in large[:2])
+        delays = []
+        for _ in range(21):
+            begun = time.monotonic()
+            job = producer.submit(b"x" * 400_000, tier="large")
+            assert producer.wait(job).state == "busy"
+            delays.append(producer.of(job, "done")[0].at - begun)
+        assert sorted(delays)[10] < 0.05, f"s from submit to busy, its confirm included: {delays}"
     finally:
         fleet.close()
 
