@@ -351,7 +351,7 @@ static void decide(struct og_retry *x, struct og_entry *e, struct og_envelope *s
 		.max_attempts = s->settings->max_attempts,
 		.deadline_ms = e->deadline_ms,
 		.now = og_clock_wall_ms(),
-		.random = og_random()};
+		.random = x->s->plan.random()};
 	struct og_retry_verdict v;
 	char tried[LIST_MAX];
 	const char *node = facts.alone && !strcmp(facts.error, "worker_lost") ? e->alone : said->node;

@@ -164,6 +164,9 @@ class Grid:
     def count(self, queue):
         return self.work.queue_declare(queue, passive=True).method.message_count
 
+    def readers(self, queue):
+        return self.work.queue_declare(queue, passive=True).method.consumer_count
+
     def close(self):
         for connection in (self.producer, self.scheduler):
             if connection.is_open:

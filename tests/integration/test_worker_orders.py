@@ -22,6 +22,7 @@ def test_drain_lets_a_run_end(grid, workers):
     grid.until("a chunk", lambda: grid.of(job, "chunk"))
     w.process.send_signal(signal.SIGTERM)
     w.wait_log("Draining")
+    wait_for("its queue is read no more", lambda: grid.readers(TIER_QUEUE) == 0)
     waits = grid.ask("too late")
     assert grid.done(job).headers["og-state"] == "done"
     assert w.process.wait(10) == 0
