@@ -1,5 +1,5 @@
 include(GNUInstallDirs)
-foreach(program og og-worker og-scheduler og-gauge og-broker-config)
+foreach(program og og-worker og-scheduler og-gateway og-gauge og-broker-config)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()

@@ -12,7 +12,7 @@
 #include "model/job.h"
 #include "model/settings.h"
 #include "screen.h"
-#include "session.h"
+#include "service/session.h"
 #include "table.h"
 
 /* What every verb understands. */

@@ -18,7 +18,7 @@
 
 #include "model/job.h"
 #include "screen.h"
-#include "session.h"
+#include "service/session.h"
 
 struct og_follow_job {
 	const char *id;

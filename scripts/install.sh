@@ -134,7 +134,7 @@ check_system() {
 
 install_dependencies() {
 	local wanted=(ca-certificates curl tar gcc libc6-dev cmake ninja-build pkg-config
-		librabbitmq-dev libhiredis-dev libjansson-dev libcurl4-openssl-dev uuid-dev libuv1-dev libinih-dev uthash-dev libssl-dev libncurses-dev)
+		librabbitmq-dev libhiredis-dev libjansson-dev libcurl4-openssl-dev uuid-dev libuv1-dev libmicrohttpd-dev libinih-dev uthash-dev libssl-dev libncurses-dev)
 	case ${OPENGATEWAY_SOURCE:-} in *.git) wanted+=(git) ;; esac
 	[ -n "${OG_JOIN:-}" ] || wanted+=(rabbitmq-server redis-server)
 	[ "$serve" = 0 ] || [ -n "${OG_ENGINE_URL:-}" ] || wanted+=(python3 python3-venv)

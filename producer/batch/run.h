@@ -15,7 +15,7 @@
 #include "batch/files.h"
 #include "batch/request.h"
 #include "screen.h"
-#include "session.h"
+#include "service/session.h"
 
 #define OG_BATCH_WINDOW_MAX 1000
 

@@ -1,12 +1,12 @@
-/* A producer's connection: the broker, a reply queue of its own, the RPC calls, and the bounds on waiting for any of
+/* The connection of who submits prompts (og, the gateway): the broker, a reply queue of its own, the RPC calls, and the bounds on waiting for any of
  * it.
  *
  * The client below reconnects by itself; each connection gets a new reply key (the old queue may still be held by the
  * dead connection), so after on_up whoever waits must ask again under og_session_reply. The bound: from the opening,
  * or from the loss of the connection, until the broker has confirmed or delivered something. When it passes, or when
  * the broker refuses who we are, on_over is called, once, and nothing after it. */
-#ifndef OG_SESSION_H
-#define OG_SESSION_H
+#ifndef OG_SERVICE_SESSION_H
+#define OG_SERVICE_SESSION_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -34,8 +34,9 @@ struct og_session_config {
 	const char *role;   /* whose credentials: the name of their file; NULL: producer */
 	const char *user;   /* whose reply key it is */
 	bool deaf;          /* no reply queue: for who only submits */
-	int64_t connect_ms; /* the bound on the first connection */
-	int64_t lost_ms;    /* and on each one after it */
+	const char *name;   /* of the connection, for people who look at the broker; NULL: og */
+	int64_t connect_ms; /* the bound on the first connection; 0: none */
+	int64_t lost_ms;    /* and on each one after it; likewise */
 	/* Opens the client: og_session_dial, or a test's twin. */
 	struct og_amqp *(*dial)(void *ctx, uv_loop_t *loop, const struct og_session_config *config,
 		const struct og_amqp_events *events, struct og_error *err);

@@ -1,4 +1,4 @@
-#include "session.h"
+#include "service/session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,10 @@ struct og_amqp *og_session_dial(void *ctx, uv_loop_t *loop, const struct og_sess
 	struct og_amqp *c;
 
 	(void)ctx;
-	return og_service_amqp(loop, config->settings, config->role, "og", false, events, &c, err) < 0 ? NULL : c;
+	return og_service_amqp(loop, config->settings, config->role, config->name ? config->name : "og", false, events,
+		       &c, err) < 0
+	               ? NULL
+	               : c;
 }
 
 const char *og_session_reply(const struct og_session *s)
@@ -149,7 +152,7 @@ static void on_down(void *ctx, const struct og_error *why)
 	recipe(s);
 	if (!was_up)
 		return;
-	if (s->trusted && !uv_is_active((uv_handle_t *)&s->bound))
+	if (s->config.lost_ms && s->trusted && !uv_is_active((uv_handle_t *)&s->bound))
 		uv_timer_start(&s->bound, on_bound, (uint64_t)s->config.lost_ms, 0);
 	if (s->handler.on_down)
 		s->handler.on_down(s->handler.ctx, why);
@@ -182,7 +185,8 @@ struct og_session *og_session_open(uv_loop_t *loop, const struct og_session_conf
 	recipe(s);
 	uv_timer_init(loop, &s->bound);
 	s->bound.data = s;
-	uv_timer_start(&s->bound, on_bound, (uint64_t)config->connect_ms, 0);
+	if (config->connect_ms)
+		uv_timer_start(&s->bound, on_bound, (uint64_t)config->connect_ms, 0);
 	s->open = 2;
 	return s;
 }
