@@ -125,6 +125,31 @@ const struct og_config_row og_settings_rows[] = {
 	{"engine", "total_timeout", OG_CONFIG_DURATION, AT(engine_total_timeout_ms), "1h", SECOND, 30 * DAY, NULL,
 		"For a whole answer."},
 
+	{"gateway", "listen", OG_CONFIG_STRING, AT(gateway_listen), "127.0.0.1:8080", 0, 256, "OG_GATEWAY_LISTEN",
+		"Where og-gateway listens, `host:port` or `[v6]:port`; `0.0.0.0:8080` for all the network."},
+	{"gateway", "tls_cert", OG_CONFIG_STRING, AT(gateway_tls_cert), "", 0, 0, NULL,
+		"PEM file of its certificate and what leads to its authority; with `tls_key`: it speaks TLS."},
+	{"gateway", "tls_key", OG_CONFIG_STRING, AT(gateway_tls_key), "", 0, 0, NULL,
+		"PEM file of that certificate's key."},
+	{"gateway", "cors_origins", OG_CONFIG_STRING, AT(gateway_cors_origins), "", 0, 4096, NULL,
+		"Origins whose pages may ask, with commas between, or `*`; empty: none."},
+	{"gateway", "loopback_without_key", OG_CONFIG_BOOL, AT(gateway_loopback_without_key), "no", 0, 0, NULL,
+		"Whether who asks from this machine needs no key."},
+	{"gateway", "body_max", OG_CONFIG_BYTES, AT(gateway_body_max), "8MiB", 1024, 8 * MIB, NULL,
+		"Of a request's body."},
+	{"gateway", "stream_max", OG_CONFIG_BYTES, AT(gateway_stream_max), "4MiB", 65536, 1024 * MIB, NULL,
+		"Of a stream that its reader does not take in time; beyond it the connection is cut."},
+	{"gateway", "connections_max", OG_CONFIG_INT, AT(gateway_connections_max), "20000", 1, 1000000, NULL,
+		"Of clients at a time."},
+	{"gateway", "idle_timeout", OG_CONFIG_DURATION, AT(gateway_idle_ms), "75s", SECOND, HOUR, NULL,
+		"For the head of a request, from the connection's opening or the last answer on."},
+	{"gateway", "body_timeout", OG_CONFIG_DURATION, AT(gateway_body_ms), "30s", SECOND, HOUR, NULL,
+		"For the body of a request; each 64 KiB of it give another second."},
+	{"gateway", "resume_grace", OG_CONFIG_DURATION, AT(gateway_resume_ms), "30s", SECOND, HOUR, NULL,
+		"How long a job that can be resumed outlives its client."},
+	{"gateway", "drain", OG_CONFIG_DURATION, AT(gateway_drain_ms), "30s", 0, DAY, NULL,
+		"How long what is under way may take to end when the program is told to stop."},
+
 	{"log", "level", OG_CONFIG_STRING, AT(log_level), "info", 0, 16, "OG_LOG_LEVEL", "debug, info, warn or error."},
 };
 const size_t og_settings_n_rows = OG_COUNT(og_settings_rows);
@@ -205,7 +230,7 @@ static void make_absolute(const char *root, char **path)
 static void make_paths_absolute(struct og_settings *s)
 {
 	char **const paths[] = {&s->catalogue, &s->tenants, &s->broker_ca, &s->broker_cert, &s->broker_key, &s->secrets,
-		&s->engine_key_file};
+		&s->engine_key_file, &s->gateway_tls_cert, &s->gateway_tls_key};
 
 	for (size_t i = 0; i < OG_COUNT(paths); i++)
 		make_absolute(s->root, paths[i]);

@@ -1,0 +1,385 @@
+#include "api/prompt.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/parse.h"
+#include "model/names.h"
+
+#define REFUSE_MS 250   /* so long a refusal is a status */
+#define WAIT_MS   15000 /* so often a stream that has nothing says so: proxies cut those that are silent */
+#define OUT_MAX   (16u * 1024 * 1024)
+
+struct og_prompt {
+	struct og_api *api;
+	struct og_web_call *c; /* NULL: its client has gone, and may come back */
+	struct og_job *job;    /* NULL: it has ended */
+	const struct og_form *form;
+	void *of_form;
+	void (*form_done)(void *of_form);
+	uv_timer_t timer;
+	struct og_question *position;
+	char id[OG_ID_LEN + 1];
+	bool stream, streaming, resumable;
+	int64_t attempt, run; /* of the events that went out */
+	uint64_t events;
+	int64_t since_us, heard_ms;
+};
+
+void *og_prompt_of_form(const struct og_prompt *p)
+{
+	return p->of_form;
+}
+
+const char *og_prompt_id(const struct og_prompt *p)
+{
+	return p->id;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void prompt_free(struct og_prompt *p)
+{
+	og_question_forget(OG_TAKE(p->position));
+	if (p->form_done)
+		p->form_done(p->of_form);
+	uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+}
+
+/* ── what goes out ── */
+
+/* Writes what a form has put into `out`. -1: its reader is too slow and was cut off, or it broke a bound; the prompt goes. */
+static int send_out(struct og_prompt *p, struct og_buf *out)
+{
+	int rc = out->len ? og_web_write(p->c, out->data, out->len) : 0;
+
+	og_buf_done(out);
+	if (rc < 0) {
+		og_web_note(p->c, "error", "slow_reader");
+		if (p->job)
+			og_job_leave(OG_TAKE(p->job), true);
+		prompt_free(p);
+	}
+	return rc;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void begin_stream(struct og_prompt *p, struct og_buf *out)
+{
+	if (p->streaming)
+		return;
+	p->streaming = true;
+	p->api->metrics.streams++;
+	og_web_set_header(p->c, "cache-control", "no-cache");
+	og_web_set_header(p->c, "x-accel-buffering", "no");
+	og_web_stream(p->c, 200, p->form->stream_type);
+	if (p->form->head)
+		p->form->head(p, out);
+	uv_timer_start(&p->timer, on_timer, WAIT_MS, WAIT_MS);
+}
+
+static void refuse(struct og_prompt *p, const struct og_refusal *why)
+{
+	struct og_buf out;
+
+	if (!p->streaming) {
+		og_refuse(p->c, why);
+		return;
+	}
+	og_buf_init(&out, OUT_MAX);
+	p->form->broken(p, why, &out);
+	og_web_note(p->c, "error", why->code ? why->code : why->type);
+	if (og_web_write(p->c, og_buf_str(&out), out.len) == 0)
+		og_web_end(p->c);
+	og_buf_done(&out);
+}
+
+static void note_end(struct og_prompt *p, const struct og_job_end *end)
+{
+	const struct og_envelope *e = end->e;
+	struct og_metrics *m = &p->api->metrics;
+
+	og_histogram_add(&m->total, (double)(og_clock_mono_us() - p->since_us) / 1e6);
+	og_web_note(p->c, "state", og_state_name(end->state));
+	if (!e)
+		return;
+	m->prompt_tokens += (uint64_t)e->prompt_tokens;
+	m->completion_tokens += (uint64_t)e->completion_tokens;
+	og_histogram_add(&m->queue, (double)e->queue_ms / 1e3);
+	og_web_note(p->c, "node", e->node_name);
+	og_web_note_number(p->c, "queue_ms", e->queue_ms);
+	og_web_note_number(p->c, "first_token_ms", e->first_token_ms);
+	og_web_note_number(p->c, "prompt_tokens", e->prompt_tokens);
+	og_web_note_number(p->c, "completion_tokens", e->completion_tokens);
+}
+
+static void finish_stream(struct og_prompt *p, const struct og_job_end *end)
+{
+	struct og_buf out;
+
+	og_buf_init(&out, OUT_MAX);
+	begin_stream(p, &out);
+	p->form->tail(p, end, &out);
+	if (send_out(p, &out) < 0)
+		return;
+	og_web_end(p->c);
+	prompt_free(p);
+}
+
+static void finish_whole(struct og_prompt *p, const struct og_job_end *end)
+{
+	struct og_refusal why;
+	size_t len;
+	char *body;
+
+	if (p->form->whole(p, end, &body, &len) == 0) {
+		og_web_reply_owned(p->c, 200, "application/json", body, len);
+	} else {
+		og_refuse_with(&why, 502, "engine_failed", "the answer is not of the kind that was asked for");
+		og_refuse(p->c, &why);
+	}
+	prompt_free(p);
+}
+
+static void on_end(void *ctx, const struct og_job_end *end)
+{
+	struct og_prompt *p = ctx;
+	struct og_refusal why;
+
+	p->job = NULL;
+	if (!p->c) {
+		prompt_free(p);
+		return;
+	}
+	note_end(p, end);
+	if (end->state != OG_STATE_DONE) {
+		og_refusal_of_end(end, &why);
+		refuse(p, &why);
+		prompt_free(p);
+	} else if (p->stream) {
+		finish_stream(p, end);
+	} else {
+		finish_whole(p, end);
+	}
+}
+
+/* Another attempt begins its answer anew, and what has gone out cannot be taken back: the client is told, and where it
+ * finds the whole. */
+static void tell_restart(struct og_prompt *p)
+{
+	struct og_refusal why;
+
+	og_refuse_with(&why, 502, "answer_restarted",
+		"the answer was cut off and is written anew: GET /api/v1/jobs/%s/result has it when it is whole",
+		p->id);
+	og_job_leave(OG_TAKE(p->job), false);
+	refuse(p, &why);
+	prompt_free(p);
+}
+
+static void on_chunk(void *ctx, const struct og_chunk_at *at, const char *data, size_t len)
+{
+	struct og_prompt *p = ctx;
+	struct og_buf out;
+
+	if (!p->c)
+		return;
+	if (p->events && (at->attempt != p->attempt || at->run != p->run)) {
+		tell_restart(p);
+		return;
+	}
+	if (!p->events++)
+		og_histogram_add(&p->api->metrics.first_token, (double)(og_clock_mono_us() - p->since_us) / 1e6);
+	p->attempt = at->attempt;
+	p->run = at->run;
+	p->heard_ms = og_clock_mono_ms();
+	og_buf_init(&out, OUT_MAX);
+	begin_stream(p, &out);
+	p->form->chunk(p, at, data, len, &out);
+	send_out(p, &out);
+}
+
+/* ── while nothing comes ── */
+
+static void on_position(void *ctx, const json_t *answer, const char *type, const struct og_error *err)
+{
+	struct og_prompt *p = ctx;
+	const json_t *ahead = json_object_get(json_object_get(answer, "job"), "ahead");
+	struct og_buf out;
+
+	(void)type;
+	(void)err;
+	p->position = NULL;
+	if (!p->c)
+		return;
+	og_buf_init(&out, OUT_MAX);
+	p->form->wait(p, json_is_integer(ahead) ? json_integer_value(ahead) : -1, &out);
+	send_out(p, &out);
+}
+
+static void say_waiting(struct og_prompt *p)
+{
+	struct og_error err;
+
+	if (!p->form->wait || og_clock_mono_ms() - p->heard_ms < WAIT_MS / 2 || p->position)
+		return;
+	p->position =
+		og_link_ask(p->api->link, "job", json_pack("{s:s}", "id", p->id), OG_ANSWER_MS, on_position, p, &err);
+	if (!p->position)
+		on_position(p, NULL, "", &err);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct og_prompt *p = timer->data;
+	struct og_buf out;
+
+	if (!p->c) { /* its client did not come back */
+		og_job_leave(OG_TAKE(p->job), true);
+		prompt_free(p);
+	} else if (p->streaming) {
+		say_waiting(p);
+	} else {
+		og_buf_init(&out, OUT_MAX);
+		begin_stream(p, &out);
+		if (p->form->wait)
+			p->form->wait(p, -1, &out);
+		send_out(p, &out);
+	}
+}
+
+static void on_gone(void *ctx)
+{
+	struct og_prompt *p = ctx;
+
+	p->api->metrics.cancelled += !p->resumable;
+	p->c = NULL;
+	if (p->resumable) {
+		uv_timer_start(&p->timer, on_timer, (uint64_t)p->api->settings->gateway_resume_ms, 0);
+		return;
+	}
+	og_job_leave(OG_TAKE(p->job), true);
+	prompt_free(p);
+}
+
+/* ── the request ── */
+
+static bool says_yes(const struct og_web_call *c, const char *header)
+{
+	const char *value = og_web_header(c, header);
+	bool yes = false;
+
+	return value && og_parse_bool(value, &yes, NULL) == 0 && yes;
+}
+
+/* og-deadline: in how much time, "90s", or when, in ms since the Unix epoch. */
+static int read_deadline(const char *text, int64_t now, int64_t *ret, struct og_refusal *why)
+{
+	int64_t ms;
+
+	if (!text)
+		return 0;
+	if (og_parse_int(text, now - 1, INT64_MAX, &ms, NULL) == 0)
+		*ret = ms;
+	else if (og_parse_duration_ms(text, 1, INT64_C(30) * 86400 * 1000, &ms, NULL) == 0)
+		*ret = now + ms;
+	else
+		return og_refuse_with(why, 400, "invalid_header",
+			"og-deadline: '%.60s' is neither a duration (90s, 5m) nor milliseconds since 1970", text);
+	return 0;
+}
+
+static int read_id(struct og_web_call *c, const char *tenant, char id[static OG_ID_LEN + 1], struct og_envelope *ret,
+	struct og_refusal *why)
+{
+	const char *key = og_web_header(c, "idempotency-key");
+
+	if (!key) {
+		strcpy(id, og_web_request_id(c));
+		return 0;
+	}
+	if (!*key || strlen(key) > OG_IDEMPOTENCY_KEY_MAX)
+		return og_refuse_with(why, 400, "invalid_header", "idempotency-key: has 1 to %d bytes, not %zu",
+			OG_IDEMPOTENCY_KEY_MAX, strlen(key));
+	og_uuid_of_key(tenant, key, id);
+	ret->explicit_id = 1;
+	return 0;
+}
+
+int og_prompt_envelope(
+	struct og_web_call *c, char id[static OG_ID_LEN + 1], struct og_envelope *ret, struct og_refusal *why)
+{
+	const struct og_caller *caller = og_api_caller(c);
+	enum og_class class;
+	struct og_error err;
+
+	*ret = (struct og_envelope){.type = OG_T_REQUEST,
+		.id = id,
+		.content_type = "application/json",
+		.timestamp_s = og_clock_wall_ms() / 1000,
+		.tenant = caller->tenant,
+		.class_name = og_web_header(c, "og-class"),
+		.region = og_web_header(c, "og-region"),
+		.tier = og_web_header(c, "og-tier"),
+		.session = og_web_header(c, "og-session"),
+		.avoid = og_web_header(c, "og-avoid")};
+	if (ret->class_name && og_class_parse(ret->class_name, &class, &err) < 0)
+		return og_refuse_with(why, 400, "invalid_header", "og-class: %s", err.message);
+	if (read_deadline(og_web_header(c, "og-deadline"), og_clock_wall_ms(), &ret->deadline_ms, why) < 0)
+		return -1;
+	return read_id(c, caller->tenant, id, ret, why);
+}
+
+static void note_start(struct og_web_call *c, const struct og_prompt *p, const struct og_envelope *e)
+{
+	og_web_set_header(c, "og-job", p->id);
+	og_web_note(c, "job", p->id);
+	og_web_note(c, "model", e->model);
+	og_web_note(c, "tier", e->tier);
+}
+
+static void submit(struct og_prompt *p, const struct og_prompt_request *request)
+{
+	const struct og_job_sink sink = {.chunk = p->stream ? on_chunk : NULL, .end = on_end, .ctx = p};
+	struct og_envelope e = request->e;
+	struct og_refusal why;
+	struct og_error err;
+
+	e.id = p->id;
+	e.stream = p->stream;
+	p->job = og_job_submit(p->api->link, &e, request->body, request->len, &sink, &err);
+	if (p->job)
+		return;
+	og_refusal_of_error(&err, &why);
+	og_refuse(p->c, &why);
+	prompt_free(p);
+}
+
+void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_prompt_request *request)
+{
+	struct og_prompt *p = og_new(struct og_prompt);
+
+	*p = (struct og_prompt){.api = api,
+		.c = c,
+		.form = request->form,
+		.of_form = request->of_form,
+		.form_done = request->form_done,
+		.stream = request->stream,
+		.resumable = says_yes(c, "og-resumable"),
+		.since_us = og_web_since_us(c)};
+	strcpy(p->id, request->e.id);
+	uv_timer_init(api->loop, &p->timer);
+	p->timer.data = p;
+	og_web_on_gone(c, on_gone, p);
+	note_start(c, p, &request->e);
+	if (p->stream)
+		uv_timer_start(&p->timer, on_timer, REFUSE_MS, 0);
+	submit(p, request);
+}

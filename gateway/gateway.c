@@ -1,0 +1,203 @@
+#include "gateway.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/parse.h"
+
+#define DRAIN_LOOK_MS 50
+
+struct og_gateway {
+	struct og_gateway_config config;
+	struct og_api api;
+	struct og_web_route *routes;
+	uv_timer_t drain;
+	bool stopping;
+};
+
+/* ── hooks of the server ── */
+
+static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
+{
+	struct og_gateway *g = ctx;
+	struct og_refusal r;
+	char bytes[32];
+
+	switch (why) {
+	case OG_WEB_NOT_FOUND:
+		og_refuse_with(&r, 404, "not_found", "there is nothing at %s %.200s", og_web_method(c), og_web_path(c));
+		break;
+	case OG_WEB_METHOD_NOT_ALLOWED:
+		og_refuse_with(
+			&r, 405, "method_not_allowed", "%.200s does not take %s", og_web_path(c), og_web_method(c));
+		break;
+	case OG_WEB_TOO_LARGE:
+		og_refuse_with(&r, 413, "too_large", "the body is larger than %s (gateway.body_max)",
+			og_format_bytes(g->api.settings->gateway_body_max, bytes, sizeof(bytes)));
+		break;
+	case OG_WEB_TOO_SLOW:
+		og_refuse_with(&r, 408, "too_slow", "the body did not come in time");
+		break;
+	case OG_WEB_STOPPING:
+		og_refuse_with(&r, 503, "unavailable", "this gateway is being stopped: ask again");
+		r.retry_after_s = 1;
+		break;
+	}
+	og_refuse(c, &r);
+}
+
+static void on_ended(void *ctx, const struct og_web_call *c)
+{
+	struct og_gateway *g = ctx;
+	int status = og_web_status(c), class = og_web_was_cut(c) && !status ? 0 : status / 100;
+	char path[256];
+
+	g->api.metrics.requests[class >= 0 && class <= 5 ? class : 0]++;
+	og_info("request", "request=%s peer=%s method=%s path=%s status=%d ms=%" PRId64 " bytes=%" PRIu64 "%s%s",
+		og_web_request_id(c), og_web_peer(c), og_web_method(c),
+		og_log_quote(og_web_path(c), path, sizeof(path)), status,
+		(og_clock_mono_us() - og_web_since_us(c)) / 1000, og_web_sent(c), og_web_was_cut(c) ? " cut=1" : "",
+		og_web_notes(c));
+}
+
+/* ── the line ── */
+
+static void on_line(void *ctx, bool up, const struct og_error *why)
+{
+	struct og_gateway *g = ctx;
+	og_autofree char *text = up ? og_printf("Serving at %s", g->config.settings->gateway_listen)
+	                            : og_printf("Without the broker: %s", why->message);
+
+	g->config.on_state(g->config.ctx, up, text);
+}
+
+static void on_refused(void *ctx, const struct og_error *why)
+{
+	struct og_gateway *g = ctx;
+
+	g->config.on_refused(g->config.ctx, why);
+}
+
+/* ── life ── */
+
+static struct og_web_route *web_routes(void)
+{
+	struct og_web_route *routes = og_alloc(og_api_n_routes * sizeof(*routes));
+
+	for (size_t i = 0; i < og_api_n_routes; i++)
+		routes[i] = (struct og_web_route){.method = og_api_routes[i].method,
+			.path = og_api_routes[i].path,
+			.handle = og_api_dispatch,
+			.more = &og_api_routes[i]};
+	return routes;
+}
+
+static int listen_on(struct og_gateway *g, uv_loop_t *loop, struct og_error *err)
+{
+	const struct og_settings *s = g->config.settings;
+	const struct og_web_config web = {.listen = s->gateway_listen,
+		.cert = s->gateway_tls_cert,
+		.key = s->gateway_tls_key,
+		.cors_origins = s->gateway_cors_origins,
+		.body_max = (size_t)s->gateway_body_max,
+		.stream_max = (size_t)s->gateway_stream_max,
+		.connections_max = (unsigned)s->gateway_connections_max,
+		.idle_ms = s->gateway_idle_ms,
+		.body_ms = s->gateway_body_ms,
+		.routes = g->routes,
+		.n_routes = og_api_n_routes,
+		.ctx = &g->api,
+		.hooks = {.refuse = refuse, .ended = on_ended, .ctx = g}};
+
+	g->api.web = og_web_open(loop, &web, err);
+	return g->api.web ? 0 : -1;
+}
+
+static int open_line(struct og_gateway *g, uv_loop_t *loop, struct og_error *err)
+{
+	const struct og_link_config link = {
+		.session = {.settings = g->config.settings, .user = g->config.user, .dial = og_session_dial},
+		.on_state = on_line,
+		.on_refused = on_refused,
+		.ctx = g};
+
+	g->api.link = og_link_open(loop, &link, err);
+	return g->api.link ? 0 : -1;
+}
+
+int og_gateway_start(
+	uv_loop_t *loop, const struct og_gateway_config *config, struct og_gateway **ret, struct og_error *err)
+{
+	struct og_gateway *g = og_new(struct og_gateway);
+
+	g->config = *config;
+	g->api = (struct og_api){.loop = loop, .settings = config->settings, .started_s = og_clock_wall_ms() / 1000};
+	g->routes = web_routes();
+	if (listen_on(g, loop, err) < 0)
+		goto fail;
+	if (open_line(g, loop, err) < 0) {
+		og_web_close(g->api.web, NULL, NULL);
+		uv_run(loop, UV_RUN_DEFAULT);
+		goto fail;
+	}
+	uv_timer_init(loop, &g->drain);
+	g->drain.data = g;
+	*ret = g;
+	return 0;
+fail:
+	free(g->routes);
+	free(g);
+	return -1;
+}
+
+int og_gateway_port(const struct og_gateway *g)
+{
+	return og_web_port(g->api.web);
+}
+
+void og_gateway_status(struct og_gateway *g, json_t *status)
+{
+	json_object_set_new(status, "gateway",
+		json_pack("{s:s, s:i, s:b, s:I, s:I, s:I}", "listen", g->config.settings->gateway_listen, "port",
+			og_web_port(g->api.web), "broker", og_link_is_up(g->api.link), "requests",
+			(json_int_t)og_web_calls(g->api.web), "connections", (json_int_t)og_web_connections(g->api.web),
+			"jobs", (json_int_t)og_link_jobs(g->api.link)));
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	struct og_gateway *g = timer->data;
+
+	if (og_web_calls(g->api.web) || og_link_jobs(g->api.link))
+		return;
+	uv_timer_stop(timer);
+	g->config.on_drained(g->config.ctx);
+}
+
+void og_gateway_drain(struct og_gateway *g)
+{
+	og_web_quiesce(g->api.web);
+	uv_timer_start(&g->drain, on_look, 0, DRAIN_LOOK_MS);
+}
+
+void og_gateway_stop(struct og_gateway *g)
+{
+	if (g->stopping)
+		return;
+	g->stopping = true;
+	uv_close((uv_handle_t *)&g->drain, NULL);
+	og_web_close(g->api.web, NULL, NULL);
+	og_link_close(g->api.link, NULL, NULL);
+}
+
+void og_gateway_free(struct og_gateway *g)
+{
+	if (!g)
+		return;
+	free(g->routes);
+	free(g);
+}

@@ -1,0 +1,31 @@
+/* The gateway's parts, put together: the line to the cluster, the HTTP server, what is answered. It has no state of its
+ * own: any number of them may run side by side, and any may be killed. */
+#ifndef OG_GATEWAY_H
+#define OG_GATEWAY_H
+
+#include <jansson.h>
+
+#include "api/api.h"
+
+struct og_gateway;
+
+struct og_gateway_config {
+	const struct og_settings *settings;
+	const char *user; /* of the broker */
+	/* The broker is reached, or is not any more. */
+	void (*on_state)(void *ctx, bool ready, const char *text);
+	void (*on_refused)(void *ctx, const struct og_error *why); /* see og_link_config */
+	void (*on_drained)(void *ctx);                             /* after og_gateway_drain: nothing is under way */
+	void *ctx;
+};
+
+/* `config`'s pointers are borrowed. */
+int og_gateway_start(
+	uv_loop_t *loop, const struct og_gateway_config *config, struct og_gateway **ret, struct og_error *err);
+int og_gateway_port(const struct og_gateway *g);
+void og_gateway_status(struct og_gateway *g, json_t *status);
+void og_gateway_drain(struct og_gateway *g); /* takes no more; what is under way ends */
+void og_gateway_stop(struct og_gateway *g);  /* closes everything; the loop ends when nothing is left on it */
+void og_gateway_free(struct og_gateway *g);  /* after the loop has ended; NULL: nothing */
+
+#endif

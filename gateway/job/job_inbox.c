@@ -1,0 +1,132 @@
+/* What comes about a job: its messages, and the answers to what was asked about it. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "job/link_state.h"
+#include "model/json.h"
+#include "model/names.h"
+
+/* So often, 300 ms apart, a job may be unknown before we believe it; one of ours may long be on its way. */
+#define UNKNOWN_MAX      4
+#define UNKNOWN_OURS_MAX 100
+
+static void heard(struct og_job *j)
+{
+	j->heard_ms = j->answered_ms = og_clock_mono_ms();
+	j->unknown = 0;
+}
+
+/* True where the run that `e` is of is the one that is read, or a newer one, which is read from here on. */
+static bool is_current(struct og_job *j, const struct og_envelope *e)
+{
+	if (e->attempt < j->attempt || (e->attempt == j->attempt && e->run < j->run))
+		return false;
+	if (e->attempt > j->attempt || e->run > j->run) {
+		j->attempt = e->attempt;
+		j->run = e->run;
+		j->next_seq = 0;
+	}
+	return true;
+}
+
+/* A gap (the reply queue drops its oldest where it is too full) is asked for; what comes behind it comes again then. */
+static void on_chunk(struct og_job *j, const struct og_envelope *e, const struct og_message *m)
+{
+	const struct og_chunk_at at = {e->attempt, e->run, e->seq};
+
+	if (!j->wants_chunks || !is_current(j, e) || e->seq < j->next_seq)
+		return;
+	if (e->seq > j->next_seq) {
+		j->asks = true;
+		if (!j->question)
+			og_job_ask(j);
+		return;
+	}
+	j->next_seq++;
+	if (j->sink.chunk)
+		j->sink.chunk(j->sink.ctx, &at, m->body, m->body_len);
+}
+
+static void end(struct og_job *j, enum og_state state, const struct og_envelope *e, const char *body, size_t len)
+{
+	struct og_job_end end = {.state = state, .e = e, .body = body, .len = len};
+	json_t *said = NULL;
+	const json_t *error;
+
+	if (state != OG_STATE_DONE && body && og_json_parse(body, len, &said, NULL) == 0) {
+		error = json_object_get(said, "error");
+		end.error_type = json_string_value(json_object_get(error, "type"));
+		end.message = json_string_value(json_object_get(error, "message"));
+	}
+	if (state != OG_STATE_DONE && !end.error_type)
+		end.error_type = e && e->error_type ? e->error_type : og_state_name(state);
+	if (!end.message)
+		end.message = "";
+	og_job_end(j, &end);
+	json_decref(said);
+}
+
+static void on_done(struct og_job *j, const struct og_envelope *e, const struct og_message *m)
+{
+	enum og_state state;
+
+	if (og_state_parse(e->state, &state, NULL) < 0 || !og_state_terminal(state))
+		return;
+	end(j, state, e, m->body, m->body_len);
+}
+
+void og_job_message(struct og_job *j, const struct og_envelope *e, const struct og_message *m)
+{
+	heard(j);
+	if (!strcmp(e->type, OG_T_CHUNK))
+		on_chunk(j, e, m);
+	else if (!strcmp(e->type, OG_T_RESPONSE) && e->state)
+		on_done(j, e, m);
+}
+
+/* One that nobody knows (yet), or whose record cannot be read just now, is asked for again soon. */
+static void on_refused(struct og_job *j, const char *type)
+{
+	bool unknown = !strcmp(type, "not_found");
+
+	j->answered_ms = og_clock_mono_ms();
+	j->unknown++;
+	if (j->phase == OG_JOB_CANCELS)
+		return;
+	if (!strcmp(type, "result_gone")) {
+		og_job_fail(j, type, "its result is no longer kept");
+	} else if (unknown && j->unknown >= (j->ours ? UNKNOWN_OURS_MAX : UNKNOWN_MAX)) {
+		og_job_fail(j, type, "there is no such job, or its record has expired");
+	} else if (j->wants_chunks && !strcmp(type, "invalid_request")) {
+		j->wants_chunks = false; /* a scheduler that cannot attach: its end will do */
+		og_job_ask(j);
+	}
+}
+
+void og_job_answered(struct og_job *j, const char *err_type, const json_t *answer)
+{
+	const char *name = json_string_value(json_object_get(answer, "state"));
+	const json_t *result = json_object_get(answer, "result");
+	og_autofree char *body = NULL;
+	enum og_state state;
+
+	if (err_type) {
+		on_refused(j, err_type);
+		return;
+	}
+	heard(j);
+	if (!name || og_state_parse(name, &state, NULL) < 0)
+		return;
+	if (j->phase == OG_JOB_CANCELS) {
+		og_job_leave(j, false);
+	} else if (result) {
+		body = json_dumps(result, JSON_COMPACT);
+		end(j, state, NULL, body, body ? strlen(body) : 0);
+	} else if (og_state_terminal(state)) {
+		j->wants_chunks = false;
+		og_job_ask(j);
+	} else if (j->asks && !j->wants_chunks) {
+		og_job_wait(j);
+	}
+}

@@ -1,0 +1,445 @@
+/* One request: its head and body as they come, the answer as it is made. */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "web/web_state.h"
+
+#define HEADERS_MAX (8u * 1024)
+#define NOTES_MAX   2048
+#define BLOCK       1024 /* libmicrohttpd's buffer of a stream; it copies more into the connection's memory */
+
+/* ── life ── */
+
+static const char *method_of(const char *name)
+{
+	static const char *const known[] = {"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"};
+
+	for (size_t i = 0; i < OG_COUNT(known); i++)
+		if (!strcmp(known[i], name))
+			return known[i];
+	return "?";
+}
+
+static void find_peer(struct og_web_call *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *a = info ? info->client_addr : NULL;
+
+	if (a && a->sa_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, c->peer, sizeof(c->peer));
+	else if (a && a->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)a)->sin6_addr, c->peer, sizeof(c->peer));
+}
+
+static struct og_web_call *begin(struct og_web *w, struct MHD_Connection *mhd, const char *url, const char *method)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct og_web_call *c = og_new(struct og_web_call);
+
+	c->w = w;
+	c->mhd = mhd;
+	c->on = info ? info->socket_context : NULL;
+	if (c->on)
+		c->on->call = c;
+	c->method = method_of(method);
+	c->path = og_strdup(url);
+	c->since_us = og_clock_mono_us();
+	c->since_ms = c->since_us / 1000;
+	og_uuid_new(c->id);
+	og_buf_init(&c->body, w->config.body_max);
+	og_buf_init(&c->out, w->config.stream_max);
+	og_buf_init(&c->headers, HEADERS_MAX);
+	og_buf_init(&c->notes, NOTES_MAX);
+	find_peer(c);
+	og_web_set_header(c, "x-request-id", c->id);
+	DL_APPEND(w->calls, c);
+	w->n_calls++;
+	return c;
+}
+
+static void call_free(struct og_web_call *c)
+{
+	if (c->kept_done)
+		c->kept_done(c->kept);
+	if (c->response)
+		MHD_destroy_response(c->response);
+	for (size_t i = 0; i < OG_WEB_PARTS_MAX; i++)
+		free(c->parts[i]);
+	og_buf_done(&c->body);
+	og_buf_done(&c->out);
+	og_buf_done(&c->headers);
+	og_buf_done(&c->notes);
+	free(c->content_type);
+	free(c->path);
+	free(c);
+}
+
+/* The handler's part in it is over: its client has gone. */
+static void tell_gone(struct og_web_call *c)
+{
+	if (c->phase != OG_WEB_WAITS && c->phase != OG_WEB_STREAMS)
+		return;
+	c->phase = OG_WEB_CUT;
+	c->lost = true;
+	if (c->on_gone)
+		c->on_gone(c->gone_ctx);
+}
+
+void og_web_gone(struct og_web_call *c)
+{
+	tell_gone(c);
+	og_web_resume(c);
+}
+
+void og_web_on_completed(void *ctx, struct MHD_Connection *mhd, void **state, enum MHD_RequestTerminationCode how)
+{
+	struct og_web *w = ctx;
+	struct og_web_call *c = *state;
+
+	(void)mhd;
+	if (!c)
+		return;
+	*state = NULL;
+	c->suspended = false;
+	og_web_unwatch(c);
+	if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK && c->phase != OG_WEB_CUT)
+		c->lost = true;
+	tell_gone(c);
+	if (c->on) {
+		c->on->call = NULL;
+		c->on->since_ms = og_clock_mono_ms();
+	}
+	DL_DELETE(w->calls, c);
+	w->n_calls--;
+	if (w->config.hooks.ended)
+		w->config.hooks.ended(w->config.hooks.ctx, c);
+	call_free(c);
+}
+
+/* ── the answer, to libmicrohttpd ── */
+
+static void add_headers(const struct og_web_call *c, struct MHD_Response *response)
+{
+	const char *at = og_buf_str(&c->headers), *end = at + c->headers.len;
+
+	while (at < end) {
+		const char *value = at + strlen(at) + 1;
+
+		MHD_add_response_header(response, at, value);
+		at = value + strlen(value) + 1;
+	}
+	if (c->content_type)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, c->content_type);
+	if (c->w->stopping)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+static ssize_t read_stream(void *ctx, uint64_t at, char *to, size_t max)
+{
+	struct og_web_call *c = ctx;
+	size_t left = c->out.len - c->sent_of_out;
+
+	(void)at;
+	if (c->phase == OG_WEB_CUT)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (left) {
+		size_t n = left < max ? left : max;
+
+		memcpy(to, c->out.data + c->sent_of_out, n);
+		c->sent_of_out += n;
+		c->sent += n;
+		if (c->sent_of_out == c->out.len) {
+			og_buf_clear(&c->out);
+			c->sent_of_out = 0;
+		}
+		return (ssize_t)n;
+	}
+	if (c->phase == OG_WEB_DRAINS)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	c->suspended = true;
+	MHD_suspend_connection(c->mhd);
+	return 0;
+}
+
+static enum MHD_Result queue(struct og_web_call *c)
+{
+	struct MHD_Response *response = OG_TAKE(c->response);
+	enum MHD_Result rc;
+
+	if (!response)
+		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, c, NULL);
+	add_headers(c, response);
+	rc = MHD_queue_response(c->mhd, (unsigned)c->status, response);
+	MHD_destroy_response(response);
+	return rc;
+}
+
+/* ── the request, from libmicrohttpd ── */
+
+/* Of one who asks before sending the body. The others are let send it, into nowhere: most clients read no answer before they
+ * have written all, and take a closed connection for our fault. */
+static bool is_too_large(const struct og_web_call *c)
+{
+	const char *expect = og_web_header(c, MHD_HTTP_HEADER_EXPECT);
+	const char *length = og_web_header(c, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	int64_t n;
+
+	return expect && length && og_parse_int(length, 0, INT64_MAX, &n, NULL) == 0 &&
+	       (uint64_t)n > c->w->config.body_max;
+}
+
+static void refuse(struct og_web_call *c, enum og_web_why why)
+{
+	c->w->config.hooks.refuse(c->w->config.hooks.ctx, c, why);
+}
+
+/* What can be refused before its body has come. */
+static void judge_head(struct og_web_call *c)
+{
+	const struct og_web_config *config = &c->w->config;
+	enum og_web_why why;
+
+	if (og_web_cors(c))
+		return;
+	c->route = og_web_route_find(config->routes, config->n_routes, c->method, c->path, c->parts, &why);
+	if (c->w->stopping)
+		refuse(c, OG_WEB_STOPPING);
+	else if (!c->route)
+		refuse(c, why);
+	else if (is_too_large(c))
+		refuse(c, OG_WEB_TOO_LARGE);
+}
+
+static void take(struct og_web_call *c, const char *data, size_t len)
+{
+	if (c->status || og_buf_add(&c->body, data, len) == 0)
+		return;
+	og_buf_done(&c->body); /* the rest is read and forgotten: an answer may only follow a whole body */
+	refuse(c, OG_WEB_TOO_LARGE);
+}
+
+static enum MHD_Result go_on(struct og_web_call *c)
+{
+	switch (c->phase) {
+	case OG_WEB_WAITS:
+		c->suspended = true;
+		MHD_suspend_connection(c->mhd);
+		return MHD_YES;
+	case OG_WEB_CUT:
+		return MHD_NO;
+	default:
+		return queue(c);
+	}
+}
+
+enum MHD_Result og_web_on_access(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method,
+	const char *version, const char *data, size_t *len, void **state)
+{
+	struct og_web_call *c = *state;
+
+	(void)version;
+	if (!c) {
+		*state = c = begin(ctx, mhd, url, method);
+		judge_head(c);
+		return c->status ? queue(c) : MHD_YES;
+	}
+	if (*len) {
+		take(c, data, *len);
+		*len = 0;
+		return MHD_YES;
+	}
+	if (!c->handled) {
+		c->handled = true;
+		if (!c->status) {
+			c->phase = OG_WEB_WAITS;
+			c->route->handle(c->w->config.ctx, c);
+		}
+	}
+	return go_on(c);
+}
+
+const char *og_web_method(const struct og_web_call *c)
+{
+	return c->method;
+}
+
+const char *og_web_path(const struct og_web_call *c)
+{
+	return c->path;
+}
+
+const char *og_web_part(const struct og_web_call *c, size_t i)
+{
+	return i < OG_WEB_PARTS_MAX && c->parts[i] ? c->parts[i] : "";
+}
+
+const void *og_web_more(const struct og_web_call *c)
+{
+	return c->route ? c->route->more : NULL;
+}
+
+void og_web_keep(struct og_web_call *c, void *data, void (*done)(void *data))
+{
+	c->kept = data;
+	c->kept_done = done;
+}
+
+void *og_web_kept(const struct og_web_call *c)
+{
+	return c->kept;
+}
+
+const char *og_web_query(const struct og_web_call *c, const char *name)
+{
+	return MHD_lookup_connection_value(c->mhd, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *og_web_header(const struct og_web_call *c, const char *name)
+{
+	return MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, name);
+}
+
+const char *og_web_body(const struct og_web_call *c, size_t *ret_len)
+{
+	*ret_len = c->body.len;
+	return og_buf_str(&c->body);
+}
+
+bool og_web_from_loopback(const struct og_web_call *c)
+{
+	return !strncmp(c->peer, "127.", 4) || !strcmp(c->peer, "::1") || !strncmp(c->peer, "::ffff:127.", 11);
+}
+
+const char *og_web_peer(const struct og_web_call *c)
+{
+	return c->peer;
+}
+
+const char *og_web_request_id(const struct og_web_call *c)
+{
+	return c->id;
+}
+
+int64_t og_web_since_us(const struct og_web_call *c)
+{
+	return c->since_us;
+}
+
+/* ── the answer, from its handler ── */
+
+void og_web_set_header(struct og_web_call *c, const char *name, const char *value)
+{
+	og_autofree char *line = og_strdup(value);
+	char *to = line;
+
+	for (const char *from = value; *from; from++)
+		if ((unsigned char)*from >= ' ' && *from != 0x7f)
+			*to++ = *from;
+	*to = '\0';
+	if (og_buf_add(&c->headers, name, strlen(name) + 1) == 0 && og_buf_add(&c->headers, line, strlen(line) + 1) < 0)
+		c->headers.len -= strlen(name) + 1;
+}
+
+void og_web_reply_owned(struct og_web_call *c, int status, const char *content_type, char *body, size_t len)
+{
+	c->status = status;
+	c->sent = len;
+	c->content_type = og_strdup(content_type);
+	c->response = MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_FREE);
+	c->phase = OG_WEB_ANSWERS;
+	og_web_resume(c);
+}
+
+void og_web_reply(struct og_web_call *c, int status, const char *content_type, const char *body, size_t len)
+{
+	og_web_reply_owned(c, status, content_type, og_memdup(body, len ? len : 1), len);
+}
+
+void og_web_stream(struct og_web_call *c, int status, const char *content_type)
+{
+	c->status = status;
+	c->content_type = og_strdup(content_type);
+	c->phase = OG_WEB_STREAMS;
+	og_web_resume(c);
+}
+
+int og_web_write(struct og_web_call *c, const char *data, size_t len)
+{
+	if (c->sent_of_out > c->out.len / 2) {
+		og_buf_drop_head(&c->out, c->sent_of_out);
+		c->sent_of_out = 0;
+	}
+	if (og_buf_add(&c->out, data, len) < 0) {
+		og_web_cut(c);
+		return -1;
+	}
+	og_web_resume(c);
+	return 0;
+}
+
+void og_web_end(struct og_web_call *c)
+{
+	c->phase = OG_WEB_DRAINS;
+	og_web_resume(c);
+}
+
+/* The connection may be waiting for a reader that takes nothing: then only the socket's end wakes it. */
+void og_web_cut(struct og_web_call *c)
+{
+	c->phase = OG_WEB_CUT;
+	c->lost = true;
+	if (c->suspended)
+		og_web_resume(c);
+	else if (c->on)
+		shutdown(c->on->fd, SHUT_RDWR);
+}
+
+void og_web_on_gone(struct og_web_call *c, void (*cb)(void *ctx), void *ctx)
+{
+	c->on_gone = cb;
+	c->gone_ctx = ctx;
+}
+
+/* ── for the access log ── */
+
+void og_web_note(struct og_web_call *c, const char *key, const char *value)
+{
+	char quoted[512];
+
+	if (value && *value)
+		og_buf_addf(&c->notes, " %s=%s", key,
+			value[strcspn(value, " \"\\=\t\r\n")] ? og_log_quote(value, quoted, sizeof(quoted)) : value);
+}
+
+void og_web_note_number(struct og_web_call *c, const char *key, int64_t value)
+{
+	og_buf_addf(&c->notes, " %s=%lld", key, (long long)value);
+}
+
+const char *og_web_notes(const struct og_web_call *c)
+{
+	return og_buf_str(&c->notes);
+}
+
+int og_web_status(const struct og_web_call *c)
+{
+	return c->status;
+}
+
+uint64_t og_web_sent(const struct og_web_call *c)
+{
+	return c->sent;
+}
+
+bool og_web_was_cut(const struct og_web_call *c)
+{
+	return c->lost;
+}

@@ -1,0 +1,112 @@
+"""og-gateway as its clients see it: whole answers, streams, refusals."""
+
+import http.client
+import json
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+
+from gateway_rig import MODEL, ask, gateway, serving, stub, stub_text  # noqa: E402, F401
+from services import wait_for  # noqa: E402
+
+
+def test_it_is_there(gateway):
+    assert gateway.get("/healthz").body == b"ok\n"
+    assert gateway.get("/readyz").json["ready"] is True
+    assert b"og_gateway_broker_up 1" in gateway.get("/metrics").body
+
+
+def test_models(gateway):
+    models = {m["id"]: m for m in gateway.get("/v1/models").json["data"]}
+    assert set(models) == {MODEL, "smol", "Huge"}
+    assert models["smol"]["ready"] and not models["Huge"]["ready"]
+    assert gateway.get("/v1/models/smol").json["id"] == "smol"
+    refused = gateway.get("/v1/models/org/none")
+    assert refused.status == 404 and refused.json["error"]["code"] == "model_not_found"
+
+
+def test_a_whole_answer(gateway):
+    answer = gateway.chat(stub_text(tokens=3))
+    assert answer.status == 200 and answer.text == "tok0 tok1 tok2 "
+    assert answer.json["object"] == "chat.completion" and answer.json["usage"]["completion_tokens"] == 3
+    assert answer.headers["og-job"] == answer.headers["x-request-id"]
+
+
+def test_a_stream(gateway):
+    answer = gateway.chat(stub_text(tokens=3), stream=True)
+    assert answer.headers["content-type"] == "text/event-stream" and answer.headers["x-accel-buffering"] == "no"
+    assert answer.text == "tok0 tok1 tok2 " and answer.events[-1] == "[DONE]"
+    assert not any("usage" in json.loads(event) for event in answer.events[:-1])
+    numbers = [line[4:] for line in answer.body.decode().splitlines() if line.startswith("id: ")]
+    assert numbers == [f"1.0.{n}" for n in range(len(numbers))] and len(numbers) >= 3
+
+
+def test_usage_where_it_is_asked_for(gateway):
+    answer = gateway.chat(stub_text(tokens=3), stream=True, stream_options={"include_usage": True})
+    assert [json.loads(e)["usage"]["completion_tokens"] for e in answer.events[:-1] if '"usage"' in e] == [3]
+
+
+def test_refusals_are_proper_statuses(gateway):
+    for stream in (False, True):
+        refused = gateway.chat("hello", model="none-such", stream=stream)
+        assert (refused.status, refused.json["error"]["code"]) == (404, "model_not_found"), refused.body
+        refused = gateway.chat(stub_text(status=400, message="no-such-thing"), stream=stream)
+        assert refused.status == 400 and "no-such-thing" in refused.json["error"]["message"]
+    assert gateway.get("/v1/none").status == 404
+    assert gateway.get("/v1/chat/completions").status == 405
+    assert gateway.post("/v1/chat/completions", b"{").json["error"]["code"] == "invalid_json"
+    assert gateway.post("/v1/chat/completions", {"model": MODEL}).json["error"]["param"] == "messages"
+    assert gateway.post("/v1/chat/completions", {"messages": [], "model": 7}).json["error"]["param"] == "model"
+    assert gateway.chat("x", headers={"og-class": "royal"}).status == 400
+    assert gateway.post("/v1/chat/completions", b" " * (9 << 20)).status == 413
+
+
+def test_the_engine_fails_in_mid_stream(gateway):
+    answer = gateway.chat(stub_text(tokens=9, pace_ms=5, fault="error", after=3), stream=True)
+    last = json.loads(answer.events[-1])
+    assert answer.status == 200 and last["error"]["type"] == "server_error", answer.body
+
+
+def wait_aborted(stub, text):
+    began = time.monotonic()
+    wait_for("the engine to see it go", lambda: stub.requests(text) and stub.requests(text)[0]["aborted"])
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("when", ["before the first token", "in mid stream", "whole"])
+def test_a_client_that_leaves_cancels_its_job(gateway, stub, when):
+    text = f"leaves {when} " + stub_text(tokens=200, pace_ms=50, first_ms=5000 if when != "in mid stream" else 0)
+    with socket.create_connection(("127.0.0.1", gateway.port)) as s:
+        body = json.dumps(ask(text, stream=when != "whole")).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        s.sendall(head.encode() + body)
+        wait_for("the engine to have it", lambda: stub.requests(f"leaves {when}"))
+        if when == "in mid stream":
+            assert s.recv(1000)
+    assert wait_aborted(stub, f"leaves {when}") < 0.2
+
+
+def test_one_connection_many_requests(gateway):
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    for n in range(20):
+        body = json.dumps(ask(stub_text(tokens=2), stream=n % 2 == 1))
+        connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        assert answer.status == 200 and b"tok1" in answer.read()
+
+
+def test_the_same_idempotency_key_is_one_job(gateway, stub):
+    answers = [gateway.chat("once " + stub_text(tokens=2), headers={"idempotency-key": "k1"}) for _ in range(3)]
+    assert {a.json["id"] for a in answers} == {answers[0].json["id"]} and len(stub.requests("once")) == 1
+
+
+def test_a_key_is_needed_from_elsewhere(serving):
+    g = serving.gateway("locked")
+    refused = g.get("/v1/models")
+    assert refused.status == 401 and refused.json["error"]["code"] == "invalid_api_key"
+    assert g.get("/healthz").status == 200
