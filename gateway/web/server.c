@@ -137,8 +137,9 @@ static struct MHD_Daemon *start(struct og_web *w, const struct sockaddr_storage 
 		{MHD_OPTION_CONNECTION_TIMEOUT, TIME_OUT_S, NULL},
 		{MHD_OPTION_LISTEN_BACKLOG_SIZE, BACKLOG, NULL},
 		{MHD_OPTION_LISTENING_ADDRESS_REUSE, 1, NULL},
+		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
 	};
-	size_t n = 9;
+	size_t n = 10;
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 
 	if (w->cert) {

@@ -1,0 +1,178 @@
+"""The gateway's HTTP server at its bounds: TLS, pages of other origins, slow, large and strange clients, and the proxies that
+docs/GATEWAY.md shows."""
+
+import contextlib
+import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+
+from cluster import REPO  # noqa: E402
+from gateway_rig import ask, gateway, serving, stub, stub_text  # noqa: E402, F401
+from services import Process, free_port, wait_for  # noqa: E402
+from tls import Authority  # noqa: E402
+
+
+def memory_kib(process):
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())[1])
+
+
+def speak(gateway, *pieces, pause=0.0):
+    """What it says to bytes that are no library's; "" where it closes at once."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as s:
+        for piece in pieces:
+            s.sendall(piece)
+            time.sleep(pause)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while more := s.recv(65536):
+                answer += more
+        return answer.decode(errors="replace")
+
+
+def test_tls_of_its_own(serving, gateway, tmp_path):
+    authority = Authority(tmp_path / "tls")
+    cert, key = authority.sign("gateway")
+    secure = serving.gateway("tls", f"gateway.tls_cert={cert}", f"gateway.tls_key={key}")
+    trusting = ssl.create_default_context(cafile=str(authority.cert))
+    with urllib.request.urlopen(f"https://localhost:{secure.port}/healthz", context=trusting, timeout=20) as answer:
+        assert answer.read() == b"ok\n"
+    with pytest.raises(OSError):
+        urllib.request.urlopen(f"http://localhost:{secure.port}/healthz", timeout=20)
+    refused = serving.gateway("half", f"gateway.tls_cert={cert}", until_ready=False)
+    assert refused.process.wait(20) == 1 and "go together" in refused.text()
+    serving.gateways.remove(refused)
+
+
+def test_pages_of_other_origins(serving, gateway):
+    asks = {"origin": "https://chat.example", "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    assert "access-control-allow-origin" not in gateway.get("/healthz", headers=asks).headers
+    open_to = serving.gateway("cors", "gateway.cors_origins=https://other.example, https://chat.example")
+    answer = open_to.request("OPTIONS", "/v1/chat/completions", headers=asks)
+    assert answer.status == 204 and answer.headers["access-control-allow-origin"] == "https://chat.example"
+    assert answer.headers["access-control-allow-headers"] == "authorization"
+    refused = open_to.get("/v1/models", headers={"origin": "https://chat.example"})
+    assert refused.status == 401 and refused.headers["access-control-allow-origin"] == "https://chat.example"
+    assert "access-control-allow-origin" not in open_to.get("/healthz", headers={"origin": "https://evil.example"}).headers
+
+
+def test_slow_clients_do_not_hold_up_others(serving):
+    g = serving.gateway("slow", "gateway.loopback_without_key=yes", "gateway.idle_timeout=2s")
+    slow = [socket.create_connection(("127.0.0.1", g.port)) for _ in range(1000)]
+    for s in slow:
+        s.sendall(b"POST /v1/chat/comp")
+    began = time.monotonic()
+    assert g.chat(stub_text(tokens=2)).status == 200
+    assert time.monotonic() - began < 2
+    wait_for("them to be closed", lambda: g.control()["gateway"]["connections"] == 0, 20)
+    for s in slow:
+        s.close()
+
+
+def test_a_large_body_is_refused_and_not_kept(gateway):
+    before = memory_kib(gateway.process)
+    refused = gateway.post("/v1/chat/completions", b"x" * (100 << 20))
+    assert refused.status == 413 and refused.json["error"]["code"] == "too_large"
+    assert memory_kib(gateway.process) - before < 64 * 1024
+    asks = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
+    assert speak(gateway, asks).startswith("HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "said, status",
+    [
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + "y" * 20000 + "\r\n\r\n", 431),
+        ("BREW /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 405),
+        ("GET /%00%ff/..//x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
+        ("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: image/png\r\nContent-Length: 2\r\n\r\n{}", 415),
+        ("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 400),
+        ("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\n\xff\xfe{", 400),
+    ],
+)  # fmt: skip
+def test_strange_requests(gateway, said, status):
+    assert speak(gateway, said.encode("latin-1")).startswith(f"HTTP/1.1 {status} ")
+    assert gateway.get("/healthz").status == 200
+
+
+def test_many_open_streams(gateway):
+    """So many that wait for a slot, each seen to be alive."""
+    before = memory_kib(gateway.process)
+    body = json.dumps(ask("waits " + stub_text(tokens=2, first_ms=300), stream=True)).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    open_streams = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(300)]
+    for s in open_streams:
+        s.sendall(head + body)
+    for s in open_streams:
+        s.settimeout(20)
+        assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert memory_kib(gateway.process) - before < 100 * 1024
+    for s in open_streams:
+        s.close()
+    wait_for("all to be given up", lambda: gateway.control()["gateway"]["jobs"] == 0, 20)
+
+
+# ---- the proxies of the page ----
+
+
+def snippet(language):
+    page = (REPO / "docs/GATEWAY.md").read_text()
+    return re.search(rf"```{language}\n(.*?)```", page, re.S)[1]
+
+
+class Proxy(Process):
+    def __init__(self, folder, port, *command):
+        super().__init__()
+        self.port = port
+        self.spawn(command, log=folder / "proxy.log")
+        wait_for("the proxy", self.answers, 20, self.process)
+
+    def answers(self):
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+                return answer.status == 200
+        return False
+
+
+def nginx(folder, gateway):
+    port = free_port()
+    location = snippet("nginx").replace("127.0.0.1:8080", f"127.0.0.1:{gateway.port}")
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;\n"
+        f"events {{}}\nhttp {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;"
+        f" uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; server {{ listen 127.0.0.1:{port}; {location} }} }}\n"
+    )
+    return Proxy(folder, port, "/usr/sbin/nginx", "-c", folder / "nginx.conf", "-p", folder)
+
+
+def haproxy(folder, gateway):
+    port = free_port()
+    defaults = "defaults\n    mode http\n    timeout client 60s\n    timeout server 60s\n    timeout connect 5s\n"
+    lines = snippet("haproxy").replace(":8080", f":{gateway.port}").replace(":8000", f":{port}")
+    (folder / "haproxy.cfg").write_text(defaults + lines)
+    return Proxy(folder, port, "/usr/sbin/haproxy", "-db", "-f", folder / "haproxy.cfg")
+
+
+@pytest.mark.parametrize("proxy", [nginx, haproxy])
+def test_through_a_proxy(gateway, stub, tmp_path, proxy):
+    p = proxy(tmp_path, gateway)
+    try:
+        body = json.dumps(ask("proxied " + stub_text(tokens=20, pace_ms=100), stream=True)).encode()
+        with socket.create_connection(("127.0.0.1", p.port), timeout=20) as s:
+            s.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            began, seen = time.monotonic(), b""
+            while b"tok2" not in seen:
+                seen += s.recv(4096)
+            assert time.monotonic() - began < 1.5, "its tokens come as they are made"
+        wait_for("the job to be cancelled", lambda: stub.requests("proxied")[0]["aborted"], 20)
+    finally:
+        p.end(15, 10)
