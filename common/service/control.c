@@ -29,9 +29,14 @@ struct connection {
 	uv_write_t write;
 	struct og_control *control;
 	struct og_buf in;
-	char *out;    /* the answer being written; NULL: none */
-	bool in_call; /* the callback runs: do not close under it */
+	char *out;                   /* the answer being written; NULL: none */
+	struct og_control_ask *asks; /* a request without its answer; NULL: none */
+	bool in_call;                /* the callback runs: do not close under it */
 	struct connection *prev, *next;
+};
+
+struct og_control_ask {
+	struct connection *asker; /* NULL: gone */
 };
 
 struct og_control {
@@ -59,6 +64,8 @@ static void on_connection_closed(uv_handle_t *h)
 	struct connection *k = (struct connection *)h;
 	struct og_control *c = k->control;
 
+	if (k->asks)
+		k->asks->asker = NULL;
 	DL_DELETE(c->connections, k);
 	c->n--;
 	og_buf_done(&k->in);
@@ -113,38 +120,11 @@ static json_t *error_answer(const char *type, const char *message)
 	return json_pack("{s:{s:s,s:s}}", "error", "type", type, "message", message);
 }
 
-/* One request line into one answer. */
-static json_t *call(struct og_control *c, const char *line, size_t len)
+static void write_answer(struct connection *k, json_t *object)
 {
-	json_error_t why;
-	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
-	const char *verb = json_string_value(json_object_get(request, "verb"));
-	json_t *answer = json_object();
-	struct og_error err = {0};
-
-	if (!verb) {
-		json_decref(answer);
-		answer = error_answer("invalid", "a request is one JSON object on one line, with a \"verb\"");
-	} else if (c->cb(c->ctx, verb, request, answer, &err) != 0) {
-		json_decref(answer);
-		answer = error_answer(og_kind_name(err.kind), err.message);
-	}
-	json_decref(request);
-	return answer;
-}
-
-static void answer(struct connection *k, size_t line_len)
-{
-	json_t *object;
 	uv_buf_t buf;
 
-	k->in_call = true;
-	object = call(k->control, k->in.data, line_len);
-	k->in_call = false;
-	og_buf_drop_head(&k->in, line_len + 1);
-
 	k->out = json_dumps(object, JSON_COMPACT);
-	json_decref(object);
 	if (!k->out || strlen(k->out) >= LINE_CAP) {
 		free(k->out);
 		object = error_answer("invalid", "the answer is longer than a line may be");
@@ -156,7 +136,48 @@ static void answer(struct connection *k, size_t line_len)
 	k->write.data = k;
 	/* What fits into the socket is written at once, so that a close right after it does not take the answer
 	 * back. */
-	if (uv_write(&k->write, (uv_stream_t *)&k->pipe, &buf, 1, on_written) != 0 || k->control->closing)
+	if (uv_write(&k->write, (uv_stream_t *)&k->pipe, &buf, 1, on_written) != 0)
+		drop(k);
+}
+
+void og_control_answer(struct og_control_ask *ask, json_t *answer)
+{
+	struct connection *k = ask->asker;
+
+	free(ask);
+	if (k) {
+		k->asks = NULL;
+		if (!uv_is_closing((uv_handle_t *)&k->pipe))
+			write_answer(k, answer);
+	}
+	json_decref(answer);
+}
+
+void og_control_refuse(struct og_control_ask *ask, const struct og_error *why)
+{
+	og_control_answer(ask, error_answer(og_kind_name(why->kind), why->message));
+}
+
+/* One request line: its answer may come at once, or long after. */
+static void ask(struct connection *k, size_t line_len)
+{
+	struct og_control *c = k->control;
+	json_error_t why;
+	json_t *request = json_loadb(k->in.data, line_len, JSON_REJECT_DUPLICATES, &why);
+	const char *verb = json_string_value(json_object_get(request, "verb"));
+	const struct og_error bad = {OG_INVALID, "a request is one JSON object on one line, with a \"verb\""};
+
+	og_buf_drop_head(&k->in, line_len + 1);
+	k->asks = og_new(struct og_control_ask);
+	k->asks->asker = k;
+	k->in_call = true;
+	if (verb)
+		c->cb(c->ctx, verb, request, k->asks);
+	else
+		og_control_refuse(k->asks, &bad);
+	k->in_call = false;
+	json_decref(request);
+	if (c->closing)
 		drop(k);
 }
 
@@ -167,7 +188,7 @@ static void serve(struct connection *k)
 
 	if (end) {
 		uv_read_stop((uv_stream_t *)&k->pipe);
-		answer(k, (size_t)(end - k->in.data));
+		ask(k, (size_t)(end - k->in.data));
 	} else {
 		uv_read_start((uv_stream_t *)&k->pipe, on_alloc, on_read);
 	}

@@ -91,25 +91,43 @@ static void on_watchdog(uv_timer_t *timer)
 	og_notify("WATCHDOG=1\n");
 }
 
-static int on_control(void *ctx, const char *verb, const json_t *request, json_t *answer, struct og_error *err)
+static json_t *make_status(const struct og_service *s)
+{
+	const struct og_service_config *c = &s->config;
+	json_t *status = json_object();
+
+	json_object_set_new(status, "name", json_string(c->name));
+	json_object_set_new(status, "pid", json_integer(getpid()));
+	json_object_set_new(status, "started_ms", json_integer(s->started_ms));
+	json_object_set_new(status, "ready", json_boolean(s->ready));
+	json_object_set_new(status, "draining", json_boolean(s->draining));
+	json_object_set_new(status, "status", json_string(s->status ? s->status : ""));
+	if (c->on_status)
+		c->on_status(c->ctx, status);
+	return status;
+}
+
+static void on_control(void *ctx, const char *verb, const json_t *request, struct og_control_ask *ask)
 {
 	struct og_service *s = ctx;
 	const struct og_service_config *c = &s->config;
+	struct og_error err = {0};
+	json_t *answer;
 
-	if (strcmp(verb, "status") != 0) {
-		if (!c->on_control)
-			return og_fail(err, OG_INVALID, "unknown verb '%s'", verb);
-		return c->on_control(c->ctx, verb, request, answer, err);
+	if (strcmp(verb, "status") == 0) {
+		og_control_answer(ask, make_status(s));
+		return;
 	}
-	json_object_set_new(answer, "name", json_string(c->name));
-	json_object_set_new(answer, "pid", json_integer(getpid()));
-	json_object_set_new(answer, "started_ms", json_integer(s->started_ms));
-	json_object_set_new(answer, "ready", json_boolean(s->ready));
-	json_object_set_new(answer, "draining", json_boolean(s->draining));
-	json_object_set_new(answer, "status", json_string(s->status ? s->status : ""));
-	if (c->on_status)
-		c->on_status(c->ctx, answer);
-	return 0;
+	if (c->on_ask && c->on_ask(c->ctx, verb, request, ask))
+		return;
+	answer = json_object();
+	if (!c->on_control)
+		og_error_set(&err, OG_INVALID, "unknown verb '%s'", verb);
+	else if (c->on_control(c->ctx, verb, request, answer, &err) == 0)
+		og_control_answer(ask, OG_TAKE(answer));
+	if (answer)
+		og_control_refuse(ask, &err);
+	json_decref(answer);
 }
 
 static void start_handles(uv_loop_t *loop, struct og_service *s)

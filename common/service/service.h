@@ -6,9 +6,9 @@
  *
  * The control socket is a unix socket (mode 0600): one JSON object a line in, one out. {"verb":"status"} is answered
  * by the service itself (name, pid, started_ms, ready, draining, status) with what on_status adds; other verbs go to
- * on_control. What fails is answered {"error": {"type", "message"}}. A line is at most 64 KiB. A socket left by a dead
- * process is replaced; one of a living process is an error (INVALID: "already runs"), which is how a worker started
- * twice is refused. */
+ * on_ask, which may answer later, and to on_control. What fails is answered {"error": {"type", "message"}}. A line is at
+ * most 64 KiB. A socket left by a dead process is replaced; one of a living process is an error (INVALID: "already
+ * runs"), which is how a worker started twice is refused. */
 #ifndef OG_SERVICE_SERVICE_H
 #define OG_SERVICE_SERVICE_H
 
@@ -21,6 +21,12 @@
 
 struct og_service;
 
+/* A request on the control socket that waits for its answer. It is answered exactly once, by one of these; that is
+ * harmless where whoever asked has gone meanwhile, or the service has stopped. */
+struct og_control_ask;
+void og_control_answer(struct og_control_ask *ask, json_t *answer); /* takes the answer over */
+void og_control_refuse(struct og_control_ask *ask, const struct og_error *why);
+
 struct og_service_config {
 	const char *name;            /* "og-worker" */
 	const char *control_path;    /* NULL: no socket. At most 107 bytes: a longer one is an INVALID that says so */
@@ -31,6 +37,9 @@ struct og_service_config {
 	void (*on_status)(void *ctx, json_t *status);
 	/* Fills `answer`, or fails; may be NULL: there are no verbs but status. */
 	int (*on_control)(void *ctx, const char *verb, const json_t *request, json_t *answer, struct og_error *err);
+	/* Asked before on_control; may be NULL. False: not one of its verbs. True: `ask` is to be answered, now or later, and
+	 * the same connection asks nothing else until then. `request` is borrowed for the call. */
+	bool (*on_ask)(void *ctx, const char *verb, const json_t *request, struct og_control_ask *ask);
 	void *ctx;
 };
 

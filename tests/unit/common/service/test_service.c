@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
+
 TestSuite(service, .timeout = 60);
 
 /* A service on a loop of its own, in a folder of its own. */
@@ -22,6 +24,8 @@ static struct fixture {
 	int drains, stops;
 	bool drain_forever;
 	void (*on_drain)(void);
+	struct og_control_ask *kept; /* one to answer later */
+	uv_idle_t idle;
 } f;
 
 static void setup(void)
@@ -64,6 +68,14 @@ static void on_status(void *ctx, json_t *status)
 	json_object_set_new(status, "slots", json_integer(4));
 }
 
+static void on_later(uv_idle_t *idle)
+{
+	json_t *answer = json_pack("{s:b}", "later", true);
+
+	uv_close((uv_handle_t *)idle, NULL);
+	og_control_answer(OG_TAKE(f.kept), answer);
+}
+
 static int on_control(void *ctx, const char *verb, const json_t *request, json_t *answer, struct og_error *err)
 {
 	(void)ctx;
@@ -79,6 +91,23 @@ static int on_control(void *ctx, const char *verb, const json_t *request, json_t
 	return og_fail(err, OG_INVALID, "no verb '%s' here", verb);
 }
 
+static bool on_ask(void *ctx, const char *verb, const json_t *request, struct og_control_ask *ask)
+{
+	(void)ctx;
+	if (strcmp(verb, "later") == 0) {
+		f.kept = ask;
+		uv_idle_init(&f.loop, &f.idle);
+		uv_idle_start(&f.idle, on_later);
+		return true;
+	}
+	if (strcmp(verb, "keep") != 0)
+		return false;
+	f.kept = ask;
+	if (json_is_true(json_object_get(request, "stop")))
+		og_service_stop(f.service);
+	return true;
+}
+
 static void start(int64_t drain_ms)
 {
 	struct og_error err = {0};
@@ -90,6 +119,7 @@ static void start(int64_t drain_ms)
 		.on_stop = on_stop,
 		.on_status = on_status,
 		.on_control = on_control,
+		.on_ask = on_ask,
 	};
 
 	cr_assert_eq(og_service_start(&f.loop, &config, &f.service, &err), 0, "%s", err.message);
@@ -210,7 +240,7 @@ Test(service, says_what_is_wrong_with_a_request, .init = setup, .fini = teardown
 }
 
 /* Bytes as they are, read until the other end closes or `lines` lines are there. */
-static void run_raw(void *arg)
+static void run_unanswered(void *arg)
 {
 	struct caller *c = arg;
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -230,6 +260,11 @@ static void run_raw(void *arg)
 	}
 	c->rc = lines;
 	close(fd);
+}
+
+static void run_raw(void *arg)
+{
+	run_unanswered(arg);
 	json_decref(call_stop());
 }
 
@@ -242,6 +277,51 @@ Test(service, answers_several_lines_in_order_and_refuses_garbage, .init = setup,
 	cr_assert_eq(c.rc, 3, "%s", c.raw);
 	cr_assert_eq(strncmp(c.raw, "{\"echo\":1}\n{\"error\":", 20), 0, "%s", c.raw);
 	cr_assert_not_null(strstr(c.raw, "}\n{\"echo\":2}\n"), "%s", c.raw);
+}
+
+Test(service, answers_later_and_keeps_the_order, .init = setup, .fini = teardown)
+{
+	struct caller c = {.request = "{\"verb\":\"later\"}\n{\"verb\":\"echo\",\"text\":2}\n"};
+
+	start(0);
+	with_loop(run_raw, &c);
+	cr_assert_eq(c.rc, 2, "%s", c.raw);
+	cr_assert_str_eq(c.raw, "{\"later\":true}\n{\"echo\":2}\n");
+}
+
+/* Asks, and goes without its answer. */
+static void run_hasty(void *arg)
+{
+	struct caller *c = arg;
+	json_t *request = json_loads(c->request, 0, NULL);
+
+	c->rc = og_control_call(f.socket, request, 50, &c->answer, &c->err);
+	json_decref(request);
+	json_decref(call_stop());
+}
+
+Test(service, may_answer_who_has_gone, .init = setup, .fini = teardown)
+{
+	struct caller c = {.request = "{\"verb\":\"keep\"}"};
+
+	start(0);
+	with_loop(run_hasty, &c);
+	cr_assert_eq(c.rc, -1);
+	cr_assert_eq(c.err.kind, OG_BUSY, "%s", c.err.message);
+	cr_assert_not_null(f.kept);
+	og_control_answer(f.kept, json_object());
+}
+
+Test(service, stops_with_an_answer_outstanding, .init = setup, .fini = teardown)
+{
+	struct caller c = {.request = "{\"verb\":\"keep\",\"stop\":true}\n"};
+	const struct og_error why = {OG_RETRY, "too late"};
+
+	start(0);
+	with_loop(run_unanswered, &c);
+	cr_assert_eq(c.rc, 0, "%s", c.raw);
+	cr_assert_eq(f.stops, 1);
+	og_control_refuse(f.kept, &why);
 }
 
 Test(service, closes_on_a_line_without_end, .init = setup, .fini = teardown)
