@@ -38,10 +38,12 @@ static const struct og_verb verbs[] = {
 		"Exit status: 0 none, 1 there are some, 2 usage, 3 failed.\n",
 		og_verb_check},
 	{"render", "FOLDER [--listen ADDRESS[:PORT]]", "write the configuration of the embedded RabbitMQ and Redis",
-		"Writes FOLDER/rabbitmq/rabbitmq.conf and enabled_plugins, FOLDER/redis/redis.conf and users.acl, and "
-		"the\n"
-		"secrets that are not there yet. Where they listen is what broker.endpoints, broker.management and\n"
-		"redis.address say. Prints the files that changed, and nothing when none did.\n\n"
+		"Writes FOLDER/rabbitmq/rabbitmq.conf and enabled_plugins, FOLDER/redis/redis.conf and users.acl, the "
+		"same in\n"
+		"FOLDER/store for the gateways' own Redis, and the secrets that are not there yet. Where they listen "
+		"is what\n"
+		"broker.endpoints, broker.management, redis.address and store.address say. Prints the files that "
+                "changed, and nothing when none did.\n\n"
 		"  --listen ADDRESS[:PORT]  RabbitMQ listens there as well, for other hosts\n",
 		og_verb_render},
 	{"invite", "NODE [--endpoints HOST:PORT,…]", "make a node's users and print its join string",

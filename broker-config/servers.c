@@ -69,19 +69,17 @@ static int from_management(const struct og_settings *s, struct og_servers *v, st
 	return 0;
 }
 
-static int from_redis(const struct og_settings *s, struct og_servers *v, struct og_error *err)
+static int from_redis(const char *address, const char *what, struct og_server_redis *ret, struct og_error *err)
 {
-	const char *path = s->redis + strlen("unix:");
+	const char *path = address + strlen("unix:");
 
-	if (strncmp(s->redis, "unix:", strlen("unix:")) != 0)
-		return split(s->redis, "6379", "redis.address", v->redis_host, sizeof(v->redis_host), v->redis_port,
-			sizeof(v->redis_port), err);
-	if (strlen(path) >= sizeof(v->redis_socket))
+	if (strncmp(address, "unix:", strlen("unix:")) != 0)
+		return split(address, "6379", what, ret->host, sizeof(ret->host), ret->port, sizeof(ret->port), err);
+	if (strlen(path) >= sizeof(ret->socket))
 		return og_fail(err, OG_INVALID,
-			"redis.address: a socket's path is at most 107 bytes and this one has %zu: choose a shorter "
-			"root",
+			"%s: a socket's path is at most 107 bytes and this one has %zu: choose a shorter root", what,
 			strlen(path));
-	strcpy(v->redis_socket, path);
+	strcpy(ret->socket, path);
 	return 0;
 }
 
@@ -89,7 +87,9 @@ int og_servers_from(const struct og_settings *s, const char *listen, struct og_s
 {
 	struct og_servers v = {0};
 
-	if (from_amqp(s, listen, &v, err) != 0 || from_management(s, &v, err) != 0 || from_redis(s, &v, err) != 0)
+	if (from_amqp(s, listen, &v, err) != 0 || from_management(s, &v, err) != 0 ||
+		from_redis(s->redis, "redis.address", &v.redis, err) != 0 ||
+		from_redis(s->store, "store.address", &v.store, err) != 0)
 		return -1;
 	*ret = v;
 	return 0;
@@ -175,21 +175,31 @@ static char *quoted(const char *s)
 	return og_buf_take(&b);
 }
 
+/* What both have in common: where it listens, who may do what, where its files lie. */
+static void add_redis(struct og_buf *b, const struct og_server_redis *at, const char *whose, const char *dir)
+{
+	og_autofree char *folder = quoted(dir), *socket = quoted(at->socket);
+	og_autofree char *acl_path = og_path_join(dir, "users.acl"), *acl = quoted(acl_path);
+
+	og_buf_adds(b, HEADER);
+	if (*at->socket)
+		add(b, "A socket that only this user may open, and no port.",
+			"unixsocket %s\nunixsocketperm 700\nport 0", socket);
+	else
+		add(b, whose, "bind %s\nport %s", at->host, at->port);
+	add(b, "Who may do what.", "aclfile %s", acl);
+	add(b, "Everything it keeps lies here.", "dir %s", folder);
+	add(b, "Full is an error that is seen; a record that vanishes is not.", "maxmemory-policy noeviction");
+	add(b, "Kept in the foreground by whoever started it, which also keeps its output.",
+		"daemonize no\nlogfile \"\"\nloglevel notice");
+}
+
 char *og_servers_redis_conf(const struct og_servers *v, const struct og_settings *s, const char *dir, const char *old)
 {
-	og_autofree char *folder = quoted(dir), *socket = quoted(v->redis_socket);
-	og_autofree char *acl_path = og_path_join(dir, "users.acl"), *acl = quoted(acl_path);
 	struct og_buf b;
 
 	og_buf_init(&b, FILE_CAP);
-	og_buf_adds(&b, HEADER);
-	if (*v->redis_socket)
-		add(&b, "A socket that only this user may open, and no port.",
-			"unixsocket %s\nunixsocketperm 700\nport 0", socket);
-	else
-		add(&b, "Where the scheduler finds it.", "bind %s\nport %s", v->redis_host, v->redis_port);
-	add(&b, "Who may do what.", "aclfile %s", acl);
-	add(&b, "Everything it keeps lies here.", "dir %s", folder);
+	add_redis(&b, &v->redis, "Where the scheduler finds it.", dir);
 	add(&b, "A view that can be rebuilt: written every second, and no snapshots beside it.",
 		"appendonly yes\nappendfsync everysec\nsave \"\"");
 	add(&b,
@@ -197,9 +207,18 @@ char *og_servers_redis_conf(const struct og_servers *v, const struct og_settings
 		"copies, "
 		"and 256 MiB for records.",
 		"maxmemory %lld", 2 * (long long)s->result_max_bytes + 256LL * MIB);
-	add(&b, "Full is an error that is seen; a record that vanishes is not.", "maxmemory-policy noeviction");
-	add(&b, "Kept in the foreground by whoever started it, which also keeps its output.",
-		"daemonize no\nlogfile \"\"\nloglevel notice");
+	return finish(&b, old);
+}
+
+char *og_servers_store_conf(const struct og_servers *v, const struct og_settings *s, const char *dir, const char *old)
+{
+	struct og_buf b;
+
+	og_buf_init(&b, FILE_CAP);
+	add_redis(&b, &v->store, "Where the gateways find it.", dir);
+	add(&b, "What cannot be rebuilt: an answer is given when what it promises is on the disk.",
+		"appendonly yes\nappendfsync always\nsave \"\"");
+	add(&b, "store.max_bytes. What is above it is refused.", "maxmemory %lld", (long long)s->store_max_bytes);
 	return finish(&b, old);
 }
 
@@ -213,12 +232,11 @@ static void sha256_hex(const char *s, char ret[static 65])
 		snprintf(ret + 2 * i, 3, "%02x", hash[i]);
 }
 
-char *og_servers_redis_acl(
-	const char *cluster, const struct og_credentials *scheduler, const struct og_credentials *admin)
+char *og_servers_redis_acl(const char *cluster, const struct og_credentials *user, const struct og_credentials *admin)
 {
-	char scheduler_hash[65], admin_hash[65];
+	char user_hash[65], admin_hash[65];
 
-	sha256_hex(scheduler->password, scheduler_hash);
+	sha256_hex(user->password, user_hash);
 	sha256_hex(admin->password, admin_hash);
 	/* Redis takes no comments in this file. Nobody can log in as `default`, but as that user the server replays its own
 	 * append-only file, transactions and scripts included: with less than all it would lose them at every restart. */
@@ -226,5 +244,5 @@ char *og_servers_redis_acl(
 			 "user %s on #%s ~og:%s:* resetchannels -@all +@read +@write -@dangerous -@scripting "
 			 "+eval +evalsha +script|load +ping +time\n"
 			 "user %s on #%s ~* &* +@all\n",
-		scheduler->user, scheduler_hash, cluster, admin->user, admin_hash);
+		user->user, user_hash, cluster, admin->user, admin_hash);
 }

@@ -315,6 +315,10 @@ embedded_servers() {
 	service 10-rabbitmq "command = \"$root/bin/og-rabbitmq\" \"$root/rabbitmq\"" \
 		"ready = tcp:$(setting broker endpoints)" "stop_ms = 60000"
 	service 20-redis "command = redis-server \"$root/redis/redis.conf\"" "ready = unix:$root/redis/redis.sock"
+	# What the gateways remember: only where there is a gateway.
+	if [ -x "$root/bin/og-gateway" ]; then
+		service 21-store "command = redis-server \"$root/store/redis.conf\"" "ready = unix:$root/store/redis.sock"
+	fi
 }
 
 # Sets engine.kind and engine.url: what the user names, else an Ollama that runs and has a model, else the embedded engine.

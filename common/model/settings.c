@@ -63,6 +63,15 @@ const struct og_config_row og_settings_rows[] = {
 	{"redis", "timeout", OG_CONFIG_DURATION, AT(redis_timeout_ms), "1s", 10, 60 * SECOND, NULL,
 		"For a command and for connecting."},
 
+	{"store", "address", OG_CONFIG_STRING, AT(store), "unix:store/redis.sock", 0, 1024, NULL,
+		"The gateways' own Redis, which keeps keys, tenants and the ledger: `unix:<path>` or `host:port`."},
+	{"store", "user", OG_CONFIG_STRING, AT(store_user), "", 0, OG_NAME_MAX - 1, NULL,
+		"ACL user; empty: the one of the gateway's credentials file."},
+	{"store", "timeout", OG_CONFIG_DURATION, AT(store_timeout_ms), "1s", 10, 60 * SECOND, NULL,
+		"For a command and for connecting."},
+	{"store", "max_bytes", OG_CONFIG_BYTES, AT(store_max_bytes), "512MiB", MIB, TIB, NULL,
+		"Of memory that it may fill; then it refuses to write, and the gateways say that they are busy."},
+
 	{"scheduler", "default_deadline", OG_CONFIG_DURATION, AT(default_deadline_ms), "1h", SECOND, 30 * DAY, NULL,
 		"Of a job that brings none."},
 	{"scheduler", "result_ttl", OG_CONFIG_DURATION, AT(result_ttl_ms), "24h", SECOND, 30 * DAY, NULL,
@@ -236,6 +245,8 @@ static void make_paths_absolute(struct og_settings *s)
 		make_absolute(s->root, paths[i]);
 	if (!strncmp(s->redis, "unix:", 5))
 		make_absolute(s->root, &s->redis);
+	if (!strncmp(s->store, "unix:", 5))
+		make_absolute(s->root, &s->store);
 }
 
 /* What one row cannot say by its bounds. */

@@ -34,6 +34,10 @@ struct og_settings {
 	char *redis; /* unix:/path or host:port */
 	char *redis_user;
 	int64_t redis_timeout_ms;
+	/* [store] */
+	char *store; /* unix:/path or host:port of the gateways' own Redis */
+	char *store_user;
+	int64_t store_timeout_ms, store_max_bytes;
 	/* [scheduler] */
 	int64_t default_deadline_ms, result_ttl_ms, result_max_bytes, no_capacity_after_ms;
 	int64_t lookahead_percent; /* of a tier's slots, placed beyond them to hide the round trip */

@@ -4,6 +4,7 @@ import base64
 import http.server
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -437,9 +438,11 @@ def test_render_is_idempotent_and_keeps_secrets_and_what_people_wrote(embedded):
         "rabbitmq/enabled_plugins",
         "redis/redis.conf",
         "redis/users.acl",
+        "store/redis.conf",
+        "store/users.acl",
     }
     assert all(mode(embedded.root / f) == 0o600 for f in files)
-    for role in ("admin", "redis-admin", "scheduler"):
+    for role in ("admin", "redis-admin", "scheduler", "store-admin", "gateway"):
         assert mode(embedded.root / "secrets" / f"{role}.credentials") == 0o600
     before = {f: (embedded.root / f).read_text() for f in files}
     assert embedded.run("render", embedded.root) == ("", "")
@@ -556,3 +559,56 @@ def test_the_rendered_redis_runs_and_knows_its_users(rendered_redis):
     assert "appendonly\nyes" in ask(redis, *admin, "CONFIG", "GET", "appendonly")
     assert "noeviction" in ask(redis, *admin, "CONFIG", "GET", "maxmemory-policy")
     assert ask(redis, *admin, "CONFIG", "GET", "maxmemory").split()[1] == str(2 * (256 << 20) + (256 << 20))
+
+
+@pytest.fixture
+def rendered_store(tmp_path):
+    root = tmp_path / "st"
+    store = Redis(root / "store")
+    c = Cluster(root, "emb", settings="[store]\naddress = unix:store/redis.sock\nmax_bytes = 64MiB\n")
+    c.run("render", root)
+    store.spawn(["redis-server", str(root / "store/redis.conf")], log=store.log)
+    wait_for("the store", store.socket.exists, 20, store.process)
+    yield c, store
+    store.stop()
+
+
+def test_the_rendered_store_is_the_gateways_and_writes_before_it_answers(rendered_store):
+    cluster, store = rendered_store
+    gateway, admin = cluster.credentials("gateway"), cluster.credentials("store-admin")
+    assert mode(store.socket) & 0o077 == 0
+    assert "NOAUTH" in ask(store, None, None, "PING")
+    assert "NOAUTH" in ask(store, *cluster.credentials("scheduler"), "PING")
+    assert ask(store, *gateway, "PING") == "PONG"
+    assert ask(store, *gateway, "HSET", "og:emb:key:1", "name", "x") == "1"
+    assert ask(store, *gateway, "EVAL", "return redis.call('HGET', KEYS[1], 'name')", "1", "og:emb:key:1") == "x"
+    for words in (("GET", "og:other:x"), ("SET", "x", "1"), ("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("BGSAVE",)):
+        assert "NOPERM" in ask(store, *gateway, *words), words
+    assert ask(store, *admin, "CONFIG", "GET", "appendfsync").split()[1] == "always"
+    assert ask(store, *admin, "CONFIG", "GET", "maxmemory").split()[1] == str(64 << 20)
+    store.kill()
+    store.spawn(["redis-server", str(cluster.root / "store/redis.conf")], log=store.log)
+    wait_for("the store", lambda: ask(store, *gateway, "HGET", "og:emb:key:1", "name") == "x", 20, store.process)
+
+
+def test_a_snapshot_of_the_store_can_be_restored(rendered_store):
+    """As docs/INSTALL.md tells it."""
+    cluster, store = rendered_store
+    gateway, admin = cluster.credentials("gateway"), cluster.credentials("store-admin")
+    conf = str(cluster.root / "store/redis.conf")
+    assert ask(store, *gateway, "SET", "og:emb:x", "kept") == "OK"
+    before = ask(store, *admin, "LASTSAVE")
+    time.sleep(1.1)  # LASTSAVE counts whole seconds
+    assert "started" in ask(store, *admin, "BGSAVE")
+    wait_for("the snapshot", lambda: ask(store, *admin, "LASTSAVE") != before, 20, store.process)
+    ask(store, *gateway, "SET", "og:emb:x", "lost")
+    store.stop()
+
+    shutil.rmtree(cluster.root / "store/appendonlydir")
+    store.spawn(["redis-server", conf, "--appendonly", "no"], log=store.log)
+    wait_for("the store", lambda: ask(store, *gateway, "GET", "og:emb:x") == "kept", 20, store.process)
+    assert ask(store, *admin, "CONFIG", "SET", "appendonly", "yes") == "OK"
+    wait_for("the file", lambda: "aof_rewrite_in_progress:0" in ask(store, *admin, "INFO", "persistence"), 20, store.process)
+    store.stop()
+    store.spawn(["redis-server", conf], log=store.log)
+    wait_for("the store", lambda: ask(store, *gateway, "GET", "og:emb:x") == "kept", 20, store.process)

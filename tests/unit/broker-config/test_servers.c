@@ -12,6 +12,8 @@ static struct og_settings settings(const char *endpoints, const char *management
 		.broker_endpoints = (char *)endpoints,
 		.broker_management = (char *)management,
 		.redis = (char *)redis,
+		.store = (char *)"unix:/s/store.sock",
+		.store_max_bytes = 3 * 1024 * 1024,
 		.result_max_bytes = 1024 * 1024};
 }
 
@@ -33,13 +35,13 @@ Test(servers, listen_where_the_settings_look_for_them)
 	cr_assert_str_eq(v.also, "");
 	cr_assert_str_eq(v.management_host, "127.0.0.1");
 	cr_assert_str_eq(v.management_port, "15673");
-	cr_assert_str_eq(v.redis_socket, "/r/redis.sock");
+	cr_assert_str_eq(v.redis.socket, "/r/redis.sock");
 	v = servers("127.0.0.1", "http://127.0.0.1", "10.0.0.1", "");
 	cr_assert_str_eq(v.amqp, "127.0.0.1:5672");
 	cr_assert_str_eq(v.management_port, "15672");
-	cr_assert_str_eq(v.redis_socket, "");
-	cr_assert_str_eq(v.redis_host, "10.0.0.1");
-	cr_assert_str_eq(v.redis_port, "6379");
+	cr_assert_str_eq(v.redis.socket, "");
+	cr_assert_str_eq(v.redis.host, "10.0.0.1");
+	cr_assert_str_eq(v.redis.port, "6379");
 }
 
 Test(servers, listen_for_other_hosts_where_they_are_told_to)
@@ -110,6 +112,21 @@ Test(servers, quote_a_path_with_blanks)
 	cr_assert_not_null(strstr(conf, "\ndir \"/a b\"\n"));
 	cr_assert_not_null(strstr(conf, "\naclfile \"/a b/users.acl\"\n"));
 	free(conf);
+}
+
+Test(servers, keep_the_store_on_the_disk_and_the_view_a_second_behind)
+{
+	const struct og_servers v = servers("127.0.0.1", "http://127.0.0.1", "unix:/r/redis.sock", "");
+	const struct og_settings s = settings("127.0.0.1", "http://127.0.0.1", "unix:/r/redis.sock");
+	char *view = og_servers_redis_conf(&v, &s, "/r", NULL), *store = og_servers_store_conf(&v, &s, "/s", NULL);
+
+	cr_expect_not_null(strstr(view, "\nappendfsync everysec\n"));
+	cr_expect_not_null(strstr(store, "\nappendfsync always\n"));
+	cr_expect_not_null(strstr(store, "\nmaxmemory-policy noeviction\n"));
+	cr_expect_not_null(strstr(store, "\nmaxmemory 3145728\n"));
+	cr_expect_not_null(strstr(store, "\nunixsocket \"/s/store.sock\"\n"), "%s", store);
+	free(view);
+	free(store);
 }
 
 Test(servers, write_no_password_into_the_acl)

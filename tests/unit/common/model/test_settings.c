@@ -55,6 +55,8 @@ Test(settings, defaults)
 	cr_expect_str_eq(s.broker_ca, "", "an empty path stays empty");
 	cr_expect(!strncmp(s.redis, "unix:/", 6));
 	cr_expect_str_eq(s.redis + 5, scratch_path("redis/redis.sock"));
+	cr_expect(!strncmp(s.store, "unix:/", 6));
+	cr_expect_str_eq(s.store + 5, scratch_path("store/redis.sock"));
 	cr_expect_eq(s.default_deadline_ms, 3600000);
 	cr_expect_eq(s.result_ttl_ms, 86400000);
 	cr_expect_eq(s.lookahead_percent, 25);
