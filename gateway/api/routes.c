@@ -12,5 +12,6 @@ const struct og_api_route og_api_routes[] = {
 	{"GET", "/v1/models/{*}", og_openai_model, OG_NEED_KEY},
 	{"POST", "/v1/chat/completions", og_openai_chat, OG_NEED_KEY},
 	{"POST", "/v1/completions", og_openai_completions, OG_NEED_KEY},
+	{"POST", "/v1/responses", og_openai_responses, OG_NEED_KEY},
 };
 const size_t og_api_n_routes = OG_COUNT(og_api_routes);
