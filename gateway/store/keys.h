@@ -20,8 +20,8 @@ int og_keys_lookup(struct og_gateway_store *s, const char *secret, size_t len, o
 	struct og_key **ret, struct og_error *err);
 
 /* Where the store has never held a key: makes one (name `first`, tenant `default`, admin), writes it to `path` (mode 0600) and
- * tells it, once, however many gateways start at once. Goes on trying while the store is away, until it is closed. `cb` (may be
- * NULL): `secret` is NULL where there were keys already, or `err` says why it could not be written. */
+ * tells it; one, however many gateways start at once. Goes on trying while the store is away, until that is closed. To be called
+ * once. `cb` (may be NULL): `secret` is NULL where there were keys already, or `err` says why it could not be written. */
 typedef void og_first_key_cb(void *ctx, const char *secret, const struct og_error *err);
 void og_keys_first(struct og_gateway_store *s, const char *path, og_first_key_cb *cb, void *ctx);
 

@@ -1,14 +1,15 @@
 /* The ledger: reserve, settle, refund. Each is one script in the store, so that several gateways and a death between two steps
  * neither let a limit be passed nor keep what was not used.
  *
- *                 reserve                settle
- *   (no booking) ────────▶ reserved ───────────────▶ settled ──── 24 h ──▶ (no booking)
- *        ▲                  │     ▲                     ▲
- *        │           refund │     │ reserve             │ settle: what was used counts all the same
- *        └───── 24 h ──── refunded ─────────────────────┘
+ *                 reserve              settle
+ *   (no booking) ────────▶ open ────────────────▶ settled ── 1 h ──▶ (no booking)
+ *        ▲                 │  ▲                      ▲
+ *        │          refund │  │ reserve              │ settle: what was used counts all the same
+ *        └───── 1 h ──── refunded ───────────────────┘
  *
  * All by job id, and each may be repeated: the second does nothing. Of a key without limits (og_key_is_limited) only the settle
- * is needed, which is pipelined and waited for by nobody.
+ * is needed, which is pipelined and waited for by nobody; a repeated one of those is noticed for 5 min. A limit that is set later
+ * counts from then on what begins; a budget counts what was used before as well.
  *
  * A reservation has a lease of 30 s, which the process that made it renews while it lives. One that ran out is shown to some
  * living gateway (og_store_config.on_orphans), which settles it as the job's result says, or refunds it where there is none. */
@@ -28,8 +29,8 @@ struct og_reserved {
 	int64_t retry_after_s; /* when it may go: at least 1; of a budget, until it begins anew; 0: never by itself */
 };
 
-/* `answer` is NULL where `err` is not: RETRY (503; it may have been booked all the same, and its lease ends that), or INVALID:
- * the key was revoked meanwhile (401). */
+/* `answer` is NULL where `err` is not: RETRY (503; if it was booked all the same, that is taken back), or INVALID: the key was
+ * revoked meanwhile (401). */
 typedef void og_reserved_cb(void *ctx, const struct og_reserved *answer, const struct og_error *err);
 
 /* `tokens`: of the prompt, estimated, and what the answer may have at most. A request for more tokens than the limit of a minute
@@ -46,7 +47,9 @@ struct og_settlement {
 	const char *key, *tenant; /* ids */
 	const char *model;        /* under which it is counted */
 	int64_t prompt_tokens, completion_tokens;
-	bool replayed; /* it came as <reply>.result: the job was not run for this request, so one that was settled stays as it is */
+	/* It came as <reply>.result: the job was not run for this request. So a reservation that this request made is given back; one
+	 * that was there already (its gateway died) is settled. */
+	bool replayed;
 };
 
 /* Counts what was used and frees what was reserved. Waited for by nobody: while the store is away up to 65,536 of them are kept
@@ -56,5 +59,7 @@ void og_ledger_settle(struct og_gateway_store *s, const struct og_settlement *se
 void og_ledger_refund(struct og_gateway_store *s, const char *job);
 
 uint64_t og_ledger_lost(const struct og_gateway_store *s);
+/* Nothing is left to be told to the store: a gateway that stops waits for it, for a while. */
+bool og_ledger_is_idle(const struct og_gateway_store *s);
 
 #endif

@@ -20,9 +20,21 @@ struct og_limits {
 	enum og_budget_per budget_per;
 };
 
+/* Their names: keys in JSON, and fields in the store, in this order; the last is a text. */
+enum { OG_LIMITS_N = 5 };
+extern const char *const og_limits_names[OG_LIMITS_N];
+
 bool og_limits_any(const struct og_limits *l);
+
+/* A number by its name's place (the first four). */
+int64_t *og_limits_number(struct og_limits *l, size_t i);
 
 const char *og_budget_per_name(enum og_budget_per per); /* "total", "day", "month" */
 int og_budget_per_parse(const char *name, enum og_budget_per *ret, struct og_error *err);
+
+/* The limits that `object` names; those it does not name stay as they are. *ret_named (may be NULL): bit i, name i was there.
+ * INVALID says which is wrong, and how. */
+int og_limits_read(const json_t *object, struct og_limits *l, unsigned *ret_named, struct og_error *err);
+void og_limits_write(json_t *object, const struct og_limits *l); /* those that there are */
 
 #endif

@@ -35,11 +35,24 @@ struct og_store_config {
 	 * on trying. */
 	void (*on_up)(void *ctx);
 	void (*on_down)(void *ctx, const struct og_error *why);
-	/* Up to 100 reservations whose lease ran out, at most every 10 s: find out how each job ended, and settle or refund
+	/* Up to 100 reservations whose lease ran out, at most every third of a lease: find out how each job ended, and settle or refund
 	 * it; what is left is asked about again. NULL: this process does not look for them. */
 	void (*on_orphans)(void *ctx, const struct og_orphan *orphans, size_t n);
 	void *ctx;
+	int64_t lease_ms; /* 0: 30 s. Of reservations; renewed, and looked for, every third of it */
+	/* NULL (always, but in tests): the store's own clock, in ms since the Unix epoch, for all that it measures. */
+	int64_t (*clock)(void *ctx);
 };
+
+/* Opens the connection as the settings and the gateway's credentials say; `ctx` is a struct og_store_dialer. */
+struct og_settings;
+struct og_credentials;
+struct og_store_dialer {
+	uv_loop_t *loop;
+	const struct og_settings *settings;
+	const struct og_credentials *credentials;
+};
+struct og_redis *og_store_dial(void *ctx, const struct og_redis_events *events, struct og_error *err);
 
 /* Copies the config's values. NULL: the connection cannot be opened as configured. */
 struct og_gateway_store *og_store_open(uv_loop_t *loop, const struct og_store_config *config, struct og_error *err);
