@@ -1,40 +1,20 @@
 /* GET /v1/models: the tiers that the cluster has, and their other names. */
-#include <string.h>
-#include <strings.h>
-
 #include "api/openai.h"
+#include "api/tiers.h"
 
 static json_t *model_object(struct og_api *api, const char *id, const json_t *tier)
 {
 	return json_pack("{s:s, s:s, s:I, s:s, s:b}", "id", id, "object", "model", "created",
-		(json_int_t)api->started_s, "owned_by", "opengateway", "ready",
-		json_integer_value(json_object_get(tier, "workers")) > 0);
-}
-
-static bool is_called(const json_t *tier, const char *name)
-{
-	const json_t *alias;
-	size_t i;
-
-	json_array_foreach(json_object_get(tier, "aliases"), i, alias)
-	{
-		if (!strcasecmp(json_string_value(alias), name))
-			return true;
-	}
-	return !strcasecmp(json_string_value(json_object_get(tier, "id")), name);
+		(json_int_t)api->started_s, "owned_by", "opengateway", "ready", og_tiers_is_served(tier));
 }
 
 static json_t *one(struct og_api *api, struct og_web_call *c, const json_t *answer)
 {
+	const json_t *tier = og_tiers_find(answer, og_web_part(c, 0));
 	struct og_refusal why;
-	const json_t *tier;
-	size_t i;
 
-	json_array_foreach(json_object_get(answer, "tiers"), i, tier)
-	{
-		if (is_called(tier, og_web_part(c, 0)))
-			return model_object(api, og_web_part(c, 0), tier);
-	}
+	if (tier)
+		return model_object(api, og_web_part(c, 0), tier);
 	og_refuse_with(&why, 404, "model_not_found", "there is no model '%.200s': GET /v1/models lists them",
 		og_web_part(c, 0));
 	why.param = "model";

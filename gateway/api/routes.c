@@ -1,5 +1,6 @@
 /* Every path of the gateway. A new one is a row here and a function. */
 #include "api/health.h"
+#include "api/ollama.h"
 #include "api/openai.h"
 #include "base/alloc.h"
 
@@ -13,5 +14,19 @@ const struct og_api_route og_api_routes[] = {
 	{"POST", "/v1/chat/completions", og_openai_chat, OG_NEED_KEY},
 	{"POST", "/v1/completions", og_openai_completions, OG_NEED_KEY},
 	{"POST", "/v1/responses", og_openai_responses, OG_NEED_KEY},
+
+	{"GET", "/", og_ollama_running, OG_NEED_NOTHING},
+	{"GET", "/api/version", og_ollama_version, OG_NEED_NOTHING},
+	{"GET", "/api/tags", og_ollama_tags, OG_NEED_KEY},
+	{"GET", "/api/ps", og_ollama_ps, OG_NEED_KEY},
+	{"POST", "/api/show", og_ollama_show, OG_NEED_KEY},
+	{"POST", "/api/pull", og_ollama_pull, OG_NEED_KEY},
+	{"POST", "/api/chat", og_ollama_chat, OG_NEED_KEY},
+	{"POST", "/api/generate", og_ollama_generate, OG_NEED_KEY},
+	{"POST", "/api/create", og_ollama_not_from_here, OG_NEED_KEY},
+	{"POST", "/api/copy", og_ollama_not_from_here, OG_NEED_KEY},
+	{"DELETE", "/api/delete", og_ollama_not_from_here, OG_NEED_KEY},
+	{"POST", "/api/blobs/{}", og_ollama_not_from_here, OG_NEED_KEY},
+	{"POST", "/api/push", og_ollama_cannot_push, OG_NEED_KEY},
 };
 const size_t og_api_n_routes = OG_COUNT(og_api_routes);
