@@ -1,4 +1,5 @@
 #include "api/prompt.h"
+#include "api/sent.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,8 +25,8 @@ struct og_prompt {
 	struct og_question *position;
 	char id[OG_ID_LEN + 1];
 	bool stream, streaming, resumable;
-	int64_t attempt, run; /* of the events that went out */
-	uint64_t events;
+	struct og_sent sent;
+	uint64_t events; /* that went out */
 	int64_t since_us, heard_ms;
 };
 
@@ -49,6 +50,7 @@ static void prompt_free(struct og_prompt *p)
 	og_question_forget(OG_TAKE(p->position));
 	if (p->form_done)
 		p->form_done(p->of_form);
+	og_sent_done(&p->sent);
 	uv_close((uv_handle_t *)&p->timer, on_timer_closed);
 }
 
@@ -120,12 +122,49 @@ static void note_end(struct og_prompt *p, const struct og_job_end *end)
 	og_web_note_number(p->c, "completion_tokens", e->completion_tokens);
 }
 
+/* The chunks that never came, made of the whole answer. -1: that cannot be done. */
+static int fill_gap(struct og_prompt *p, const struct og_job_end *end, struct og_buf *out)
+{
+	const char *text;
+	size_t len, i;
+	json_t *response, *rest, *chunk;
+
+	if (og_prompt_response(end, &text, &len) < 0)
+		return -1;
+	response = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	rest = og_sent_rest(&p->sent, response);
+	json_array_foreach(rest, i, chunk)
+	{
+		og_autofree char *line = json_dumps(chunk, JSON_COMPACT);
+
+		p->form->chunk(p, NULL, line, strlen(line), out);
+	}
+	json_decref(response);
+	json_decref(rest);
+	return rest ? 0 : -1;
+}
+
+static void tell_incomplete(struct og_prompt *p)
+{
+	struct og_refusal why;
+
+	og_refuse_with(&why, 502, "answer_cut",
+		"some of the answer did not come through: GET /api/v1/jobs/%s/result has the whole", p->id);
+	refuse(p, &why);
+	prompt_free(p);
+}
+
 static void finish_stream(struct og_prompt *p, const struct og_job_end *end)
 {
 	struct og_buf out;
 
 	og_buf_init(&out, OUT_MAX);
 	begin_stream(p, &out);
+	if (end->gap && fill_gap(p, end, &out) < 0) {
+		og_buf_done(&out);
+		tell_incomplete(p);
+		return;
+	}
 	p->form->tail(p, end, &out);
 	if (send_out(p, &out) < 0)
 		return;
@@ -170,18 +209,26 @@ static void on_end(void *ctx, const struct og_job_end *end)
 	}
 }
 
-/* Another attempt begins its answer anew, and what has gone out cannot be taken back: the client is told, and where it
- * finds the whole. */
-static void tell_restart(struct og_prompt *p)
+/* Another attempt begins its answer anew, and what has gone out cannot be taken back: the client is told. One that may come
+ * back for its answer finds it; for another it is not made. */
+static bool on_restart(void *ctx)
 {
+	struct og_prompt *p = ctx;
 	struct og_refusal why;
 
-	og_refuse_with(&why, 502, "answer_restarted",
-		"the answer was cut off and is written anew: GET /api/v1/jobs/%s/result has it when it is whole",
-		p->id);
-	og_job_leave(OG_TAKE(p->job), false);
+	if (!p->events || !p->c)
+		return true;
+	if (p->resumable)
+		og_refuse_with(&why, 502, "answer_cut",
+			"the answer was cut off and is written anew: GET /api/v1/jobs/%s/result has it when it is "
+		        "whole",
+			p->id);
+	else
+		og_refuse_with(&why, 502, "answer_cut", "the answer was cut off, for its worker was lost: ask again");
+	og_job_leave(OG_TAKE(p->job), !p->resumable);
 	refuse(p, &why);
 	prompt_free(p);
+	return false;
 }
 
 static void on_chunk(void *ctx, const struct og_chunk_at *at, const char *data, size_t len)
@@ -191,14 +238,9 @@ static void on_chunk(void *ctx, const struct og_chunk_at *at, const char *data, 
 
 	if (!p->c)
 		return;
-	if (p->events && (at->attempt != p->attempt || at->run != p->run)) {
-		tell_restart(p);
-		return;
-	}
 	if (!p->events++)
 		og_histogram_add(&p->api->metrics.first_token, (double)(og_clock_mono_us() - p->since_us) / 1e6);
-	p->attempt = at->attempt;
-	p->run = at->run;
+	og_sent_add(&p->sent, data, len);
 	p->heard_ms = og_clock_mono_ms();
 	og_buf_init(&out, OUT_MAX);
 	begin_stream(p, &out);
@@ -347,7 +389,8 @@ static void note_start(struct og_web_call *c, const struct og_prompt *p, const s
 
 static void submit(struct og_prompt *p, const struct og_prompt_request *request)
 {
-	const struct og_job_sink sink = {.chunk = p->stream ? on_chunk : NULL, .end = on_end, .ctx = p};
+	const struct og_job_sink sink = {
+		.chunk = p->stream ? on_chunk : NULL, .restarts = on_restart, .end = on_end, .ctx = p};
 	struct og_envelope e = request->e;
 	struct og_refusal why;
 	struct og_error err;
@@ -375,6 +418,7 @@ void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_
 		.resumable = says_yes(c, "og-resumable"),
 		.since_us = og_web_since_us(c)};
 	strcpy(p->id, request->e.id);
+	og_sent_init(&p->sent);
 	uv_timer_init(api->loop, &p->timer);
 	p->timer.data = p;
 	og_web_on_gone(c, on_gone, p);

@@ -21,7 +21,7 @@ struct og_form {
 	const char *stream_type; /* content type of a stream */
 	/* An answer that is `done`, whole: to be put into *ret (malloc'ed) as what the client gets. */
 	int (*whole)(struct og_prompt *p, const struct og_job_end *end, char **ret, size_t *ret_len);
-	/* Each appends to `out` what goes out; nothing is fine. */
+	/* Each appends to `out` what goes out; nothing is fine. A chunk that was made up, to fill a gap, has no `at` (NULL). */
 	void (*head)(struct og_prompt *p, struct og_buf *out); /* before all else; may be NULL */
 	void (*chunk)(
 		struct og_prompt *p, const struct og_chunk_at *at, const char *data, size_t len, struct og_buf *out);

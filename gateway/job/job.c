@@ -196,7 +196,7 @@ struct og_job *og_job_submit(struct og_link *l, const struct og_envelope *e, con
 	og_envelope_encode(&own, &m);
 	j = job_new(l, e->id, sink);
 	j->ours = true;
-	j->wants_chunks = e->stream;
+	j->streams = j->wants_chunks = e->stream;
 	j->request = og_message_copy(&m);
 	if (publish(j, err) < 0) {
 		j->sink = (struct og_job_sink){0};
@@ -219,7 +219,7 @@ struct og_job *og_job_attach(struct og_link *l, const char *id, const struct og_
 	j->phase = OG_JOB_FOLLOWS;
 	j->asks = true;
 	if (from) {
-		j->wants_chunks = true;
+		j->streams = j->wants_chunks = true;
 		j->attempt = from->attempt;
 		j->run = from->run;
 		j->next_seq = from->seq;

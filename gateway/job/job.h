@@ -19,6 +19,8 @@ struct og_job_end {
 	const char *body; /* the done body (docs/PROTOCOL.md); NULL where there is none */
 	size_t len;
 	const struct og_envelope *e; /* NULL where the end was asked for */
+	/* Of one whose chunks were wanted: some may not have come. The whole answer is in the body. */
+	bool gap;
 };
 
 /* Names one chunk, in all the cluster: the event's number that a client goes on from. */
@@ -27,8 +29,11 @@ struct og_chunk_at {
 };
 
 struct og_job_sink {
-	/* One engine event. Without a gap; *`at` starts at seq 0 again with a new attempt or run. */
+	/* One engine event. Those of a run come without a gap; a new attempt or run begins with seq 0 again. */
 	void (*chunk)(void *ctx, const struct og_chunk_at *at, const char *data, size_t len);
+	/* Another attempt or run begins its answer anew: the chunks that came are void. False: the job was left in here. May be
+	 * NULL: then the new chunks just follow. */
+	bool (*restarts)(void *ctx);
 	/* The broker has the request: from here on it is kept. May be NULL. */
 	void (*accepted)(void *ctx);
 	/* Once, last; the job is gone then. */

@@ -17,17 +17,25 @@ static void heard(struct og_job *j)
 	j->unknown = 0;
 }
 
-/* True where the run that `e` is of is the one that is read, or a newer one, which is read from here on. */
-static bool is_current(struct og_job *j, const struct og_envelope *e)
+static bool is_newer(const struct og_job *j, const struct og_envelope *e)
 {
-	if (e->attempt < j->attempt || (e->attempt == j->attempt && e->run < j->run))
-		return false;
-	if (e->attempt > j->attempt || e->run > j->run) {
-		j->attempt = e->attempt;
-		j->run = e->run;
-		j->next_seq = 0;
-	}
-	return true;
+	return e->attempt > j->attempt || (e->attempt == j->attempt && e->run > j->run);
+}
+
+static bool is_older(const struct og_job *j, const struct og_envelope *e)
+{
+	return e->attempt < j->attempt || (e->attempt == j->attempt && e->run < j->run);
+}
+
+/* What comes now is of a newer run than what came. False: the job was left over it. */
+static bool begin_anew(struct og_job *j, const struct og_envelope *e)
+{
+	bool void_now = j->next_seq > 0;
+
+	j->attempt = e->attempt;
+	j->run = e->run;
+	j->next_seq = 0;
+	return !void_now || !j->sink.restarts || j->sink.restarts(j->sink.ctx);
 }
 
 /* A gap (the reply queue drops its oldest where it is too full) is asked for; what comes behind it comes again then. */
@@ -35,7 +43,7 @@ static void on_chunk(struct og_job *j, const struct og_envelope *e, const struct
 {
 	const struct og_chunk_at at = {e->attempt, e->run, e->seq};
 
-	if (!j->wants_chunks || !is_current(j, e) || e->seq < j->next_seq)
+	if (!j->wants_chunks || is_older(j, e) || (is_newer(j, e) && !begin_anew(j, e)) || e->seq < j->next_seq)
 		return;
 	if (e->seq > j->next_seq) {
 		j->asks = true;
@@ -48,11 +56,20 @@ static void on_chunk(struct og_job *j, const struct og_envelope *e, const struct
 		j->sink.chunk(j->sink.ctx, &at, m->body, m->body_len);
 }
 
+/* Told where a stream was asked for: another attempt was placed, or will be. */
+static void on_placed(struct og_job *j, const struct og_envelope *e)
+{
+	if (j->wants_chunks && j->attempt && is_newer(j, e))
+		begin_anew(j, e);
+}
+
 static void end(struct og_job *j, enum og_state state, const struct og_envelope *e, const char *body, size_t len)
 {
 	struct og_job_end end = {.state = state, .e = e, .body = body, .len = len};
 	json_t *said = NULL;
 	const json_t *error;
+
+	end.gap = j->streams && (!e || is_newer(j, e) || e->seq > j->next_seq);
 
 	if (state != OG_STATE_DONE && body && og_json_parse(body, len, &said, NULL) == 0) {
 		error = json_object_get(said, "error");
@@ -73,6 +90,8 @@ static void on_done(struct og_job *j, const struct og_envelope *e, const struct 
 
 	if (og_state_parse(e->state, &state, NULL) < 0 || !og_state_terminal(state))
 		return;
+	if (state == OG_STATE_DONE && j->streams && e->attempt && is_newer(j, e) && !begin_anew(j, e))
+		return;
 	end(j, state, e, m->body, m->body_len);
 }
 
@@ -83,6 +102,8 @@ void og_job_message(struct og_job *j, const struct og_envelope *e, const struct 
 		on_chunk(j, e, m);
 	else if (!strcmp(e->type, OG_T_RESPONSE) && e->state)
 		on_done(j, e, m);
+	else if (!strcmp(e->type, OG_T_PLACED))
+		on_placed(j, e);
 }
 
 /* One that nobody knows (yet), or whose record cannot be read just now, is asked for again soon. */

@@ -34,7 +34,8 @@ struct og_job {
 	struct og_job_sink sink;
 	enum og_job_phase phase;
 	struct og_message *request; /* until it is confirmed; NULL: it was there before */
-	bool ours, publishing, wants_chunks, cancel_after, ended;
+	bool ours, publishing, cancel_after, ended;
+	bool streams, wants_chunks; /* chunks are its sink's wish; they can still come */
 	bool asks; /* its messages do not come by themselves: made on an earlier connection, or attached to */
 	int64_t attempt, run;          /* that is being read; 0: none yet */
 	int64_t next_seq;              /* the chunk that is next of it */

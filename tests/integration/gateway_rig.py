@@ -134,8 +134,8 @@ def ask(text, model=MODEL, **more):
 class Serving:
     """The whole of it, and what a test starts beside."""
 
-    def __init__(self, root, name, stub):
-        self.fleet, self.stub = Fleet(root, name), stub
+    def __init__(self, root, name, stub, rabbit=None):
+        self.fleet, self.stub = Fleet(root, name, rabbit=rabbit), stub
         (self.root / "catalogue.ini").write_text(CATALOGUE)
         self.fleet.cluster.run("apply")
         self.gateways, self.workers = [], []
