@@ -6,13 +6,18 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "store/ledger.h"
 
 #define DRAIN_LOOK_MS 50
 
 struct og_gateway {
 	struct og_gateway_config config;
+	struct og_store_dialer store_dialer;
+	char *first_key; /* path of the file of the store's first key */
+	bool store_told; /* that the store is away has been logged */
 	struct og_api api;
 	struct og_web_route *routes;
 	uv_timer_t drain;
@@ -82,6 +87,58 @@ static void on_refused(void *ctx, const struct og_error *why)
 	g->config.on_refused(g->config.ctx, why);
 }
 
+/* ── the store ── */
+
+static void on_store_up(void *ctx)
+{
+	struct og_gateway *g = ctx;
+
+	g->store_told = false;
+	og_info("The store is reached", NULL);
+}
+
+/* Each failed try comes here: the first is told. */
+static void on_store_down(void *ctx, const struct og_error *why)
+{
+	struct og_gateway *g = ctx;
+
+	if (!g->store_told)
+		og_error_log(why->message, "hint=\"without the store no key can be looked up\"");
+	g->store_told = true;
+}
+
+static void on_first_key(void *ctx, const char *secret, const struct og_error *err)
+{
+	struct og_gateway *g = ctx;
+
+	if (secret || err)
+		g->config.on_first_key(g->config.ctx, secret, g->first_key, err);
+}
+
+static int open_store(struct og_gateway *g, uv_loop_t *loop, struct og_error *err)
+{
+	const struct og_settings *s = g->config.settings;
+	const struct og_store_config store = {.cluster = s->cluster,
+		.dial = og_store_dial,
+		.dial_ctx = &g->store_dialer,
+		.on_up = on_store_up,
+		.on_down = on_store_down,
+		.ctx = g};
+
+	g->store_dialer = (struct og_store_dialer){loop, s, g->config.credentials};
+	g->api.store = og_store_open(loop, &store, err);
+	if (!g->api.store)
+		return og_fail_in(err, "store.address");
+	g->first_key = og_path_join(s->secrets, "gateway.key");
+	og_keys_first(g->api.store, g->first_key, on_first_key, g);
+	return 0;
+}
+
+bool og_gateway_ask(struct og_gateway *g, const char *verb, const json_t *request, struct og_control_ask *ask)
+{
+	return og_store_control(g->api.store, verb, request, ask);
+}
+
 /* ── life ── */
 
 static struct og_web_route *web_routes(void)
@@ -119,8 +176,9 @@ static int listen_on(struct og_gateway *g, uv_loop_t *loop, struct og_error *err
 
 static int open_line(struct og_gateway *g, uv_loop_t *loop, struct og_error *err)
 {
-	const struct og_link_config link = {
-		.session = {.settings = g->config.settings, .user = g->config.user, .dial = og_session_dial},
+	const struct og_link_config link = {.session = {.settings = g->config.settings,
+						    .user = g->config.credentials->user,
+						    .dial = og_session_dial},
 		.on_state = on_line,
 		.on_refused = on_refused,
 		.ctx = g};
@@ -139,8 +197,10 @@ int og_gateway_start(
 	g->routes = web_routes();
 	if (listen_on(g, loop, err) < 0)
 		goto fail;
-	if (open_line(g, loop, err) < 0) {
+	if (open_line(g, loop, err) < 0 || open_store(g, loop, err) < 0) {
 		og_web_close(g->api.web, NULL, NULL);
+		if (g->api.link)
+			og_link_close(g->api.link, NULL, NULL);
 		uv_run(loop, UV_RUN_DEFAULT);
 		goto fail;
 	}
@@ -162,10 +222,10 @@ int og_gateway_port(const struct og_gateway *g)
 void og_gateway_status(struct og_gateway *g, json_t *status)
 {
 	json_object_set_new(status, "gateway",
-		json_pack("{s:s, s:i, s:b, s:I, s:I, s:I}", "listen", g->config.settings->gateway_listen, "port",
-			og_web_port(g->api.web), "broker", og_link_is_up(g->api.link), "requests",
-			(json_int_t)og_web_calls(g->api.web), "connections", (json_int_t)og_web_connections(g->api.web),
-			"jobs", (json_int_t)og_link_jobs(g->api.link)));
+		json_pack("{s:s, s:i, s:b, s:b, s:I, s:I, s:I}", "listen", g->config.settings->gateway_listen, "port",
+			og_web_port(g->api.web), "broker", og_link_is_up(g->api.link), "store",
+			og_store_is_up(g->api.store), "requests", (json_int_t)og_web_calls(g->api.web), "connections",
+			(json_int_t)og_web_connections(g->api.web), "jobs", (json_int_t)og_link_jobs(g->api.link)));
 }
 
 static void on_look(uv_timer_t *timer)
@@ -173,6 +233,8 @@ static void on_look(uv_timer_t *timer)
 	struct og_gateway *g = timer->data;
 
 	if (og_web_calls(g->api.web) || og_link_jobs(g->api.link))
+		return;
+	if (og_store_is_up(g->api.store) && !og_ledger_is_idle(g->api.store))
 		return;
 	uv_timer_stop(timer);
 	g->config.on_drained(g->config.ctx);
@@ -192,6 +254,7 @@ void og_gateway_stop(struct og_gateway *g)
 	uv_close((uv_handle_t *)&g->drain, NULL);
 	og_web_close(g->api.web, NULL, NULL);
 	og_link_close(g->api.link, NULL, NULL);
+	og_store_close(g->api.store, NULL, NULL);
 }
 
 void og_gateway_free(struct og_gateway *g)
@@ -199,5 +262,6 @@ void og_gateway_free(struct og_gateway *g)
 	if (!g)
 		return;
 	free(g->routes);
+	free(g->first_key);
 	free(g);
 }

@@ -131,6 +131,25 @@ static void on_status(void *ctx, json_t *status)
 		og_gateway_status(p->gateway, status);
 }
 
+static bool on_ask(void *ctx, const char *verb, const json_t *request, struct og_control_ask *ask)
+{
+	struct program *p = ctx;
+
+	return p->gateway && og_gateway_ask(p->gateway, verb, request, ask);
+}
+
+/* Shown once: on the terminal, or in the log of whoever started us. */
+static void on_first_key(void *ctx, const char *secret, const char *path, const struct og_error *err)
+{
+	(void)ctx;
+	if (err)
+		og_error_log(err->message, "hint=\"make a key: og keys create NAME --admin\"");
+	if (!secret)
+		return;
+	printf("The first API key, an admin's, which is in %s too: %s\n", path, secret);
+	fflush(stdout);
+}
+
 static int start_service(struct program *p, const struct options *o, struct og_error *err)
 {
 	og_autofree char *run = og_path_join(p->settings.root, "run");
@@ -144,6 +163,7 @@ static int start_service(struct program *p, const struct options *o, struct og_e
 		.on_drain = on_drain,
 		.on_stop = on_stop,
 		.on_status = on_status,
+		.on_ask = on_ask,
 		.ctx = p,
 	};
 
@@ -153,10 +173,11 @@ static int start_service(struct program *p, const struct options *o, struct og_e
 static int start_gateway(struct program *p, struct og_error *err)
 {
 	const struct og_gateway_config config = {.settings = &p->settings,
-		.user = p->credentials.user,
+		.credentials = &p->credentials,
 		.on_state = on_state,
 		.on_refused = on_refused,
 		.on_drained = on_drained,
+		.on_first_key = on_first_key,
 		.ctx = p};
 
 	allow_descriptors();

@@ -7,12 +7,14 @@
 #include "api/refusal.h"
 #include "job/link.h"
 #include "model/settings.h"
+#include "store/keys.h"
 #include "web/web.h"
 
 struct og_api {
 	uv_loop_t *loop;
 	const struct og_settings *settings;
 	struct og_link *link;
+	struct og_gateway_store *store;
 	struct og_web *web;
 	struct og_metrics metrics;
 	int64_t started_s; /* wall clock */
@@ -26,7 +28,8 @@ enum og_need {
 
 /* Whose request it is; lives as long as its call. */
 struct og_caller {
-	char key_id[OG_NAME_MAX]; /* "": without a key, from loopback */
+	struct og_key *key;       /* as long as the caller; NULL: without a key, from loopback */
+	char key_id[OG_NAME_MAX]; /* "": likewise */
 	char tenant[OG_NAME_MAX];
 	bool admin;
 };

@@ -32,7 +32,8 @@ void og_metrics_page(struct og_api *api, struct og_web_call *c)
 	const struct og_gauges now = {.calls = og_web_calls(api->web),
 		.connections = og_web_connections(api->web),
 		.jobs = og_link_jobs(api->link),
-		.broker_up = og_link_is_up(api->link)};
+		.broker_up = og_link_is_up(api->link),
+		.store_up = og_store_is_up(api->store)};
 	struct og_buf out;
 	size_t len;
 
