@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""Gateways side by side: what each adds to an engine that costs next to nothing, on this machine, in one run.
+
+    tests/bench/gateways.py [--quick] [--only engine,LiteLLM,Portkey,Olla,og-gateway] [--olla PROGRAM] [--json FILE]
+
+All are started first, and asked in turn, round after round: what the machine does meanwhile hits all alike. Printed are medians over the
+rounds; "adds" is a gateway's figure less the engine's of the same round. The peers are installed under build/peers when they are not
+there; a row that cannot be measured says why. Ours runs with all that makes it durable: RabbitMQ with quorum queues, Redis, og-scheduler
+and og-worker. Programs come from $OG_BUILD (default build/release). docs/BENCH.md has the figures, and what they mean.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from our_row import OurGateway  # noqa: E402
+from peers import REPO, Direct, LiteLLM, Olla, Portkey, Skipped  # noqa: E402
+from tables import print_results  # noqa: E402
+
+BUILD = Path(os.environ.get("OG_BUILD", REPO / "build/release")).resolve()
+NAMES = ("engine", "LiteLLM", "Portkey", "Olla", "og-gateway")
+CLIENTS = (1, 16, 64)
+CELLS = [(kind, clients) for clients in CLIENTS for kind in ("whole", "stream")]
+TOKENS = 8
+QUESTION = (
+    "Why do the tides come about twice a day, and not once? Say it in a few words, for somebody who never saw the sea."
+)
+DESCRIPTORS = 16384
+
+
+class Load:
+    """What bench_http is given, and what it says."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def run(self, row, kind, clients, tokens=TOKENS, directive="", seconds=1, **more):
+        stream = kind == "stream"
+        said = f"{directive}{QUESTION}"
+        body = self.folder / f"{row.name}.body"
+        asked = {
+            "model": row.model,
+            "messages": [{"role": "user", "content": said}],
+            **({"stream": True} if stream else {}),
+        }
+        body.write_text(json.dumps(asked, separators=(",", ":")))
+        args = ["--url", row.url, "--body", body, "--words", tokens, "--clients", clients, "--seconds", seconds]
+        for header in row.headers():
+            args += ["--header", header]
+        for name, value in more.items():
+            args += [f"--{name}"] if value is True else [f"--{name}", value]
+        args += ["--stream"] if stream else []
+        done = subprocess.run(
+            [BUILD / "tests/bench/bench_http", *map(str, args)],
+            capture_output=True,
+            text=True,
+            timeout=seconds + 60,
+            check=False,
+        )
+        if not done.stdout:
+            raise RuntimeError(f"{row.name}, {kind}, {clients} clients: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+
+def interleave(rows, number):
+    """The order of a round: another one is first each time."""
+    at = number % len(rows)
+    return rows[at:] + rows[:at]
+
+
+def measure_cells(rows, load, rounds):
+    """{row: {(kind, clients): [a result a round]}}"""
+    results = {row.name: {cell: [] for cell in CELLS} for row in rows}
+    for number in range(rounds):
+        for cell in CELLS:
+            for row in interleave(rows, number):
+                before = row.cpu_s()
+                result = load.run(row, *cell)
+                spent = row.cpu_s() - before
+                results[row.name][cell].append({**result, "cpu_ms": spent * 1000 / max(1, result["ended"])})
+        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+    return results
+
+
+def median(values):
+    values = [value for value in values if value is not None]
+    return round(statistics.median(values), 3) if values else None
+
+
+def times(result, what, percentile):
+    return result[f"{what}_ms"][percentile] if result["ended"] else None
+
+
+def summary_of_cell(results, direct, what):
+    """Medians over the rounds of each percentile, and of how far it is above the engine's in the same round."""
+    summary = {}
+    for percentile in ("p50", "p95", "p99"):
+        mine = [times(result, what, percentile) for result in results]
+        theirs = [times(result, what, percentile) for result in direct]
+        pairs = [(m, t) for m, t in zip(mine, theirs) if m is not None and t is not None]
+        summary[percentile] = median(mine)
+        summary["adds_" + percentile] = median([m - t for m, t in pairs])
+    return summary
+
+
+def summary_of_row(results, direct):
+    cells = {}
+    for (kind, clients), rounds in results.items():
+        cell = {
+            "per_s": median([result["per_s"] for result in rounds]),
+            "cpu_ms": median([result["cpu_ms"] for result in rounds]),
+            "asked": sum(result["ended"] + result["failed"] for result in rounds),
+            "failed": sum(result["failed"] for result in rounds),
+            "why": next((result["why"] for result in rounds if result["failed"]), ""),
+            "total_ms": summary_of_cell(rounds, direct[kind, clients], "total"),
+        }
+        if kind == "stream":
+            cell["first_ms"] = summary_of_cell(rounds, direct[kind, clients], "first")
+        cells[f"{kind}_{clients}"] = cell
+    return {
+        "max_per_s": {
+            kind: max(cells[f"{kind}_{clients}"]["per_s"] for clients in CLIENTS) for kind in ("whole", "stream")
+        },
+        "cells": cells,
+    }
+
+
+def measure_half_rate(rows, load, table, rounds, seconds):
+    """Open loop, at half of what each could do: the times that a client of a machine with room would see."""
+    results = {row.name: [] for row in rows}
+    for number in range(rounds):
+        for row in interleave(rows, number):
+            rate = max(1, int(table[row.name]["max_per_s"]["whole"] / 2))
+            results[row.name].append({"rate": rate, **load.run(row, "whole", 64, seconds=seconds, rate=rate)})
+    return {
+        name: {
+            "rate": rounds_of[0]["rate"],
+            "failed": sum(result["failed"] for result in rounds_of),
+            **{p: median([times(result, "total", p) for result in rounds_of]) for p in ("p50", "p95", "p99")},
+        }
+        for name, rounds_of in results.items()
+    }
+
+
+class Peak:
+    """The most memory that a row has taken while this was open."""
+
+    def __init__(self, row):
+        self.row, self.mib, self.over = row, 0, threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+
+    def watch(self):
+        while not self.over.is_set():
+            self.mib = max(self.mib, self.row.memory_mib())
+            self.over.wait(0.5)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def measure_open_streams(rows, load, streams):
+    """So many clients at a time, each with a stream that takes its time: a token a second."""
+    results = {}
+    for row in rows:
+        before = row.memory_mib()
+        with Peak(row) as peak:
+            result = load.run(
+                row, "stream", streams, tokens=5, directive="[[stub tokens=5 pace_ms=1000]] ", seconds=15, once=True
+            )
+        results[row.name] = {
+            "streams": streams,
+            "open_at_a_time": result["open_max"],
+            "whole": result["ended"],
+            "failed": result["failed"],
+            "why": result["why"],
+            "before_mib": before,
+            "peak_mib": peak.mib,
+        }
+    return results
+
+
+def machine():
+    model = next(
+        (x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")),
+        "",
+    )
+    memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_gib": memory,
+        "system": platform.platform(),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def start_rows(wanted, folder, olla, running):
+    """Rows that serve, in their order, added to `running` one by one; {name: why} of the others."""
+    direct = Direct(folder / "engine", BUILD / "tests/bench/bench_engine")
+    running.append(direct)
+    direct.start()
+    makers = {
+        "LiteLLM": lambda: LiteLLM(folder / "litellm", direct.base),
+        "Portkey": lambda: Portkey(folder / "portkey", direct.base),
+        "Olla": lambda: Olla(folder / "olla", direct.base, olla),
+        "og-gateway": lambda: OurGateway(folder / "ours", direct.base, BUILD),
+    }
+    skipped = {}
+    for name in (name for name in NAMES if name in wanted and name in makers):
+        print(f"starting {name}", file=sys.stderr, flush=True)
+        try:
+            row = makers[name]()
+        except Skipped as why:
+            skipped[name] = str(why)
+            continue
+        running.append(row)
+        try:
+            row.start()
+        except (RuntimeError, TimeoutError) as why:
+            if isinstance(row, OurGateway):
+                raise
+            running.remove(row)
+            row.stop()
+            skipped[name] = f"did not start: {why}"
+    return skipped
+
+
+def measure(rows, load, quick):
+    for row in rows:  # what is compiled, cached and connected at first is not measured
+        for kind in ("whole", "stream"):
+            load.run(row, kind, 16)
+    cells = measure_cells(rows, load, 1 if quick else 7)
+    table = {row.name: summary_of_row(cells[row.name], cells["engine"]) for row in rows}
+    half = measure_half_rate(rows, load, table, 1 if quick else 3, 1 if quick else 3)
+    for row in rows:
+        table[row.name] |= {"version": row.version, "half_rate": half[row.name], "memory_mib": row.memory_mib()}
+    for name, streams in measure_open_streams(rows, load, 200 if quick else 2000).items():
+        table[name]["open_streams"] = streams
+    return table
+
+
+def arguments():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--quick", action="store_true", help="one round: that it runs, not how fast")
+    options.add_argument("--only", default=",".join(NAMES), help="which rows; the engine's is always measured")
+    options.add_argument("--olla", default=os.environ.get("OLLA"), help="Olla's program (or $OLLA)")
+    options.add_argument("--json", help="also write the results to this file")
+    args = options.parse_args()
+    args.only = args.only.split(",")
+    unknown = [name for name in args.only if name not in NAMES]
+    if unknown:
+        options.error(f"no row {unknown[0]!r}; there are {', '.join(NAMES)}")
+    missing = [name for name in ("bench_engine", "bench_http") if not (BUILD / "tests/bench" / name).exists()]
+    if missing:
+        options.error(
+            f"no {missing[0]} in {BUILD}/tests/bench; build it: cmake --preset release && cmake --build build/release"
+        )
+    return args
+
+
+def main():
+    args = arguments()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, limits[1]), limits[1]))
+    folder = Path(tempfile.mkdtemp(prefix="og-gw-"))
+    results, rows = {"machine": machine()}, []
+    try:
+        results["skipped"] = start_rows(args.only, folder, args.olla, rows)
+        results["rows"] = measure(rows, Load(folder), args.quick)
+        ours = next((row for row in rows if isinstance(row, OurGateway)), None)
+        if ours:
+            results["behind_og_gateway_mib"] = ours.behind_mib()
+    finally:
+        for row in reversed(rows):
+            row.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    print_results(results)
+    if args.json:
+        Path(args.json).write_text(json.dumps(results, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
