@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -37,6 +38,9 @@ QUESTION = (
     "Why do the tides come about twice a day, and not once? Say it in a few words, for somebody who never saw the sea."
 )
 DESCRIPTORS = 16384
+ROUNDS_MAX = 7
+# Seconds after the start by when no further round is begun, so that all of it ends in 8 minutes (2 with --quick, which has one round).
+NO_ROUND_AFTER_S = 360
 
 
 class Load:
@@ -79,18 +83,26 @@ def interleave(rows, number):
     return rows[at:] + rows[:at]
 
 
-def measure_cells(rows, load, rounds):
-    """{row: {(kind, clients): [a result a round]}}"""
+def measure_round(rows, load, number, results):
+    """Each cell of each row once, added to {row: {(kind, clients): [a result a round]}}."""
+    for cell in CELLS:
+        for row in interleave(rows, number):
+            before = row.cpu_s()
+            result = load.run(row, *cell)
+            spent = row.cpu_s() - before
+            results[row.name][cell].append({**result, "cpu_ms": spent * 1000 / max(1, result["ended"])})
+
+
+def measure_cells(rows, load, rounds, began):
+    """As many rounds as there is time for, at least one."""
     results = {row.name: {cell: [] for cell in CELLS} for row in rows}
-    for number in range(rounds):
-        for cell in CELLS:
-            for row in interleave(rows, number):
-                before = row.cpu_s()
-                result = load.run(row, *cell)
-                spent = row.cpu_s() - before
-                results[row.name][cell].append({**result, "cpu_ms": spent * 1000 / max(1, result["ended"])})
-        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-    return results
+    longest = done = 0
+    while done == 0 or (done < rounds and time.monotonic() - began + longest < NO_ROUND_AFTER_S):
+        at = time.monotonic()
+        measure_round(rows, load, done, results)
+        done, longest = done + 1, max(longest, time.monotonic() - at)
+        print(f"round {done} of {rounds}: {longest:.0f} s", file=sys.stderr, flush=True)
+    return results, done
 
 
 def median(values):
@@ -241,18 +253,18 @@ def start_rows(wanted, folder, olla, running):
     return skipped
 
 
-def measure(rows, load, quick):
+def measure(rows, load, quick, began):
     for row in rows:  # what is compiled, cached and connected at first is not measured
         for kind in ("whole", "stream"):
             load.run(row, kind, 16)
-    cells = measure_cells(rows, load, 1 if quick else 7)
+    cells, rounds = measure_cells(rows, load, 1 if quick else ROUNDS_MAX, began)
     table = {row.name: summary_of_row(cells[row.name], cells["engine"]) for row in rows}
     half = measure_half_rate(rows, load, table, 1 if quick else 3, 1 if quick else 3)
     for row in rows:
         table[row.name] |= {"version": row.version, "half_rate": half[row.name], "memory_mib": row.memory_mib()}
     for name, streams in measure_open_streams(rows, load, 200 if quick else 2000).items():
         table[name]["open_streams"] = streams
-    return table
+    return table, rounds
 
 
 def arguments():
@@ -279,10 +291,11 @@ def main():
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, limits[1]), limits[1]))
     folder = Path(tempfile.mkdtemp(prefix="og-gw-"))
-    results, rows = {"machine": machine()}, []
+    results, rows, began = {"machine": machine()}, [], time.monotonic()
     try:
         results["skipped"] = start_rows(args.only, folder, args.olla, rows)
-        results["rows"] = measure(rows, Load(folder), args.quick)
+        results["rows"], results["rounds"] = measure(rows, Load(folder), args.quick, began)
+        results["machine"]["load_after"] = round(os.getloadavg()[0], 2)
         ours = next((row for row in rows if isinstance(row, OurGateway)), None)
         if ours:
             results["behind_og_gateway_mib"] = ours.behind_mib()

@@ -90,7 +90,11 @@ def print_goals(rows):
 
 def print_results(results):
     rows, m = results["rows"], results["machine"]
-    print(f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}, load before: {m['load_before']}")
+    print(f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}; rounds: {results['rounds']}")
+    if m["load_before"] > m["cores"] / 4:
+        print(
+            f"\nThe machine was busy with other things (load before: {m['load_before']}): the figures are of a busy machine."
+        )
     print_overview(rows, results["skipped"])
     sizes = sorted({int(cell.rsplit("_", 1)[1]) for cell in rows["engine"]["cells"]})
     whole, stream = [f"whole_{n}" for n in sizes], [f"stream_{n}" for n in sizes]
