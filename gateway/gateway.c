@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/orphans.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -89,6 +90,13 @@ static void on_refused(void *ctx, const struct og_error *why)
 
 /* ── the store ── */
 
+static void on_orphans(void *ctx, const struct og_orphan *orphans, size_t n)
+{
+	struct og_gateway *g = ctx;
+
+	og_orphans_settle(&g->api, orphans, n);
+}
+
 static void on_store_up(void *ctx)
 {
 	struct og_gateway *g = ctx;
@@ -123,6 +131,7 @@ static int open_store(struct og_gateway *g, uv_loop_t *loop, struct og_error *er
 		.dial_ctx = &g->store_dialer,
 		.on_up = on_store_up,
 		.on_down = on_store_down,
+		.on_orphans = on_orphans,
 		.ctx = g};
 
 	g->store_dialer = (struct og_store_dialer){loop, s, g->config.credentials};
@@ -193,7 +202,10 @@ int og_gateway_start(
 	struct og_gateway *g = og_new(struct og_gateway);
 
 	g->config = *config;
-	g->api = (struct og_api){.loop = loop, .settings = config->settings, .started_s = og_clock_wall_ms() / 1000};
+	g->api = (struct og_api){.loop = loop,
+		.settings = config->settings,
+		.catalogue = config->catalogue,
+		.started_s = og_clock_wall_ms() / 1000};
 	g->routes = web_routes();
 	if (listen_on(g, loop, err) < 0)
 		goto fail;

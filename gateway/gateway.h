@@ -11,6 +11,7 @@ struct og_gateway;
 
 struct og_gateway_config {
 	const struct og_settings *settings;
+	const struct og_catalogue *catalogue;
 	const struct og_credentials *credentials; /* of the role, for the broker and the store */
 	/* The broker is reached, or is not any more. */
 	void (*on_state)(void *ctx, bool ready, const char *text);

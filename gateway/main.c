@@ -17,6 +17,7 @@ struct program {
 	uv_loop_t loop;
 	struct og_settings settings;
 	struct og_credentials credentials;
+	struct og_catalogue *catalogue;
 	struct og_service *service;
 	struct og_gateway *gateway;
 	int status;
@@ -63,7 +64,9 @@ static int load(struct program *p, const struct options *o, struct og_error *err
 		return -1;
 	og_log_level_parse(p->settings.log_level, &level, NULL);
 	og_log_init("og-gateway", level);
-	return og_credentials_load(&p->settings, ROLE, &p->credentials, err);
+	if (og_credentials_load(&p->settings, ROLE, &p->credentials, err) != 0)
+		return -1;
+	return og_catalogue_load(p->settings.catalogue, &p->catalogue, err);
 }
 
 /* A connection is a descriptor, one that waits is two: as many as we may have. */
@@ -173,6 +176,7 @@ static int start_service(struct program *p, const struct options *o, struct og_e
 static int start_gateway(struct program *p, struct og_error *err)
 {
 	const struct og_gateway_config config = {.settings = &p->settings,
+		.catalogue = p->catalogue,
 		.credentials = &p->credentials,
 		.on_state = on_state,
 		.on_refused = on_refused,
@@ -215,6 +219,7 @@ int main(int argc, char **argv)
 	og_gateway_free(p.gateway);
 	og_service_free(p.service);
 	uv_loop_close(&p.loop);
+	free(p.catalogue);
 	og_settings_done(&p.settings);
 	return p.status;
 }

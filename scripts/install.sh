@@ -69,6 +69,8 @@ main() {
 	step 5 "join $cluster"
 	join_cluster
 	say "ready after $((SECONDS - started)) s: $root/bin/og prompt 'What is 2+2?'"
+	[ ! -S "$root/run/gateway-main.sock" ] ||
+		say "OpenAI's clients: http://$(setting gateway listen)/v1, their key is in $root/secrets/gateway.key"
 
 	[ -n "${POC_PROMPT:-}" ] || return 0
 	say "prompt: $POC_PROMPT"
@@ -284,7 +286,8 @@ join_cluster() {
 	if [ -z "${OG_JOIN:-}" ]; then
 		"$config" upgrade || fail "the broker could not be set up" "its message is above" "$root/logs/rabbitmq.log may say more"
 		service 25-scheduler "command = \"$root/bin/og-scheduler\""
-		"$og" start || fail "the scheduler did not start" "its message is above" "$root/logs/scheduler.log may say more"
+		gateway_service
+		"$og" start || fail "the scheduler or the gateway did not start" "its message is above" "look into $root/logs"
 	fi
 	"$og" connect "$cluster" || fail "this node did not join $cluster" "its message is above" "look into $root/logs"
 }
@@ -319,6 +322,15 @@ embedded_servers() {
 	if [ -x "$root/bin/og-gateway" ]; then
 		service 21-store "command = redis-server \"$root/store/redis.conf\"" "ready = unix:$root/store/redis.sock"
 	fi
+}
+
+# HTTP for the clients that people have. Where it listens is chosen once, as for the servers above.
+gateway_service() {
+	if [ -z "$(setting gateway listen)" ]; then
+		"$root/bin/og" config --write "gateway.listen=127.0.0.1:$(free_port 8080)" ||
+			fail "config.ini could not be written" "og says why, above" "mend what it names"
+	fi
+	service 26-gateway "command = \"$root/bin/og-gateway\" --name main" "ready = unix:$root/run/gateway-main.sock"
 }
 
 # Sets engine.kind and engine.url: what the user names, else an Ollama that runs and has a model, else the embedded engine.

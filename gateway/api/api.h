@@ -13,6 +13,7 @@
 struct og_api {
 	uv_loop_t *loop;
 	const struct og_settings *settings;
+	const struct og_catalogue *catalogue;
 	struct og_link *link;
 	struct og_gateway_store *store;
 	struct og_web *web;

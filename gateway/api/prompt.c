@@ -1,10 +1,11 @@
 #include "api/prompt.h"
-#include "api/sent.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/bill.h"
+#include "api/sent.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/parse.h"
@@ -25,6 +26,8 @@ struct og_prompt {
 	struct og_question *position;
 	char id[OG_ID_LEN + 1];
 	bool stream, streaming, resumable;
+	struct og_bill bill;
+	struct og_message *held; /* the request, while the store is asked whether it may go; NULL otherwise */
 	struct og_sent sent;
 	uint64_t events; /* that went out */
 	int64_t since_us, heard_ms;
@@ -51,7 +54,16 @@ static void prompt_free(struct og_prompt *p)
 	if (p->form_done)
 		p->form_done(p->of_form);
 	og_sent_done(&p->sent);
+	free(p->held);
 	uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+}
+
+/* Its job goes on without us, or is cancelled; what its client took is charged. */
+static void leave(struct og_prompt *p, bool cancel)
+{
+	if (p->job)
+		og_job_leave(OG_TAKE(p->job), cancel);
+	og_bill_settle_left(&p->bill, (int64_t)p->events);
 }
 
 /* ── what goes out ── */
@@ -64,8 +76,7 @@ static int send_out(struct og_prompt *p, struct og_buf *out)
 	og_buf_done(out);
 	if (rc < 0) {
 		og_web_note(p->c, "error", "slow_reader");
-		if (p->job)
-			og_job_leave(OG_TAKE(p->job), true);
+		leave(p, true);
 		prompt_free(p);
 	}
 	return rc;
@@ -193,6 +204,7 @@ static void on_end(void *ctx, const struct og_job_end *end)
 	struct og_refusal why;
 
 	p->job = NULL;
+	og_bill_settle(&p->bill, end);
 	if (!p->c) {
 		prompt_free(p);
 		return;
@@ -221,11 +233,11 @@ static bool on_restart(void *ctx)
 	if (p->resumable)
 		og_refuse_with(&why, 502, "answer_cut",
 			"the answer was cut off and is written anew: GET /api/v1/jobs/%s/result has it when it is "
-		        "whole",
+			"whole",
 			p->id);
 	else
 		og_refuse_with(&why, 502, "answer_cut", "the answer was cut off, for its worker was lost: ask again");
-	og_job_leave(OG_TAKE(p->job), !p->resumable);
+	leave(p, !p->resumable);
 	refuse(p, &why);
 	prompt_free(p);
 	return false;
@@ -284,7 +296,7 @@ static void on_timer(uv_timer_t *timer)
 	struct og_buf out;
 
 	if (!p->c) { /* its client did not come back */
-		og_job_leave(OG_TAKE(p->job), true);
+		leave(p, true);
 		prompt_free(p);
 	} else if (p->streaming) {
 		say_waiting(p);
@@ -303,11 +315,13 @@ static void on_gone(void *ctx)
 
 	p->api->metrics.cancelled += !p->resumable;
 	p->c = NULL;
+	if (p->held)
+		return; /* on_bill ends it */
 	if (p->resumable) {
 		uv_timer_start(&p->timer, on_timer, (uint64_t)p->api->settings->gateway_resume_ms, 0);
 		return;
 	}
-	og_job_leave(OG_TAKE(p->job), true);
+	leave(p, true);
 	prompt_free(p);
 }
 
@@ -387,27 +401,62 @@ static void note_start(struct og_web_call *c, const struct og_prompt *p, const s
 	og_web_note(c, "tier", e->tier);
 }
 
-static void submit(struct og_prompt *p, const struct og_prompt_request *request)
+static void give_up(struct og_prompt *p, const struct og_refusal *why)
+{
+	refuse(p, why);
+	prompt_free(p);
+}
+
+static void submit(struct og_prompt *p, const struct og_envelope *said, const char *body, size_t len)
 {
 	const struct og_job_sink sink = {
 		.chunk = p->stream ? on_chunk : NULL, .restarts = on_restart, .end = on_end, .ctx = p};
-	struct og_envelope e = request->e;
+	struct og_envelope e = *said;
 	struct og_refusal why;
 	struct og_error err;
 
 	e.id = p->id;
 	e.stream = p->stream;
-	p->job = og_job_submit(p->api->link, &e, request->body, request->len, &sink, &err);
+	p->job = og_job_submit(p->api->link, &e, body, len, &sink, &err);
 	if (p->job)
 		return;
+	og_bill_refund(&p->bill);
 	og_refusal_of_error(&err, &why);
-	og_refuse(p->c, &why);
-	prompt_free(p);
+	give_up(p, &why);
+}
+
+static void on_bill(void *ctx, const struct og_refusal *why)
+{
+	struct og_prompt *p = ctx;
+	og_autofree struct og_message *held = OG_TAKE(p->held);
+	struct og_envelope e;
+
+	if (p->c && !why) {
+		og_envelope_decode(held, &e, NULL);
+		submit(p, &e, held->body, held->body_len);
+	} else if (p->c) {
+		give_up(p, why);
+	} else {
+		og_bill_refund(&p->bill);
+		prompt_free(p);
+	}
+}
+
+/* The call may be gone, and its strings with it, when the store has answered. */
+static void hold(struct og_prompt *p, const struct og_prompt_request *request)
+{
+	struct og_message m = {.exchange = OG_X_JOBS, .routing_key = OG_K_INTAKE, .body = request->body};
+
+	m.body_len = request->len;
+	og_envelope_encode(&request->e, &m);
+	p->held = og_message_copy(&m);
 }
 
 void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_prompt_request *request)
 {
 	struct og_prompt *p = og_new(struct og_prompt);
+	struct og_refusal why;
+	int rc;
 
 	*p = (struct og_prompt){.api = api,
 		.c = c,
@@ -425,5 +474,11 @@ void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_
 	note_start(c, p, &request->e);
 	if (p->stream)
 		uv_timer_start(&p->timer, on_timer, REFUSE_MS, 0);
-	submit(p, request);
+	rc = og_bill_open(&p->bill, api, og_api_caller(c), &request->e, request->len, on_bill, p, &why);
+	if (rc > 0)
+		submit(p, &request->e, request->body, request->len);
+	else if (rc == 0)
+		hold(p, request);
+	else
+		give_up(p, &why);
 }

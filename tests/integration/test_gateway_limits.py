@@ -1,0 +1,100 @@
+"""What a key may use, and what it is charged for: through a real gateway, scheduler and store."""
+
+import os
+import socket
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+
+from gateway_rig import MODEL, Serving, ask, stub, stub_text  # noqa: E402, F401
+from services import wait_for  # noqa: E402
+from test_gateway_keys import new_key, og, og_json, rig  # noqa: E402, F401
+
+
+def used(rig, key):
+    """(requests, prompt tokens, completion tokens) of a key by its name."""
+    (found,) = [k for k in og_json(rig, "keys", "list")["keys"] if k["name"] == key]
+    rows = [r for r in og_json(rig, "usage", "--by", "key")["usage"] if r["key"] == found["id"]]
+    return tuple(sum(r[name] for r in rows) for name in ("requests", "prompt_tokens", "completion_tokens"))
+
+
+def chat(rig, secret, text, **more):
+    headers = {"authorization": f"Bearer {secret}", **more.pop("headers", {})}
+    return rig.one.chat(text, headers=headers, **more)
+
+
+def test_what_was_used_is_counted(rig):
+    secret = new_key(rig, "counted")
+    whole = chat(rig, secret, stub_text(tokens=5))
+    assert whole.status == 200 and chat(rig, secret, stub_text(tokens=7), stream=True).status == 200
+    wait_for("it to be counted", lambda: used(rig, "counted")[0] == 2)
+    assert used(rig, "counted")[2] == 12 and used(rig, "counted")[1] >= whole.json["usage"]["prompt_tokens"]
+    assert chat(rig, secret, "x", model="none-such").status == 404
+    assert chat(rig, secret, stub_text(status=400)).status == 400
+    assert used(rig, "counted")[2] == 12, "what did not run costs nothing"
+
+
+def test_requests_a_minute(rig):
+    secret = new_key(rig, "slow", "--requests-per-minute", "2")
+    assert [chat(rig, secret, stub_text(tokens=1)).status for _ in range(2)] == [200, 200]
+    for stream in (False, True):
+        refused = chat(rig, secret, stub_text(tokens=1), stream=stream)
+        assert (refused.status, refused.json["error"]["code"]) == (429, "rate_limit_exceeded"), refused.body
+        assert 1 <= int(refused.headers["retry-after"]) <= 60 and "2 requests a minute" in refused.json["error"]["message"]
+
+
+def test_running_at_once_and_a_client_that_leaves_frees_its_place(rig, stub):  # noqa: F811
+    secret = new_key(rig, "single", "--running", "1")
+    body = json.dumps(ask("long one " + stub_text(tokens=100, pace_ms=100), stream=True)).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", rig.one.port)) as s:
+        s.sendall(head.encode() + body)
+        wait_for("it to run", lambda: stub.requests("long one"))
+        assert chat(rig, secret, stub_text(tokens=1)).status == 429
+    wait_for("its place to be free", lambda: chat(rig, secret, stub_text(tokens=1)).status == 200, 10)
+
+
+def test_a_budget_ends(rig):
+    secret = new_key(rig, "poor", "--budget", "1200")
+    assert chat(rig, secret, stub_text(tokens=300), max_tokens=300).status == 200
+    refused = chat(rig, secret, stub_text(tokens=1), max_tokens=1100)
+    assert (refused.status, refused.json["error"]["code"]) == (429, "insufficient_quota"), refused.body
+    assert chat(rig, secret, stub_text(tokens=1), max_tokens=100).status == 200, "what is left is enough for it"
+
+
+def test_scopes(rig):
+    secret = new_key(rig, "narrow", "--model", MODEL, "--class", "batch")
+    assert chat(rig, secret, "x", model="Huge").json["error"]["code"] == "model_not_allowed"
+    assert chat(rig, secret, "x").json["error"]["code"] == "class_not_allowed"
+    for name in (MODEL, "smol"):
+        assert chat(rig, secret, stub_text(tokens=1), model=name, headers={"og-class": "batch"}).status == 200
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_the_same_idempotency_key_is_paid_once(rig, limited):
+    name = f"once-{limited}"
+    secret = new_key(rig, name, *(["--running", "5"] if limited else []))
+    for _ in range(3):
+        answer = chat(rig, secret, stub_text(tokens=4), headers={"idempotency-key": f"k-{name}-{os.getpid()}"})
+        assert answer.status == 200
+    wait_for("it to be counted", lambda: used(rig, name)[0])
+    assert used(rig, name)[2] == 4
+
+
+def test_a_gateway_that_dies_leaves_no_place_taken(rig):
+    """Its reservation's lease runs out; another gateway asks how the job ended, and settles it."""
+    secret = new_key(rig, "orphaned", "--running", "1")
+    doomed = rig.gateway("doomed", key=secret)
+    body = json.dumps(ask("orphan " + stub_text(tokens=30, pace_ms=50), stream=True)).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", doomed.port)) as s:
+        s.sendall(head.encode() + body)
+        assert b"200 OK" in s.recv(100)
+        doomed.process.kill()
+    assert chat(rig, secret, stub_text(tokens=1)).status == 429
+    wait_for("its place to be free", lambda: chat(rig, secret, stub_text(tokens=1)).status == 200, 60)
+    wait_for("what it used to be counted", lambda: used(rig, "orphaned")[2] == 31)
