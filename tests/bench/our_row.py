@@ -1,4 +1,5 @@
-"""og-gateway as a row of gateways.py: with all that makes its answers durable behind it, on a RabbitMQ and a Redis of its own."""
+"""og-gateway as a row of gateways.py: with all that makes its answers durable behind it, on a RabbitMQ
+and Redis of its own, and with a key."""
 
 from network import TIER, Network
 from peers import REPO, Row, Skipped, cpu_s, memory_mib, wait_for
@@ -21,35 +22,45 @@ class OurGateway(Row):
         super().__init__(folder, engine)
         self.build = build
         self.rabbit, self.redis = Rabbit(self.folder / "rabbit"), Redis(self.folder / "redis")
-        self.network = None
+        self.network = self.store = self.key = None
+
+    def headers(self):
+        return [f"Authorization: Bearer {self.key}"]
 
     def start(self):
         self.rabbit.start()
         self.redis.start()
         engine = f"kind = openai\nurl = {self.engine}\n"
-        settings = (
-            f"[worker]\nslots = {SLOTS}\ntier = {TIER}\n"
-            f"[gateway]\nlisten = 127.0.0.1:{self.port}\nloopback_without_key = yes\n"
-        )
+        settings = f"[worker]\nslots = {SLOTS}\ntier = {TIER}\n[gateway]\nlisten = 127.0.0.1:{self.port}\n"
         self.network = Network(
             self.folder / "root", "bench", self.build, self.rabbit, self.redis, engine, settings, CATALOGUE
         )
+        root = self.network.root
+        self.network.command("og-broker-config", "render", root)
+        self.store = Redis(root / "store")  # as og-broker-config has set it up: what it answers is on the disk
+        self.store.spawn(["redis-server", str(root / "store/redis.conf")], log=self.store.log)
+        wait_for("the store", self.store.socket.exists, 20, self.store.process)
         self.network.up()
         self.network.start("og-gateway")
         self.process = self.network.processes["og-gateway"].process
         self.version = self.network.command("og-gateway", "--version").split()[-1]
+        first_key = root / "secrets/gateway.key"
+        wait_for("the first key", first_key.exists, 30, self.process)
+        self.key = first_key.read_text().strip()
         wait_for(self.name, self.ready, 30, self.process)
         return self
 
     def stop(self):
         if self.network:
             self.network.stop()
+        if self.store:
+            self.store.end(15, 10)
         self.redis.stop()
         self.rabbit.stop()
 
     def behind(self):
         """The sessions of what stands behind the gateway, by program."""
-        chain = {"RabbitMQ": self.rabbit, "Redis": self.redis}
+        chain = {"RabbitMQ": self.rabbit, "Redis": self.redis, "the store": self.store}
         chain |= {name: process for name, process in self.network.processes.items() if name != "og-gateway"}
         return {name: process.process.pid for name, process in chain.items()}
 
