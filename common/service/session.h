@@ -23,7 +23,8 @@
 struct og_session_handler { /* each may be NULL */
 	void (*on_up)(void *ctx);
 	void (*on_down)(void *ctx, const struct og_error *why); /* it was up */
-	/* A message on the reply queue, decoded; both live during the call. Those that do not decode are dropped. */
+	/* A message on the reply queue, decoded; both live during the call. Those that do not decode are dropped. Of a
+	 * type that is no job's (a ping), e->id may be NULL. */
 	void (*on_message)(void *ctx, const struct og_envelope *e, const struct og_message *m);
 	void (*on_over)(void *ctx, enum og_exit exit, const struct og_error *why);
 	void *ctx;

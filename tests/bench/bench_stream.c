@@ -167,7 +167,7 @@ static void on_reply(void *ctx, const struct og_message *m, uint64_t epoch)
 	og_amqp_ack(b->amqp, epoch, m->delivery_tag);
 	if (og_envelope_decode(m, &e, &err) < 0)
 		die("a reply", &err);
-	if (strcmp(e.id, b->job) != 0)
+	if (!e.id || strcmp(e.id, b->job) != 0) /* a ping is of no job */
 		return;
 	if (strcmp(e.type, OG_T_CHUNK) == 0) {
 		event(b, m->body, m->body_len);
