@@ -94,22 +94,22 @@ def compare_with_the_record(world, ledger, v):
 
 def runs(world, ledger, v):
     """A job that ran again did so after something had happened to it, or because its prompt makes engines fail."""
-    found = world.runs()
+    found, happened = world.runs(), world.happened()
     for job in ledger.accepted():
         mine = found.get(job.id, [])
         for at, _ in mine[1:]:
-            why = why_again(world, job, at)
+            why = why_again(happened, job, at)
             v.explained[why] = v.explained.get(why, 0) + 1
             if why == "?":
                 v.problems.append(f"{job.id} ran again, and nothing had happened: {mine}")
         v.run_twice += len(mine) > 1
 
 
-def why_again(world, job, at):
-    """What had happened last before that run began; "?" when nothing had."""
+def why_again(happened, job, at):
+    """What had happened to it last before that run began; "?" when nothing had."""
     if (b"fault=" in job.body or b"status=" in job.body) and b"fault=crash" not in job.body:
         return "its engine failed it"
-    before = [what for when, what in world.events if job.submitted <= when <= at]
+    before = [what for since, until, what in happened if job.submitted <= until and since <= at]
     return before[-1].split(" ", 1)[1] if before else "?"
 
 

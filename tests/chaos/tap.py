@@ -59,7 +59,7 @@ class Tap(Proxy):
         super().__init__(target)
 
     def arm(self, name, n, before, action):
-        """At the n-th unit of that name from now on `action` is called, before it is passed on or just after."""
+        """At the n-th unit of that name from now on `action` is called, before it is passed on or just after; then `hit` says so."""
         self.hit, self.step = "", [name, n, before, action]
 
     def pump(self, source, sink, to_client):
@@ -89,9 +89,9 @@ class Tap(Proxy):
                 due = step[1] == 0
                 self.step = None if due else step
         if due and step[2]:
-            self.hit = f"before a {name}"
             step[3]()
+            self.hit = f"before a {name}"
         sink.sendall(unit)
         if due and not step[2]:
-            self.hit = f"after a {name}"
             step[3]()
+            self.hit = f"after a {name}"

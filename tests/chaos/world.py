@@ -209,20 +209,31 @@ class World:
 
     # ── what is done to it ──
 
+    @contextmanager
+    def during(self, what):
+        """Something is done within that explains that work is done twice, of jobs that were there before it was over: when it begins to
+        tell is not known, only that it does not before the first line of the block and does after the last."""
+        since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.events.append((since, time.monotonic(), what))
+
     def event(self, what):
-        """Something that explains that work is done twice."""
-        self.events.append((time.monotonic(), what))
+        """As `during`, of a moment."""
+        with self.during(what):
+            pass
 
     def kill(self, who, why="killed"):
         """SIGKILL, of a worker or a scheduler."""
         self.killed.add(who.process.pid)
-        self.event(f"{getattr(who, 'key', None) or who.name} {why}")
-        who.process.kill()
-        who.process.wait()
+        with self.during(f"{getattr(who, 'key', None) or who.name} {why}"):
+            who.process.kill()
+            who.process.wait()
 
     @contextmanager
     def kept_alive(self, *workers):
-        """Starts them again whenever they die, as systemd does."""
+        """Starts them again whenever they die, as systemd does. That they died is seen late: their engines say when, on record."""
         over, deaths = threading.Event(), []
 
         def keep():
@@ -230,7 +241,6 @@ class World:
                 for w in workers:
                     if not w.alive():
                         self.killed.add(w.process.pid)
-                        self.event(f"{w.key} was killed by its prompt")
                         deaths.append(w.key)
                         w.start()
 
@@ -307,15 +317,24 @@ class World:
 
     # ── what it can be asked ──
 
+    def records(self):
+        """What the engines put on record: (node, line)."""
+        for path in self.folder.glob("runs-*.jsonl"):
+            for line in path.read_text().splitlines():
+                yield path.stem.removeprefix("runs-"), json.loads(line)
+
     def runs(self):
         """When each job was begun by an engine: id -> [(at, node)]."""
         found = {}
-        for path in self.folder.glob("runs-*.jsonl"):
-            for line in path.read_text().splitlines():
-                run = json.loads(line)
-                for job in RUN_OF.findall(run["prompt"]):
-                    found.setdefault(job, []).append((run["at"], path.stem.removeprefix("runs-")))
+        for node, run in self.records():
+            for job in RUN_OF.findall(run.get("prompt", "")):
+                found.setdefault(job, []).append((run["at"], node))
         return {job: sorted(runs) for job, runs in found.items()}
+
+    def happened(self):
+        """What was done to it, and what prompts did: (since, until, what), in the order in which it was over."""
+        killed = [(line["since"], line["until"], f"{node} was killed by its prompt") for node, line in self.records() if "until" in line]
+        return sorted([*self.events, *killed], key=lambda event: event[1])
 
     def asker(self):
         return fleet.Producer(self.cluster, self.cluster.credentials("producer"))
@@ -371,7 +390,6 @@ class Worker(grid.Worker):
     def slots(self):
         return int(self.args[self.args.index("--slots") + 1])
 
-    def start(self):
-        super().start()
-        self.victim.write_text(str(self.process.pid))
-        return self
+    def spawn(self, command, *more, **others):
+        """The engine is told before the worker can ask it for anything."""
+        return super().spawn(["sh", "-c", 'echo $$ >"$0" && exec "$@"', self.victim, *command], *more, **others)

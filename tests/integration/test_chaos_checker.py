@@ -1,8 +1,12 @@
-"""The checker of tests/chaos says what is wrong: with ledgers and worlds made up for it, and no server."""
+"""The checker of tests/chaos says what is wrong: with ledgers and worlds made up for it."""
 
 import json
+import signal
+import socket
 import sys
+import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -11,8 +15,11 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "support"), str(TESTS / "integration"), str(TESTS / "chaos")]
 
 import checker  # noqa: E402
+import world as chaos  # noqa: E402
 from load import Job, Ledger  # noqa: E402
-from tap import amqp_frames, redis_commands  # noqa: E402
+from services import Process, wait_for  # noqa: E402
+from stub_engine import StubEngine  # noqa: E402
+from tap import Tap, amqp_frames, redis_commands  # noqa: E402
 
 PROMPT = b'{"messages":[{"role":"user","content":"x"}]}'
 
@@ -50,6 +57,9 @@ class World:
 
     def runs(self):
         return self.found
+
+    def happened(self):
+        return self.events
 
     def queues(self):
         return self.left
@@ -143,9 +153,56 @@ def test_a_run_that_nothing_explains(world, ledger):
     world.found["a"] = [(job.accepted + 1, "n0"), (job.accepted + 2, "n1")]
     v = check(world, ledger)
     assert v.run_twice == 1 and len(v.problems) == 1
-    world.events.append((job.accepted + 1.5, "n0 killed"))
+    world.events.append((job.accepted + 1.5, job.accepted + 1.5, "n0 killed"))
     v = check(world, ledger)
     assert v.run_twice == 1 and v.explained == {"killed": 1} and not v.problems
+
+
+@pytest.mark.parametrize(
+    "since, until, explains",
+    [(-1, 0.1, True), (1.9, 3, True), (-1, -0.1, False), (2.1, 3, False)],
+    ids=["not yet over when it came", "begun when it ran again", "over when it came", "not yet begun when it ran again"],
+)
+def test_what_explains_a_run_lasts(world, ledger, since, until, explains):
+    """A kill has its effect at some moment between the one before it and the one after, and that is all that is known."""
+    job = accepted(ledger, "a", ("done", "done", text("yes")))
+    world.found["a"] = [(job.submitted + 1, "n0"), (job.submitted + 2, "n1")]
+    world.events.append((job.submitted + since, job.submitted + until, "n0 drained"))
+    assert check(world, ledger).explained == {"drained" if explains else "?": 1}
+
+
+class Victim(Process):
+    def __init__(self, folder):
+        super().__init__()
+        self.spawn(["sleep", "60"])
+        (folder / "victim").write_text(str(self.process.pid))
+
+
+def test_a_worker_that_its_prompt_killed(tmp_path, ledger):
+    """Its jobs may run elsewhere before anybody here sees that it is dead: the engine tells when, of itself."""
+    world = chaos.World()
+    victim, job = Victim(tmp_path), accepted(ledger, "a", ("done", "done", text("yes")))
+    engine = StubEngine(tmp_path, record=world.folder / "runs-n0.jsonl", victim=tmp_path / "victim").start()
+    try:
+        body = {"messages": [{"role": "user", "content": chaos.stub("0" * 36, fault="crash", after=0, tokens=1)}]}
+        with pytest.raises(TimeoutError):
+            urllib.request.urlopen(f"{engine.url}/v1/chat/completions", json.dumps(body).encode(), timeout=1).read()
+        assert victim.process.wait(10) == -signal.SIGKILL
+        [(since, until, what)] = world.happened()
+        assert job.submitted <= since <= until and what == "n0 was killed by its prompt"
+        assert checker.why_again(world.happened(), job, until) == "was killed by its prompt"
+        assert [node for _, node in world.runs()["0" * 36]] == ["n0"]
+    finally:
+        engine.stop()
+        victim.end(signal.SIGKILL, 5)
+        world.close()
+
+
+def test_an_engine_knows_whom_to_kill_before_it_is_asked(tmp_path):
+    worker, seen = chaos.Worker(tmp_path), tmp_path / "seen"
+    worker.victim = tmp_path / "victim"
+    worker.spawn(["sh", "-c", 'cat "$0" >"$1"', worker.victim, seen])
+    assert worker.process.wait(10) == 0 and int(seen.read_text()) == worker.process.pid
 
 
 def test_what_is_left_in_a_queue(world, ledger):
@@ -194,3 +251,19 @@ def test_commands_are_told_apart_in_any_pieces(piece):
     data = b"*2\r\n$4\r\nECHO\r\n$4\r\n\r\n*1\r\n" + b"*1\r\n$4\r\nPING\r\n"
     units = fed(redis_commands(to_client=False), data, piece)
     assert [name for name, _ in units] == ["command", "command"] and b"".join(unit for _, unit in units) == data
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_tap_says_that_it_was_hit_when_all_is_done(before):
+    """Whoever waits for that starts again what was killed: not beside one that still lives."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        tap = Tap(server.getsockname(), amqp_frames)
+        met, go_on = threading.Event(), threading.Event()
+        tap.arm("publish", 1, before, lambda: (met.set(), go_on.wait(10)))
+        with socket.create_connection(("127.0.0.1", tap.port)) as client:
+            client.sendall(b"AMQP\0\0\x09\x01" + method(60, 40))
+            assert met.wait(10) and not tap.hit
+            go_on.set()
+            wait_for("the hit", lambda: tap.hit, 10)
+        assert tap.hit == ("before a publish" if before else "after a publish")
+        tap.close()

@@ -18,7 +18,8 @@ changed, over DEFAULTS below. As a program: `stub_engine.py [--port 0] [key=valu
   times             fault and status are of the first so many requests of this prompt alone; 0: of all
   counted           a path: these are counted in files beside it (<counted>.0 …), by all engines that are told the same one
   mark              1: each run's tokens begin with a mark of that run, so that two answers to one prompt differ
-  record            a file that gets a line of JSON for each run as it begins (at, prompt): it outlives the engine
+  record            a file that gets a line of JSON for each run as it begins (at, prompt), and for each kill (between two times, before
+                    and after it: since, until): it outlives the engine
   models            names, separated by commas; slots: what /props says (0: no /props); health: its status
 """
 
@@ -221,9 +222,7 @@ class Connection(asyncio.Protocol):
         want = {**self.stub.defaults, **typed(directives(prompt_of(body)))}
         if want["times"] and not self.is_among_the_first(want, prompt_of(body)):
             want.update(fault="", status=200)
-        if want["record"]:
-            with open(want["record"], "ab") as file:
-                file.write(compact({"at": time.monotonic(), "prompt": prompt_of(body)[:300]}) + b"\n")
+        put_on_record(want, at=time.monotonic(), prompt=prompt_of(body)[:300])
         if want["mark"]:
             want["token"] = f"{secrets.token_hex(4)}-{want['token']}"
         if want["fault"] == "stall_headers":
@@ -269,7 +268,9 @@ class Connection(asyncio.Protocol):
     async def fail(self, dialect, want):
         fault = want["fault"]
         if fault == "crash":
+            since = time.monotonic()
             os.kill(int(Path(want["victim"]).read_text()), signal.SIGKILL)
+            put_on_record(want, since=since, until=time.monotonic())
         if fault in ("stall", "crash"):
             await asyncio.sleep(3600)
         if fault == "cut":
@@ -289,6 +290,12 @@ class Connection(asyncio.Protocol):
         elif fault != "end":
             raise ValueError(f"no fault '{fault}'")
         return None
+
+
+def put_on_record(want, **line):
+    if want["record"]:
+        with open(want["record"], "ab") as file:
+            file.write(compact(line) + b"\n")
 
 
 class Stub:

@@ -19,8 +19,8 @@ def restarted(r):
         with r.load(rate=20):
             r.some_jobs(40)
             declare_last(r.world)
-            r.world.event(f"broker ended by {number.name}")
-            r.world.rabbit.end(number, 30)
+            with r.world.during(f"broker ended by {number.name}"):
+                r.world.rabbit.end(number, 30)
             r.world.rabbit.start()
             began = time.monotonic()
             r.some_jobs(40, 60)
@@ -43,8 +43,8 @@ def alarm(world, kind):
         raised, cleared = "vm_memory_monitor:set_vm_memory_high_watermark(0.00001)", "vm_memory_monitor:set_vm_memory_high_watermark(0.4)"
     else:
         raised, cleared = "rabbit_disk_monitor:set_disk_free_limit(1000000000000000)", "rabbit_disk_monitor:set_disk_free_limit(200000000)"
-    world.event(f"broker had a {kind} alarm")
-    world.rabbit.ctl("eval", raised + ".")
+    with world.during(f"broker had a {kind} alarm"):
+        world.rabbit.ctl("eval", raised + ".")
     try:
         yield
     finally:
@@ -101,9 +101,9 @@ def black_hole(r):
             r.some_jobs(15)
             state = r.world.schedulers[name].state()
             r.hold(f"{name} still says '{state}'", not state.startswith("leading"))
-            r.world.event(f"{name} came out of a black hole")
-            proxy.heal()
-            proxy.cut()
+            with r.world.during(f"{name} came out of a black hole"):
+                proxy.heal()
+                proxy.cut()
             r.until(f"{name} to be back", lambda n=name: r.world.schedulers[n].state().startswith("standing by"), 20)
         r.world.event(f"{name} restarted")
         r.world.schedulers[name].stop()
@@ -113,11 +113,11 @@ def black_hole(r):
 
 
 def swallow(r, proxy, mid_frame, who):
-    r.world.event(f"{who} fell into a black hole")
-    if mid_frame:
-        proxy.budget = r.rng.randrange(1, 60)
-    else:
-        proxy.swallow = True
+    with r.world.during(f"{who} fell into a black hole"):
+        if mid_frame:
+            proxy.budget = r.rng.randrange(1, 60)
+        else:
+            proxy.swallow = True
 
 
 def worker_in_a_hole(r, mid_frame):
@@ -130,9 +130,9 @@ def worker_in_a_hole(r, mid_frame):
         r.counts[f"worker_noticed_s{'_mid_frame' * mid_frame}"] = took
         r.hold(f"the worker noticed after {took} s", took is not None and took <= NOTICED_S)
         r.some_jobs(15)
-        r.world.event(f"{worker.key} came out of a black hole")
-        proxy.heal()
-        proxy.cut()
+        with r.world.during(f"{worker.key} came out of a black hole"):
+            proxy.heal()
+            proxy.cut()
         worker.wait_state("serving")
     restart(r, worker, OG_BROKER=None)
 
@@ -172,10 +172,10 @@ def consumer_timeout(r):
     long = r.load(count=slots, rate=100, tokens=60, pace_ms=150)
     with long:
         r.some_jobs(slots)
-    r.world.event("broker's consumer_timeout passed")
-    with r.load(count=40, rate=20):
-        r.until("the short ones to be accepted", accepts_more(r, 40), 30)
-    r.until("all to end", r.quiet, 60)
+    with r.world.during("broker's consumer_timeout passed"):  # again and again: a channel that is closed takes the short ones with it
+        with r.load(count=40, rate=20):
+            r.until("the short ones to be accepted", accepts_more(r, 40), 30)
+        r.until("all to end", r.quiet, 60)
     closed = sum(log.read_text(errors="replace").count("PRECONDITION_FAILED") for log in r.world.logs())
     r.counts["channels_closed"] = closed
     r.hold("no channel was closed: the fault did not happen", closed > 0)

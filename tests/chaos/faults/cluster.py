@@ -44,8 +44,8 @@ def three_brokers(r):
 
 
 def killed(r, node):
-    r.world.event("a broker of three killed")
-    node.kill()
+    with r.world.during("a broker of three killed"):
+        node.kill()
     began = time.monotonic()
     r.some_jobs(30, 60)
     r.counts["goes_on_s_after_a_broker_was_killed"] = round(time.monotonic() - began, 1)
@@ -55,15 +55,15 @@ def killed(r, node):
 
 
 def cut_off(r, node, seconds):
-    r.world.event(f"a broker was cut off for {seconds} s")
-    r.world.three.cut_off(node)
+    with r.world.during(f"a broker was cut off for {seconds} s"):
+        r.world.three.cut_off(node)
     end = time.monotonic() + seconds
     before = len(r.ledger.accepted())
     while time.monotonic() < end:
         time.sleep(0.1)
     r.counts[f"accepted_while_cut_off_{seconds}_s"] = len(r.ledger.accepted()) - before
-    r.world.event("the broker was back")
-    r.world.three.heal(node)
+    with r.world.during("the broker was back"):
+        r.world.three.heal(node)
     began = time.monotonic()
     r.until("three brokers", lambda: running(r.world.three) == 3, 90)
     r.some_jobs(20, 90)

@@ -1,6 +1,7 @@
 """Submitters that die before the confirm, vanish, and lie."""
 
 import time
+from concurrent.futures import Future
 
 import forger
 from rounds import row
@@ -17,8 +18,10 @@ def killed_before_its_confirm(r):
         name, before = [("publish", True), ("body", False), ("confirm", True), ("confirm", False)][i % 4]
         words = ["prompt", job.text, "--tier", job.headers["tier"], "--request-id", job.id, "--json"]
         job.submitted = time.monotonic()
+        born = Future()
+        tap.arm(name, 1, before, lambda b=born: b.result().kill())
         first = r.world.og_starts(*words, OG_BROKER=f"127.0.0.1:{tap.port}")
-        tap.arm(name, 1, before, first.kill)
+        born.set_result(first)
         first.communicate(timeout=30)
         r.hold(f"og was not killed at its {name}", first.returncode == -9)
         r.world.event(f"og killed {'before' if before else 'after'} its {name}")

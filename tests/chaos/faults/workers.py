@@ -60,13 +60,13 @@ def frozen_past_its_lease(r):
     victim = r.rng.choice(r.world.workers)
     with r.load(rate=15, tokens=10, pace_ms=20):
         r.some_jobs(20)
-        r.world.event(f"{victim.key} frozen")
-        victim.process.send_signal(signal.SIGSTOP)
+        with r.world.during(f"{victim.key} frozen"):
+            victim.process.send_signal(signal.SIGSTOP)
         frozen = time.monotonic()
         r.until("it to be missed", lambda: r.world.heard() < len(r.world.workers), 25)
         r.some_jobs(10)
-        r.world.event(f"{victim.key} frozen")  # what was pushed to it meanwhile it runs now, as another did
-        victim.process.send_signal(signal.SIGCONT)
+        with r.world.during(f"{victim.key} frozen"):  # what was pushed to it meanwhile it runs now, as another did
+            victim.process.send_signal(signal.SIGCONT)
         r.counts["frozen_s"] = round(time.monotonic() - frozen, 1)
         r.some_jobs(10)
     r.until("it to be heard again", lambda: r.world.heard() == len(r.world.workers), 20)
@@ -80,10 +80,10 @@ def drained(r):
     with r.load(rate=15, tokens=10, pace_ms=20), r.load(count=12, rate=20, tokens=r.pick(65, 100), pace_ms=100):
         r.some_jobs(30)
         for worker, terms, bound in ((first, 1, 5), (second, 2, 1)):
-            r.world.event(f"{worker.key} drained")
             began = time.monotonic()
-            worker.process.send_signal(signal.SIGTERM)
-            r.until(f"{worker.key} to say it drains", lambda w=worker: (w.status() or {}).get("state") in ("draining", None), 5)
+            with r.world.during(f"{worker.key} drained"):  # until it says so, it takes jobs
+                worker.process.send_signal(signal.SIGTERM)
+                r.until(f"{worker.key} to say it drains", lambda w=worker: (w.status() or {}).get("state") in ("draining", None), 5)
             for _ in range(terms - 1):
                 worker.process.send_signal(signal.SIGTERM)
             status = worker.process.wait(30)
