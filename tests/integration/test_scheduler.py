@@ -159,10 +159,10 @@ def test_which_tier(fleet):
 
 
 def test_no_capacity_is_said_at_once_but_not_by_a_new_leader(fleet):
-    fleet.scheduler()
     producer = fleet.producer()
     early = producer.submit(tier="large", progress=1)
     auto = producer.submit()
+    fleet.scheduler()
     assert producer.wait(early, "placed").state == "queued"
     # The tier of auto is not known until the fleet was heard: then it is refused.
     assert producer.wait(auto).state == "no_capacity"
@@ -177,18 +177,20 @@ def test_no_capacity_is_said_at_once_but_not_by_a_new_leader(fleet):
 
 def test_a_crowd_that_comes_before_the_fleet_was_heard_waits(fleet):
     """Whoever names no tier waits until somebody is heard; however many they are, nobody is turned away."""
-    fleet.scheduler()
-    producer = fleet.producer()
+    producer, worker = fleet.producer(), fleet.worker(slots=50, echo=True, beats=False)
     jobs = [producer.submit() for _ in range(700)]
-    fleet.worker(slots=50, echo=True)
-    wait_for("all answers", lambda: all(producer.of(job, "done") for job in jobs), 30)
+    assert fleet.depth("og.jobs.intake") == 700
+    fleet.scheduler()
+    wait_for("the crowd to be read", lambda: fleet.depth("og.jobs.intake") < 700)
+    worker.beats = True  # within the leader's first seconds, as every worker's
+    wait_for("all answers", lambda: all(producer.of(job, "done") for job in jobs))
     assert {producer.of(job, "done")[0].state for job in jobs} == {"done"}
 
 
 def test_what_came_before_the_fleet_was_heard_does_not_wait_for_nobody(fleet):
-    fleet.scheduler("one", "scheduler.no_capacity_after=5s")
     producer = fleet.producer()
     early = producer.submit(tier="large")
+    fleet.scheduler("one", "scheduler.no_capacity_after=5s")
     done = producer.wait(early, timeout=15)
     assert (done.state, done.json["error"]["message"]) == ("no_capacity", "no worker serves Large-7.5B")
 
@@ -392,8 +394,11 @@ def test_malformed_submits_are_dead_letters(fleet):
 def test_busy_when_the_lanes_are_full(tmp_path):
     fleet = Fleet(tmp_path, "full", "[scheduler]\nlane_max_jobs = 3\nwaiting_max_bytes = 1MiB\n")
     try:
-        fleet.scheduler()
+        fleet.scheduler("one", "scheduler.lookahead_percent=0")
         producer = fleet.producer()
+        for name, tier in (("NodeA", "Small-1B"), ("NodeB", "Large-7.5B")):  # a tier that nobody serves has no capacity
+            fleet.worker(name, tier, slots=1)
+        wait_for("the workers", lambda: all(t["workers"] == 1 for t in producer.ask("tiers")["tiers"]))
         jobs = [producer.submit(tier="small") for _ in range(60)]
         wait_for("a busy", lambda: any(producer.of(j, "done") for j in jobs))
         busy = next(m for j in jobs for m in producer.of(j, "done"))
@@ -401,13 +406,17 @@ def test_busy_when_the_lanes_are_full(tmp_path):
         large = [producer.submit(b"x" * 400_000, tier="large") for _ in range(4)]
         assert producer.wait(large[3]).state == "busy"
         assert all(not producer.of(j, "done") for j in large[:2])
-        delays = []
+        delays, others = [], []
         for _ in range(21):
+            begun = time.monotonic()
+            others.append(producer.wait(producer.ask("tiers", wait=False), "rpc").at - begun)
             begun = time.monotonic()
             job = producer.submit(b"x" * 400_000, tier="large")
             assert producer.wait(job).state == "busy"
             delays.append(producer.of(job, "done")[0].at - begun)
-        assert sorted(delays)[10] < 0.05, f"s from submit to busy, its confirm included: {delays}"
+        # A question and its answer are as many messages: where those take long, it is the machine.
+        within = max(0.05, 2 * sorted(others)[10])
+        assert sorted(delays)[10] < within, f"s from submit to busy, its confirm included: {delays}, not within {within}"
     finally:
         fleet.close()
 
