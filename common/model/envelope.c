@@ -70,6 +70,7 @@ static const struct row rows[] = {
 	{"og-model", TEXT, AT(model), 1, NAME_LEN, 0, false},
 	{"og-region", TEXT, AT(region), 1, NAME_LEN, 0, false},
 	{"og-tenant", TEXT, AT(tenant), 1, NAME_LEN, 0, false},
+	{"og-weight", NUMBER, AT(weight), 1, OG_WEIGHT_MAX, 0, false},
 	{"og-submitter", TEXT, AT(submitter), 1, NAME_LEN, 0, false},
 	{"og-class", CLASS, AT(class_name), 0, 0, 0, false},
 	{"og-deadline", NUMBER, AT(deadline_ms), 0, TIME_MAX, 0, false},

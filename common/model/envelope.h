@@ -29,6 +29,7 @@ struct og_envelope {
 	const char *model;      /* og-model: what the client asked for, an id or an alias */
 	const char *region;     /* og-region: a label */
 	const char *tenant;     /* og-tenant: believed only from the scheduler and the role gateway */
+	int64_t weight;         /* og-weight: the tenant's, believed likewise; 0: nobody says */
 	const char *submitter;  /* og-submitter: the broker-checked user_id of the request, written by the scheduler */
 	const char *class_name; /* og-class: high, normal, batch; absent is normal */
 	int64_t deadline_ms;    /* og-deadline: absolute, ms since the Unix epoch; 0: none */

@@ -70,6 +70,8 @@ struct og_delay {
 extern const struct og_delay og_delays[]; /* shortest first */
 #define OG_DELAYS 3
 
+#define OG_WEIGHT_MAX 1000 /* a tenant's greatest, against those who wait beside it */
+
 #define OG_LANES 8 /* K: lanes a tier and class */
 
 #define OG_NAME_MAX     128 /* bytes of a tier, worker, node or user name, NUL included */

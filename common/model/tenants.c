@@ -23,7 +23,7 @@ static const struct key {
 	int64_t min, max, usual;
 	const char *mend;
 } keys[] = {
-	{"weight", AT(weight), 1, OG_TENANT_WEIGHT, 1,
+	{"weight", AT(weight), 1, OG_WEIGHT_MAX, 1,
 		"1 is the least share; to shut a tenant out, take its credentials away"},
 	{"max_running", AT(max_running), 0, OG_TENANT_LIMIT, 0, "0 is any number"},
 	{"max_queued", AT(max_queued), 0, OG_TENANT_LIMIT, 0, "0 is any number"},

@@ -18,10 +18,9 @@
 #include "base/error.h"
 #include "model/names.h"
 
-#define OG_TENANTS_MAX   4096           /* sections */
-#define OG_TENANTS_CAP   (1024u * 1024) /* bytes of the file */
-#define OG_TENANT_WEIGHT 1000           /* the greatest */
-#define OG_TENANT_LIMIT  INT64_C(1000000000)
+#define OG_TENANTS_MAX  4096           /* sections */
+#define OG_TENANTS_CAP  (1024u * 1024) /* bytes of the file */
+#define OG_TENANT_LIMIT INT64_C(1000000000)
 
 struct og_tenant_rule {
 	char name[OG_NAME_MAX]; /* "": of [default] */

@@ -381,6 +381,7 @@ int og_prompt_envelope(
 		.content_type = "application/json",
 		.timestamp_s = og_clock_wall_ms() / 1000,
 		.tenant = caller->tenant,
+		.weight = caller->key ? caller->key->weight : 0,
 		.class_name = og_web_header(c, "og-class"),
 		.region = og_web_header(c, "og-region"),
 		.tier = og_web_header(c, "og-tier"),

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "model/tenants.h"
+#include "model/names.h"
 #include "store/admin.h"
 #include "store/args.h"
 
@@ -12,15 +12,16 @@
 static json_t *show_tenant(const struct og_redis_reply *row)
 {
 	int64_t weight = og_reply_number(row, OG_TENANT_WEIGHT_AT);
-	json_t *tenant = json_pack("{s:s, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I}}", "name",
-		og_reply_text(row, OG_TENANT_NAME), "weight", (json_int_t)(weight ? weight : 1), "keys",
-		(json_int_t)og_reply_number(row, OG_TENANT_KEYS), "running_now",
-		(json_int_t)og_reply_number(row, OG_TENANT_RUNNING), "reserved_tokens",
+	json_t *tenant = json_pack("{s:s, s:I, s:I, s:I, s:{s:I, s:I, s:I}}", "name",
+		og_reply_text(row, OG_TENANT_NAME), "keys", (json_int_t)og_reply_number(row, OG_TENANT_KEYS),
+		"running_now", (json_int_t)og_reply_number(row, OG_TENANT_RUNNING), "reserved_tokens",
 		(json_int_t)og_reply_number(row, OG_TENANT_HELD), "used_tokens", "day",
 		(json_int_t)og_reply_number(row, OG_TENANT_DAY), "month",
 		(json_int_t)og_reply_number(row, OG_TENANT_MONTH), "total",
 		(json_int_t)og_reply_number(row, OG_TENANT_TOTAL));
 
+	if (weight)
+		json_object_set_new(tenant, "weight", json_integer(weight));
 	og_admin_limits(tenant, row, OG_TENANT_LIMITS);
 	return tenant;
 }
@@ -133,7 +134,7 @@ int og_admin_tenants_set(struct og_admin_call *c, struct og_error *err)
 	char now[24];
 
 	if (og_admin_tenant(c, "name", true, &name, err) != 0 ||
-		og_admin_number(c, "weight", 1, OG_TENANT_WEIGHT, &weight, err) != 0 ||
+		og_admin_number(c, "weight", 1, OG_WEIGHT_MAX, &weight, err) != 0 ||
 		og_limits_read(c->request, &limits, &named, err) != 0)
 		return -1;
 	og_args_begin(c->store, &a);

@@ -27,7 +27,7 @@ struct og_key {
 	bool admin;                     /* may use what operates: keys, tenants, nodes, … */
 	int64_t created_ms, expires_ms; /* since the Unix epoch; expires 0: never */
 	struct og_limits limits, tenant_limits;
-	int64_t weight; /* of the tenant, for the scheduler: the header og-weight of each request */
+	int64_t weight; /* of the tenant, for the scheduler: og-weight of each request; 0: none is set, and none is to be sent */
 	unsigned holds; /* og_key_hold, og_key_drop */
 };
 

@@ -96,8 +96,6 @@ static struct og_key *read_key(const struct og_redis_reply *r)
 	key->created_ms = og_reply_number(r, OG_KEY_CREATED);
 	key->expires_ms = og_reply_number(r, OG_KEY_EXPIRES);
 	key->weight = og_reply_number(r, OG_KEY_WEIGHT);
-	if (!key->weight)
-		key->weight = 1;
 	read_limits(r, OG_KEY_LIMITS, &key->limits);
 	read_limits(r, OG_KEY_TENANT_LIMITS, &key->tenant_limits);
 	return key;

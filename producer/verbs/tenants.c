@@ -16,7 +16,7 @@ static const struct tenants defaults = {.limits = OG_GATE_NO_LIMITS};
 
 static const struct og_option options[] = {
 	{"weight", 'w', "N", OG_OPTION_INT, offsetof(struct tenants, weight), 1, 1000,
-		"set: its share against those who wait beside it (1)"},
+		"set: its share against those who wait beside it (what the scheduler's file says, or 1)"},
 	OG_GATE_LIMIT_ROWS(struct tenants),
 };
 
@@ -29,7 +29,10 @@ static void add_tenant(struct og_table *table, const json_t *tenant)
 	const json_t *used = json_object_get(tenant, "used_tokens");
 
 	og_table_cell(table, "%s", og_show_text(tenant, "name"));
-	og_table_cell(table, "%" PRId64, og_show_int(tenant, "weight"));
+	if (og_show_int(tenant, "weight"))
+		og_table_cell(table, "%" PRId64, og_show_int(tenant, "weight"));
+	else
+		og_table_cell(table, "-"); /* the scheduler's file says it, or it is 1 */
 	og_table_cell(table, "%" PRId64, og_show_int(tenant, "keys"));
 	og_table_cell(table, "%s", limits);
 	og_table_cell(table, "%" PRId64, og_show_int(tenant, "running_now"));

@@ -157,6 +157,7 @@ static void fill(struct og_index *ix, struct og_entry *e, const struct og_facts 
 	if (f->tenant) {
 		e->tenant = name_take(ix, f->tenant);
 		e->flow = og_flow_take(ix, f->tenant, e->tier);
+		og_account_weigh(e->flow->account, f->weight);
 		e->lane = (uint8_t)(f->lane ? f->lane - 1 : 0);
 	}
 	if (random) {

@@ -150,6 +150,7 @@ struct og_facts {
 	int64_t accepted_ms, deadline_ms; /* deadline 0: none */
 	uint32_t bytes, attempt;
 	int64_t max_tokens; /* 0: nobody says */
+	int64_t weight;     /* its tenant's, where its gateway says so; else 0 */
 	int64_t since;      /* monotonic: when it came; 0: not known */
 	unsigned lane;      /* it lies in, from 1; 0: in none yet */
 	bool explicit_id, progress, detach;

@@ -63,7 +63,7 @@ static void rule(struct og_account *a, const struct og_tenants *rules)
 	const struct og_tenant_rule *r = og_tenants_find(rules, a->name);
 	bool other = a->per_minute != r->per_minute;
 
-	a->weight = r->weight;
+	a->weight = a->told_weight ? a->told_weight : r->weight;
 	a->max_running = r->max_running;
 	a->max_queued = r->max_queued;
 	a->per_minute = r->per_minute;
@@ -142,6 +142,12 @@ void og_accounts_free(struct og_index *ix)
 
 	HASH_ITER(hh, ix->accounts, a, tmp)
 	account_free(ix, a);
+}
+
+void og_account_weigh(struct og_account *a, int64_t weight)
+{
+	if (weight)
+		a->weight = a->told_weight = weight;
 }
 
 bool og_account_full(const struct og_account *a)

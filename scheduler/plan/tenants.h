@@ -59,6 +59,7 @@ struct og_account {
 	UT_hash_handle hh; /* by name */
 	unsigned refs;     /* entries */
 	int64_t weight, max_running, max_queued, per_minute;
+	int64_t told_weight; /* the last word of a gateway, which counts before the file's; 0: none said one */
 	unsigned waiting, placed;
 	double tokens; /* of the bucket for per_minute */
 	int64_t filled_at;
@@ -78,6 +79,8 @@ uint32_t og_job_cost(uint64_t bytes, int64_t max_tokens); /* in tokens; max_toke
 /* What an ended job used. */
 void og_flow_used(struct og_entry *e, int64_t tokens);
 
+/* Its gateway's word for its weight; 0 says nothing. */
+void og_account_weigh(struct og_account *a, int64_t weight);
 /* Its tenant has as many placed as it may. */
 bool og_account_full(const struct og_account *a);
 struct og_account *og_account_find(const struct og_index *ix, const char *tenant); /* NULL: none */

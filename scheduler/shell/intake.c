@@ -161,7 +161,9 @@ static int read_submit(struct og_scheduler *s, struct og_submit *x)
 		return 0;
 	} else {
 		x->tenant = og_tenant_of_user(x->e.user_id);
-		if (og_role_of_user(x->e.user_id) == OG_ROLE_GATEWAY && x->e.tenant)
+		if (og_role_of_user(x->e.user_id) != OG_ROLE_GATEWAY)
+			x->e.weight = 0;
+		else if (x->e.tenant)
 			x->tenant = x->e.tenant;
 		og_move_strip(&x->e);
 		return 0;
@@ -318,6 +320,7 @@ static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
 			.class = ask.class,
 			.since = og_clock_mono_ms(),
 			.max_tokens = x->e.max_tokens,
+			.weight = x->e.weight,
 			.accepted_ms = wall,
 			.deadline_ms = deadline,
 			.bytes = (uint32_t)x->m->body_len,

@@ -186,6 +186,7 @@ static struct og_entry *adopt(struct og_lane_reader *r, const struct og_envelope
 		.lane = r->lane + 1,
 		.since = since_of(request->accepted_ms),
 		.max_tokens = request->max_tokens,
+		.weight = request->weight,
 		.accepted_ms = request->accepted_ms,
 		.deadline_ms = request->deadline_ms,
 		.bytes = (uint32_t)m->body_len,

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < t->n; i++) {
 		const struct og_tenant_rule *r = &t->rules[i];
 
-		if (og_tenants_find(t, r->name) != r || r->weight < 1 || r->weight > OG_TENANT_WEIGHT ||
+		if (og_tenants_find(t, r->name) != r || r->weight < 1 || r->weight > OG_WEIGHT_MAX ||
 			r->max_running < 0 || r->max_queued < 0 || r->per_minute < 0)
 			abort();
 	}

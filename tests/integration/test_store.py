@@ -253,7 +253,7 @@ def test_tenants_have_weights_and_limits_that_change_one_by_one(gateway):
 def test_a_key_carries_its_tenants_weight_and_limits(gateway):
     key = gateway.new_key(tenant="acme")
     found = gateway.call("key", secret=key["secret"])
-    assert (found["weight"], found["limited"]) == (1, False)
+    assert (found["weight"], found["limited"]) == (0, False)
     gateway.admin("tenants_set", name="acme", weight=7, tokens_per_minute=10)
     found = gateway.call("key", secret=key["secret"])
     assert (found["weight"], found["limited"]) == (7, True)

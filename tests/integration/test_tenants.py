@@ -30,6 +30,19 @@ def test_a_tenant_with_much_does_not_keep_the_others_waiting(fleet):
     assert [job for job in worker.taken if job in heavy] == heavy, "its own in their order"
 
 
+@pytest.mark.parametrize("role, most", [("gateway", 12), ("producer", 8)])
+def test_the_weight_that_a_gateway_tells_counts_and_nobody_elses(fleet, role, most):
+    fleet.scheduler("one", "scheduler.lookahead_percent=0")
+    gateway, teller = fleet.producer("gateway"), fleet.producer(role)
+    told = [teller.submit(tier="small", weight=3, **({"tenant": "a"} if role == "gateway" else {})) for _ in range(16)]
+    other = [gateway.submit(tier="small", tenant="b") for _ in range(16)]
+    wait_for("all to wait", lambda: waiting(gateway) == 32)
+    worker = fleet.worker(slots=1, echo=True)
+    wait_for("all to run", lambda: len(worker.taken) == 32, 30)
+    assert abs(sum(job in told for job in worker.taken[:16]) - most) <= 1
+    assert other
+
+
 def test_limits_are_told_and_read_again(fleet):
     tenants = fleet.cluster.root / "tenants.ini"
     tenants.write_text("[tenant a]\nmax_queued = 2\n[tenant b]\nper_minute = 1\n")

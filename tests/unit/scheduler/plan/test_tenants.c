@@ -63,6 +63,20 @@ Test(tenants, weights_are_shares)
 	cr_expect_eq(served_of("a", 16), 12);
 }
 
+Test(tenants, a_weight_that_a_gateway_tells_counts_before_the_files)
+{
+	struct og_entry *e;
+
+	hear(1, SMALL, 100, 0, 0);
+	fill(1, 16, "a");
+	fill(101, 16, "b");
+	e = og_index_find(plan.index, id_of(1));
+	og_account_weigh(e->flow->account, 3);
+	og_account_weigh(e->flow->account, 0); /* a job that says nothing takes nothing back */
+	rule("[tenant a]\nweight = 9\n");
+	cr_expect_eq(served_of("a", 16), 12);
+}
+
 Test(tenants, shares_are_of_cost_and_what_was_really_used_counts)
 {
 	struct og_entry *e;
