@@ -206,6 +206,7 @@ int og_gateway_start(
 		.settings = config->settings,
 		.catalogue = config->catalogue,
 		.started_s = og_clock_wall_ms() / 1000};
+	og_kinds_init(&g->api.kinds, config->settings);
 	g->routes = web_routes();
 	if (listen_on(g, loop, err) < 0)
 		goto fail;

@@ -156,6 +156,11 @@ const struct og_config_row og_settings_rows[] = {
 		"For the body of a request; each 64 KiB of it give another second."},
 	{"gateway", "resume_grace", OG_CONFIG_DURATION, AT(gateway_resume_ms), "30s", SECOND, HOUR, NULL,
 		"How long a job that can be resumed outlives its client."},
+	{"gateway", "responses_ttl", OG_CONFIG_DURATION, AT(gateway_responses_ttl_ms), "24h", SECOND, 30 * DAY, NULL,
+		"How long a response can be asked for and gone on from; its answer no longer than "
+		"`scheduler.result_ttl`."},
+	{"gateway", "responses_max", OG_CONFIG_BYTES, AT(gateway_responses_max), "128MiB", MIB, TIB, NULL,
+		"Of all responses that the store keeps; the oldest go first."},
 	{"gateway", "drain", OG_CONFIG_DURATION, AT(gateway_drain_ms), "30s", 0, DAY, NULL,
 		"How long what is under way may take to end when the program is told to stop."},
 

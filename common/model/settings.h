@@ -61,6 +61,7 @@ struct og_settings {
 	bool gateway_loopback_without_key;
 	int64_t gateway_body_max, gateway_stream_max, gateway_connections_max;
 	int64_t gateway_idle_ms, gateway_body_ms, gateway_resume_ms, gateway_drain_ms;
+	int64_t gateway_responses_ttl_ms, gateway_responses_max;
 	/* [log] */
 	char *log_level;
 };

@@ -8,6 +8,7 @@
 #include "job/link.h"
 #include "model/settings.h"
 #include "store/keys.h"
+#include "store/kinds.h"
 #include "web/web.h"
 
 struct og_api {
@@ -16,6 +17,7 @@ struct og_api {
 	const struct og_catalogue *catalogue;
 	struct og_link *link;
 	struct og_gateway_store *store;
+	struct og_kinds kinds; /* of records in it */
 	struct og_web *web;
 	struct og_metrics metrics;
 	int64_t started_s; /* wall clock */

@@ -169,3 +169,9 @@ void og_bill_refund(struct og_bill *b)
 	og_ledger_refund(b->api->store, b->job);
 	close_bill(b);
 }
+
+void og_bill_leave(struct og_bill *b)
+{
+	if (b->key)
+		close_bill(b);
+}

@@ -32,5 +32,6 @@ void og_bill_settle(struct og_bill *b, const struct og_job_end *end); /* the job
 void og_bill_settle_left(
 	struct og_bill *b, int64_t completion_tokens); /* its client has gone, and took so much with it */
 void og_bill_refund(struct og_bill *b);                /* it never ran */
+void og_bill_leave(struct og_bill *b);                 /* nobody here will know: its lease runs out */
 
 #endif

@@ -6,6 +6,7 @@
 #include "api/prompt.h"
 
 og_handler og_openai_models, og_openai_model, og_openai_chat, og_openai_completions, og_openai_responses;
+og_handler og_openai_response, og_openai_response_cancel, og_openai_response_items, og_openai_response_delete;
 
 /* The envelope of a request whose body names a model. -1: refused. */
 int og_openai_envelope(struct og_web_call *c, const json_t *body, char id[static OG_ID_LEN + 1],

@@ -1,152 +1,221 @@
-/* POST /v1/responses: put into a chat completion, whose answer is put back. */
+/* POST /v1/responses: put into a chat completion, whose answer is put back.
+ *
+ *   read ──▶ [the response before: its record, then its output] ──▶ [record is kept] ──▶ the job
+ *
+ * The record is there before the job is, so that what was answered can be fetched, whoever dies when. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/openai.h"
-#include "api/responses/events.h"
+#include "api/records.h"
+#include "api/responses/form.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "model/json.h"
 
-/* ── the form ── */
-
-static json_t *completion_of(const struct og_job_end *end)
-{
-	const char *text;
-	size_t len;
-
-	return og_prompt_response(end, &text, &len) < 0 ? NULL : json_loadb(text, len, JSON_ALLOW_NUL, NULL);
-}
-
-static int whole(struct og_prompt *p, const struct og_job_end *end, char **ret, size_t *ret_len)
-{
-	const struct og_response_events *e = og_prompt_of_form(p);
-	json_t *completion = completion_of(end);
-
-	if (!og_completion_message(completion)) {
-		json_decref(completion);
-		return -1;
-	}
-	*ret = og_json_dump(og_response_ended(e->hex, e->echo, completion, NULL), 0);
-	*ret_len = strlen(*ret);
-	json_decref(completion);
-	return 0;
-}
-
-static void head(struct og_prompt *p, struct og_buf *out)
-{
-	og_response_events_begin(og_prompt_of_form(p), out);
-}
-
-static void chunk(struct og_prompt *p, const struct og_chunk_at *at, const char *data, size_t len, struct og_buf *out)
-{
-	(void)at;
-	og_response_events_chunk(og_prompt_of_form(p), data, len, out);
-}
-
-static void wait_for(struct og_prompt *p, int64_t ahead, struct og_buf *out)
-{
-	(void)p;
-	og_sse_waiting(out, ahead);
-}
-
-static void tail(struct og_prompt *p, const struct og_job_end *end, struct og_buf *out)
-{
-	json_t *completion = completion_of(end);
-
-	og_response_events_end(og_prompt_of_form(p), completion, out);
-	json_decref(completion);
-}
-
-static void broken(struct og_prompt *p, const struct og_refusal *why, struct og_buf *out)
-{
-	og_response_events_broken(og_prompt_of_form(p), "failed", why, out);
-}
-
-static void done(void *of_form)
-{
-	og_response_events_done(of_form);
-	free(of_form);
-}
-
-static const struct og_form form = {
-	.stream_type = "text/event-stream",
-	.whole = whole,
-	.head = head,
-	.chunk = chunk,
-	.wait = wait_for,
-	.tail = tail,
-	.broken = broken,
+struct creation {
+	struct og_api *api;
+	struct og_web_call *c; /* NULL: its client has gone */
+	json_t *body, *before, *items, *chat, *echo;
+	struct og_responses_flags flags;
+	char id[OG_ID_LEN + 1], hex[OG_RESPONSE_HEX + 1];
 };
+
+static void creation_free(struct creation *n)
+{
+	json_decref(n->body);
+	json_decref(n->before);
+	json_decref(n->items);
+	json_decref(n->chat);
+	json_decref(n->echo);
+	free(n);
+}
+
+static void on_gone(void *ctx)
+{
+	struct creation *n = ctx;
+
+	n->c = NULL;
+}
+
+/* Its end, one way or the other: `why` is told to a client that is still there. */
+static void give_up(struct creation *n, const struct og_refusal *why)
+{
+	if (n->c)
+		og_refuse(n->c, why);
+	creation_free(n);
+}
+
+static void give_up_error(struct creation *n, const struct og_error *err)
+{
+	struct og_refusal why;
+
+	og_refusal_of_error(err, &why);
+	give_up(n, &why);
+}
+
+/* ── the job ── */
+
+static void start(struct creation *n)
+{
+	struct og_prompt_request request = {.form = &og_responses_form, .form_done = og_responses_form_free};
+	og_autofree char *body = json_dumps(n->chat, JSON_COMPACT);
+	struct og_refusal why;
+	char id[OG_ID_LEN + 1];
+
+	/* A second time: what the envelope borrows is the call's. It was all right the first time. */
+	if (!n->c || og_openai_envelope(n->c, n->body, id, &request.e, &why) < 0) {
+		creation_free(n);
+		return;
+	}
+	request.e.id = n->id;
+	request.e.max_tokens = n->flags.max_tokens;
+	request.body = body;
+	request.len = strlen(body);
+	request.stream = n->flags.stream;
+	request.detached = n->flags.background;
+	request.at_once = n->flags.background && !n->flags.stream;
+	request.of_form = og_responses_form_new(n->hex, n->echo, -1);
+	og_prompt_start(n->api, n->c, &request);
+	creation_free(n);
+}
+
+/* ── the record ── */
+
+static void on_kept(void *ctx, bool yes, const struct og_error *err)
+{
+	(void)yes;
+	if (err)
+		give_up_error(ctx, err);
+	else
+		start(ctx);
+}
+
+static void keep(struct creation *n)
+{
+	json_t *record = json_pack("{s:s, s:O, s:O, s:b}", "id", n->id, "echo", n->echo, "items", n->items,
+		"background", n->flags.background);
+	const struct og_record_put put = {
+		.id = n->id, .tenant = og_api_caller(n->c)->tenant, .record = record, .due_in_ms = -1};
+	struct og_error err;
+
+	if (og_record_put(n->api->store, &n->api->kinds.responses, &put, on_kept, n, &err) < 0)
+		give_up_error(n, &err);
+	json_decref(record);
+}
+
+static void translate(struct creation *n)
+{
+	struct og_refusal why;
+
+	if (!n->c) {
+		creation_free(n);
+	} else if (og_responses_chat(n->body, n->items, &n->chat, &why) < 0) {
+		give_up(n, &why);
+	} else {
+		n->echo = og_responses_echo(n->body, og_clock_wall_ms() / 1000);
+		if (n->flags.store)
+			keep(n);
+		else
+			start(n);
+	}
+}
+
+/* ── the response before ── */
+
+/* Its items and its output are what the new ones follow. */
+static void on_output(void *ctx, const json_t *answer, const char *type, const struct og_error *err)
+{
+	const json_t *result = json_object_get(answer, "result");
+	struct creation *n = ctx;
+	char job[OG_ID_LEN + 1], hex[OG_RESPONSE_HEX + 1];
+	struct og_refusal why;
+	json_t *output, *items;
+
+	if (err) {
+		const struct og_job_end end = {.error_type = *type ? type : "unavailable", .message = err->message};
+
+		og_refusal_of_end(&end, &why);
+		why.param = "previous_response_id";
+		give_up(n, &why);
+		return;
+	}
+	if (!result) {
+		og_refuse_with(
+			&why, 409, "conflict", "previous_response_id: %s is still being written", n->flags.previous);
+		why.param = "previous_response_id";
+		give_up(n, &why);
+		return;
+	}
+	og_response_job(n->flags.previous, job);
+	og_response_hex(job, hex);
+	output = og_response_output(hex, og_completion_message(json_object_get(result, "response")));
+	items = OG_TAKE(n->items);
+	n->items = json_copy(n->before);
+	if (json_object_get(result, "response"))
+		json_array_extend(n->items, output);
+	json_array_extend(n->items, items);
+	json_decref(output);
+	json_decref(items);
+	translate(n);
+}
+
+static void on_before(void *ctx, json_t *record, const struct og_error *err)
+{
+	struct creation *n = ctx;
+	struct og_error line;
+
+	if (!n->c) {
+		creation_free(n);
+	} else if (err) {
+		og_api_refuse_record(n->c, "response", n->flags.previous, err);
+		creation_free(n);
+	} else {
+		n->before = json_incref(json_object_get(record, "items"));
+		if (!og_link_ask(n->api->link, "result", json_pack("{s:O}", "id", json_object_get(record, "id")),
+			    OG_ANSWER_MS, on_output, n, &line))
+			give_up_error(n, &line);
+	}
+}
+
+static void fetch_before(struct creation *n)
+{
+	char job[OG_ID_LEN + 1];
+	struct og_error err;
+
+	og_response_job(n->flags.previous, job);
+	if (og_record_get(
+		    n->api->store, &n->api->kinds.responses, og_api_caller(n->c)->tenant, job, on_before, n, &err) < 0)
+		give_up_error(n, &err);
+}
 
 /* ── the request ── */
 
-static void begin(struct og_api *api, struct og_web_call *c, const json_t *body, struct og_prompt_request *request,
-	const json_t *chat)
+static int read_request(struct creation *n, struct og_refusal *why)
 {
-	struct og_response_events *e = og_new(struct og_response_events);
-	json_t *echo = og_responses_echo(body, og_clock_wall_ms() / 1000);
-	og_autofree char *text = json_dumps(chat, JSON_COMPACT);
-	char hex[OG_RESPONSE_HEX + 1];
+	struct og_envelope e;
 
-	og_response_hex(request->e.id, hex);
-	json_object_set_new(echo, "store", json_false());
-	og_response_events_init(e, hex, echo, -1);
-	json_decref(echo);
-	request->form = &form;
-	request->of_form = e;
-	request->form_done = done;
-	request->body = text;
-	request->len = strlen(text);
-	og_prompt_start(api, c, request);
-}
-
-static int unkept(const struct og_responses_flags *flags, struct og_refusal *why)
-{
-	const char *what = flags->background ? "background" : flags->previous ? "previous_response_id" : NULL;
-
-	if (!what)
-		return 0;
-	og_refuse_with(why, 400, "unsupported_parameter", "%s: responses are not kept by this gateway", what);
-	why->param = what;
-	return -1;
-}
-
-static int read_request(struct og_web_call *c, const json_t *body, char id[static OG_ID_LEN + 1],
-	struct og_prompt_request *ret, json_t **ret_chat, struct og_refusal *why)
-{
-	struct og_responses_flags flags;
-	char hex[OG_RESPONSE_HEX + 1];
-	json_t *items;
-	int rc;
-
-	if (og_responses_flags(body, &flags, why) < 0 || unkept(&flags, why) < 0 ||
-		og_openai_envelope(c, body, id, &ret->e, why) < 0)
+	if (og_responses_flags(n->body, &n->flags, why) < 0 || og_openai_envelope(n->c, n->body, n->id, &e, why) < 0)
 		return -1;
-	ret->stream = flags.stream;
-	ret->e.max_tokens = flags.max_tokens;
-	og_response_hex(id, hex);
-	if (og_responses_items(body, hex, &items, why) < 0)
-		return -1;
-	rc = og_responses_chat(body, items, ret_chat, why);
-	json_decref(items);
-	return rc;
+	og_response_hex(n->id, n->hex);
+	return og_responses_items(n->body, n->hex, &n->items, why);
 }
 
 void og_openai_responses(struct og_api *api, struct og_web_call *c)
 {
-	json_t *body = og_api_json_body(c), *chat;
-	struct og_prompt_request request = {0};
-	char id[OG_ID_LEN + 1];
+	json_t *body = og_api_json_body(c);
+	struct creation *n;
 	struct og_refusal why;
 
 	if (!body)
 		return;
-	if (read_request(c, body, id, &request, &chat, &why) < 0) {
-		og_refuse(c, &why);
-	} else {
-		begin(api, c, body, &request, chat);
-		json_decref(chat);
-	}
-	json_decref(body);
+	n = og_new(struct creation);
+	*n = (struct creation){.api = api, .c = c, .body = body};
+	og_web_on_gone(c, on_gone, n);
+	if (read_request(n, &why) < 0)
+		give_up(n, &why);
+	else if (n->flags.previous)
+		fetch_before(n);
+	else
+		translate(n);
 }

@@ -25,7 +25,7 @@ struct og_prompt {
 	uv_timer_t timer;
 	struct og_question *position;
 	char id[OG_ID_LEN + 1];
-	bool stream, streaming, resumable;
+	bool stream, streaming, resumable, attach, detached, at_once;
 	struct og_bill bill;
 	struct og_message *held; /* the request, while the store is asked whether it may go; NULL otherwise */
 	struct og_sent sent;
@@ -76,7 +76,7 @@ static int send_out(struct og_prompt *p, struct og_buf *out)
 	og_buf_done(out);
 	if (rc < 0) {
 		og_web_note(p->c, "error", "slow_reader");
-		leave(p, true);
+		leave(p, !p->detached);
 		prompt_free(p);
 	}
 	return rc;
@@ -171,7 +171,7 @@ static void finish_stream(struct og_prompt *p, const struct og_job_end *end)
 
 	og_buf_init(&out, OUT_MAX);
 	begin_stream(p, &out);
-	if (end->gap && fill_gap(p, end, &out) < 0) {
+	if (end->gap && !p->form->fills_gaps && fill_gap(p, end, &out) < 0) {
 		og_buf_done(&out);
 		tell_incomplete(p);
 		return;
@@ -230,14 +230,14 @@ static bool on_restart(void *ctx)
 
 	if (!p->events || !p->c)
 		return true;
-	if (p->resumable)
+	if (p->resumable || p->detached)
 		og_refuse_with(&why, 502, "answer_cut",
 			"the answer was cut off and is written anew: GET /api/v1/jobs/%s/result has it when it is "
 			"whole",
 			p->id);
 	else
 		og_refuse_with(&why, 502, "answer_cut", "the answer was cut off, for its worker was lost: ask again");
-	leave(p, !p->resumable);
+	leave(p, !p->resumable && !p->detached);
 	refuse(p, &why);
 	prompt_free(p);
 	return false;
@@ -313,15 +313,15 @@ static void on_gone(void *ctx)
 {
 	struct og_prompt *p = ctx;
 
-	p->api->metrics.cancelled += !p->resumable;
+	p->api->metrics.cancelled += !p->resumable && !p->detached;
 	p->c = NULL;
-	if (p->held)
-		return; /* on_bill ends it */
+	if (p->held || (p->detached && p->job && !p->attach))
+		return; /* on_bill ends it, or it goes on without us to its end, which is charged */
 	if (p->resumable) {
 		uv_timer_start(&p->timer, on_timer, (uint64_t)p->api->settings->gateway_resume_ms, 0);
 		return;
 	}
-	leave(p, true);
+	leave(p, !p->detached);
 	prompt_free(p);
 }
 
@@ -408,22 +408,64 @@ static void give_up(struct og_prompt *p, const struct og_refusal *why)
 	prompt_free(p);
 }
 
-static void submit(struct og_prompt *p, const struct og_envelope *said, const char *body, size_t len)
+/* The broker has it: that is all that its client waits for. */
+static void on_accepted(void *ctx)
 {
-	const struct og_job_sink sink = {
-		.chunk = p->stream ? on_chunk : NULL, .restarts = on_restart, .end = on_end, .ctx = p};
-	struct og_envelope e = *said;
-	struct og_refusal why;
-	struct og_error err;
+	struct og_prompt *p = ctx;
+	char *body;
 
+	if (!p->at_once || !p->c)
+		return;
+	body = p->form->accepted(p);
+	og_web_reply_owned(OG_TAKE(p->c), 200, "application/json", body, strlen(body));
+}
+
+/* The line is closed, and nobody will say how it ended. */
+static void on_dropped(void *ctx)
+{
+	struct og_prompt *p = ctx;
+
+	p->job = NULL;
+	og_bill_leave(&p->bill);
+	prompt_free(p);
+}
+
+static struct og_job *send_job(
+	struct og_prompt *p, const struct og_envelope *said, const char *body, size_t len, struct og_error *err)
+{
+	const struct og_job_sink sink = {.chunk = p->stream ? on_chunk : NULL,
+		.restarts = on_restart,
+		.accepted = on_accepted,
+		.end = on_end,
+		.dropped = on_dropped,
+		.ctx = p};
+	const struct og_chunk_at first = {0};
+	struct og_envelope e = *said;
+
+	if (p->attach)
+		return og_job_attach(p->api->link, p->id, p->stream ? &first : NULL, &sink, err);
 	e.id = p->id;
 	e.stream = p->stream;
-	p->job = og_job_submit(p->api->link, &e, body, len, &sink, &err);
-	if (p->job)
-		return;
-	og_bill_refund(&p->bill);
-	og_refusal_of_error(&err, &why);
-	give_up(p, &why);
+	e.detach = p->detached;
+	return og_job_submit(p->api->link, &e, body, len, &sink, err);
+}
+
+static void submit(struct og_prompt *p, const struct og_envelope *said, const char *body, size_t len)
+{
+	struct og_refusal why;
+	struct og_error err;
+	struct og_buf out;
+
+	p->job = send_job(p, said, body, len, &err);
+	if (!p->job) {
+		og_bill_refund(&p->bill);
+		og_refusal_of_error(&err, &why);
+		give_up(p, &why);
+	} else if (p->attach && p->stream) {
+		og_buf_init(&out, OUT_MAX);
+		begin_stream(p, &out);
+		send_out(p, &out);
+	}
 }
 
 static void on_bill(void *ctx, const struct og_refusal *why)
@@ -465,6 +507,9 @@ void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_
 		.of_form = request->of_form,
 		.form_done = request->form_done,
 		.stream = request->stream,
+		.attach = request->attach,
+		.detached = request->detached,
+		.at_once = request->at_once,
 		.resumable = says_yes(c, "og-resumable"),
 		.since_us = og_web_since_us(c)};
 	strcpy(p->id, request->e.id);
@@ -473,6 +518,10 @@ void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_
 	p->timer.data = p;
 	og_web_on_gone(c, on_gone, p);
 	note_start(c, p, &request->e);
+	if (p->attach) { /* it was charged when it was made */
+		submit(p, &request->e, NULL, 0);
+		return;
+	}
 	if (p->stream)
 		uv_timer_start(&p->timer, on_timer, REFUSE_MS, 0);
 	rc = og_bill_open(&p->bill, api, og_api_caller(c), &request->e, request->len, on_bill, p, &why);

@@ -19,8 +19,10 @@ struct og_prompt;
 
 struct og_form {
 	const char *stream_type; /* content type of a stream */
+	bool fills_gaps;         /* its tail makes up for chunks that never came */
 	/* An answer that is `done`, whole: to be put into *ret (malloc'ed) as what the client gets. */
 	int (*whole)(struct og_prompt *p, const struct og_job_end *end, char **ret, size_t *ret_len);
+	char *(*accepted)(struct og_prompt *p); /* what who does not wait is told, malloc'ed; may be NULL */
 	/* Each appends to `out` what goes out; nothing is fine. A chunk that was made up, to fill a gap, has no `at` (NULL). */
 	void (*head)(struct og_prompt *p, struct og_buf *out); /* before all else; may be NULL */
 	void (*chunk)(
@@ -35,6 +37,9 @@ struct og_prompt_request {
 	const char *body;
 	size_t len;
 	bool stream;
+	bool attach;   /* the job is there already: e.id says which, and a stream begins at once */
+	bool detached; /* it goes on without its client */
+	bool at_once;  /* with `detached`: answered by the form's `accepted` as soon as the cluster has it */
 	const struct og_form *form;
 	void *of_form; /* the form's own; freed by `form_done` */
 	void (*form_done)(void *of_form);

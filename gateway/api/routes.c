@@ -14,6 +14,10 @@ const struct og_api_route og_api_routes[] = {
 	{"POST", "/v1/chat/completions", og_openai_chat, OG_NEED_KEY},
 	{"POST", "/v1/completions", og_openai_completions, OG_NEED_KEY},
 	{"POST", "/v1/responses", og_openai_responses, OG_NEED_KEY},
+	{"GET", "/v1/responses/{}", og_openai_response, OG_NEED_KEY},
+	{"DELETE", "/v1/responses/{}", og_openai_response_delete, OG_NEED_KEY},
+	{"POST", "/v1/responses/{}/cancel", og_openai_response_cancel, OG_NEED_KEY},
+	{"GET", "/v1/responses/{}/input_items", og_openai_response_items, OG_NEED_KEY},
 
 	{"GET", "/", og_ollama_running, OG_NEED_NOTHING},
 	{"GET", "/api/version", og_ollama_version, OG_NEED_NOTHING},

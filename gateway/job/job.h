@@ -38,6 +38,8 @@ struct og_job_sink {
 	void (*accepted)(void *ctx);
 	/* Once, last; the job is gone then. */
 	void (*end)(void *ctx, const struct og_job_end *end);
+	/* In place of `end`: the line is closed, and nobody will say it. May be NULL. */
+	void (*dropped)(void *ctx);
 	void *ctx;
 };
 

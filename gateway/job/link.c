@@ -240,8 +240,12 @@ static void on_tick_closed(uv_handle_t *handle)
 
 static void visit_drop(struct og_job *j, int64_t now)
 {
+	struct og_job_sink sink = j->sink;
+
 	(void)now;
 	og_job_leave(j, false);
+	if (sink.dropped)
+		sink.dropped(sink.ctx);
 }
 
 void og_link_close(struct og_link *l, void (*cb)(void *ctx), void *ctx)

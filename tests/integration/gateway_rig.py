@@ -14,7 +14,7 @@ import pytest
 
 from fleet import Fleet
 from grid import Worker
-from services import Process, wait_for
+from services import Process, Redis, wait_for
 from stub_engine import StubEngine
 from test_broker_config import api
 
@@ -139,6 +139,7 @@ class Serving:
         (self.root / "catalogue.ini").write_text(CATALOGUE)
         self.fleet.cluster.run("apply")
         self.gateways, self.workers = [], []
+        self.store = None
 
     @property
     def root(self):
@@ -155,6 +156,14 @@ class Serving:
         self.gateways.append(g)
         return g.start(until_ready)
 
+    def start_store(self):
+        """The gateways' own Redis, as og-broker-config renders it; also where it was killed."""
+        if not self.store:
+            self.fleet.cluster.run("render", self.root)
+            self.store = Redis(self.root / "store")
+        self.store.spawn(["redis-server", str(self.root / "store/redis.conf")], log=self.store.log)
+        wait_for("the store", self.store.socket.exists, 20, self.store.process)
+
     def begin(self, *settings):
         """A scheduler, a worker, and a gateway that asks this machine for no key."""
         self.fleet.scheduler()
@@ -170,6 +179,8 @@ class Serving:
             if w.alive():
                 w.leave()
         self.fleet.close()
+        if self.store:
+            self.store.stop()
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,14 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
 from gateway_rig import BUILD, MODEL, Serving, stub, stub_text  # noqa: E402, F401
-from services import Redis, wait_for  # noqa: E402
+from services import wait_for  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory, stub):  # noqa: F811
     """A cluster whose store is as og-broker-config renders it, and a gateway that wants keys."""
     serving = Serving(tmp_path_factory.mktemp("gk") / "r", f"gk-{os.getpid()}", stub)
-    serving.fleet.cluster.run("render", serving.root)
-    store = Redis(serving.root / "store")
-    store.spawn(["redis-server", str(serving.root / "store/redis.conf")], log=store.log)
-    wait_for("the store", store.socket.exists, 20, store.process)
-    serving.store = store
+    serving.start_store()
     serving.fleet.scheduler()
     serving.worker()
     serving.one = serving.gateway("one")
@@ -32,7 +28,6 @@ def rig(tmp_path_factory, stub):  # noqa: F811
     serving.one.key = serving.first
     wait_for("the worker to be heard", lambda: serving.one.get("/v1/models").json["data"][0]["ready"])
     yield serving
-    store.stop()
     serving.close()
 
 
@@ -124,7 +119,7 @@ def test_a_store_that_is_away_is_a_503_and_comes_back_by_itself(rig):
     assert b"og_gateway_store_up 0" in rig.one.get("/metrics").body
     done = og(rig, "keys", "list", expect=8)
     assert "Redis" in done.stderr
-    rig.store.spawn(["redis-server", str(rig.root / "store/redis.conf")], log=rig.store.log)
+    rig.start_store()
     wait_for("the key to count again", lambda: rig.one.get("/v1/models").status == 200, 10)
     assert rig.one.chat(stub_text(tokens=2)).status == 200
 

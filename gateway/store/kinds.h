@@ -1,0 +1,20 @@
+/* The kinds of records (records.h) that the gateways keep, with their bounds.
+ *
+ * responses  {"id", "echo", "items", "background"}: what a response is beside its job; `items` is all its input, that of the
+ *            responses before it included
+ * files      the file object of OpenAI's API; its bytes lie in the folder gateway.files
+ * batches    the batch object of OpenAI's API and {"tenant", "taken"}: how far it is
+ * webhooks   {"id", "tenant", "job" or "batch", "url", "state", "tries", …}: who is to be told what became of it */
+#ifndef OG_GATEWAY_KINDS_H
+#define OG_GATEWAY_KINDS_H
+
+#include "model/settings.h"
+#include "store/records.h"
+
+struct og_kinds {
+	struct og_record_kind responses;
+};
+
+void og_kinds_init(struct og_kinds *ret, const struct og_settings *s);
+
+#endif

@@ -1,0 +1,69 @@
+/* Records: JSON objects in the store that belong to a tenant, are found by their id, listed newest or oldest first, and go at
+ * their time or when there are too many bytes of their kind. Responses, files, batches and webhooks are kinds of them.
+ *
+ * A record may be *due*: then there is work to do on it, by whichever gateway claims it. The claim is a lease: who holds it
+ * goes on holding it (og_record_hold) while it works; of one that died the work is due again when the lease runs out, and
+ * what the dead one still writes is not taken.
+ *
+ *     put with due ──▶ due ── claim ──▶ held by one ── put with due ──▶ due (again, later)
+ *                       ▲                 │      └──── put ──▶ no longer due
+ *                       └── lease ran out ┘
+ */
+#ifndef OG_GATEWAY_RECORDS_H
+#define OG_GATEWAY_RECORDS_H
+
+#include <jansson.h>
+
+#include "store/store.h"
+
+#define OG_RECORDS_PAGE 1000 /* most of a list at once */
+#define OG_RECORD_MAX   (24u * 1024 * 1024)
+
+struct og_record_kind {
+	const char *name;
+	int64_t keep_ms;   /* after the last put; 0: until it is removed */
+	int64_t bytes_max; /* of all of this kind */
+	bool oldest_go;    /* beyond bytes_max; else what is new is refused as BUSY */
+};
+
+/* `record` is borrowed, and NULL where `err` is not: INVALID, there is none (or it is another tenant's); BUSY, it is full; RETRY. */
+typedef void og_record_cb(void *ctx, json_t *record, const struct og_error *err);
+/* `more`: the list goes on behind its last. */
+typedef void og_records_cb(void *ctx, json_t *const *records, size_t n, bool more, const struct og_error *err);
+/* `yes`: it was taken; no: another one holds it, or it is there already, or it is gone. */
+typedef void og_record_said_cb(void *ctx, bool yes, const struct og_error *err);
+
+struct og_record_put {
+	const char *id, *tenant;
+	const json_t *record;
+	bool fresh;          /* only where there is none of that id */
+	bool there;          /* only where there is one */
+	const char *owner;   /* it must be held by this one; NULL: by anybody or nobody */
+	int64_t due_in_ms;   /* when work is due on it; -1: none is */
+	const char *held_by; /* due, but held by this one from the start for due_in_ms; NULL: nobody */
+};
+
+int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind, const struct og_record_put *put,
+	og_record_said_cb *cb, void *ctx, struct og_error *err);
+/* `tenant` NULL: whoever it belongs to. */
+int og_record_get(struct og_gateway_store *s, const struct og_record_kind *kind, const char *tenant, const char *id,
+	og_record_cb *cb, void *ctx, struct og_error *err);
+int og_record_remove(struct og_gateway_store *s, const struct og_record_kind *kind, const char *tenant, const char *id,
+	og_record_said_cb *cb, void *ctx, struct og_error *err);
+
+struct og_record_page {
+	const char *tenant;
+	const char *after; /* an id; NULL: from the first */
+	int64_t limit;     /* 1 … OG_RECORDS_PAGE */
+	bool oldest_first;
+};
+int og_records_list(struct og_gateway_store *s, const struct og_record_kind *kind, const struct og_record_page *page,
+	og_records_cb *cb, void *ctx, struct og_error *err);
+
+/* Claims up to `limit` that are due and held by nobody. Each record says its id as "id". */
+int og_records_claim(struct og_gateway_store *s, const struct og_record_kind *kind, const char *owner, int64_t lease_ms,
+	int64_t limit, og_records_cb *cb, void *ctx, struct og_error *err);
+int og_record_hold(struct og_gateway_store *s, const struct og_record_kind *kind, const char *id, const char *owner,
+	int64_t lease_ms, og_record_said_cb *cb, void *ctx, struct og_error *err);
+
+#endif

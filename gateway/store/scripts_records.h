@@ -1,0 +1,21 @@
+/* The Lua of records.h, as scripts.h says it: ARGV[1] is the time, ARGV[2] the kind. */
+#ifndef OG_GATEWAY_SCRIPTS_RECORDS_H
+#define OG_GATEWAY_SCRIPTS_RECORDS_H
+
+#include "io/redis.h"
+
+/* id, tenant, record, keep ms, most bytes, "1" or "" (the oldest go), "fresh", "there" or "", owner or "", due in ms or -1,
+ * who holds it or "" → 1; 0: not so; -1: full. */
+extern struct og_redis_script og_script_record_put;
+/* id, tenant or "" → the record, or NIL. */
+extern struct og_redis_script og_script_record_get;
+/* id, tenant or "" → 1; 0: none. */
+extern struct og_redis_script og_script_record_remove;
+/* tenant, after or "", limit, "1" or "" (the oldest first) → {1 where there are more, record, …} */
+extern struct og_redis_script og_script_records_list;
+/* owner, lease ms, limit → {0, record, …} */
+extern struct og_redis_script og_script_records_claim;
+/* id, owner, lease ms → 1; 0: another's. */
+extern struct og_redis_script og_script_record_hold;
+
+#endif
