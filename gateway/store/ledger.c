@@ -9,48 +9,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-#include <uthash.h>
 
 #include "base/alloc.h"
 #include "base/backoff.h"
-#include "base/clock.h"
 #include "store/args.h"
+#include "store/ledger_state.h"
 #include "store/scripts.h"
-#include "store/store_state.h"
 
 #define KEPT_MAX   65536
 #define FLYING_MAX 1024
-#define RENEW_MAX  500 /* jobs a call */
-#define ORPHANS    100 /* likewise */
-#define MARK_MAX   40
-
-/* Reserved by this process, and neither settled nor refunded by it. */
-struct booking {
-	UT_hash_handle hh;
-	char mark[MARK_MAX];
-	char job[OG_ID_LEN + 1];
-};
 
 /* A settle, or (model NULL) a refund. */
-struct closing {
-	STAILQ_ENTRY(closing) next;
+struct og_closing {
+	STAILQ_ENTRY(og_closing) next;
 	struct og_gateway_store *store;
-	char job[OG_ID_LEN + 1], mark[MARK_MAX];
+	char job[OG_ID_LEN + 1], mark[OG_MARK_MAX];
 	char key[OG_KEY_ID_LEN + 1];
 	char *tenant, *model;
 	int64_t prompt_tokens, completion_tokens;
 	bool replayed, reserved;
-};
-
-struct og_ledger {
-	struct booking *bookings;
-	STAILQ_HEAD(, closing) queue;
-	size_t n_queued, n_flying;
-	uint64_t lost, marks;
-	char process[17];      /* a part of its marks */
-	int64_t look_from_ms;  /* for orphans: the others renew first, when the store comes back */
-	bool looking, pumping; /* a question about orphans is under way; the queue is being sent */
 };
 
 struct og_ledger *og_ledger_new(struct og_gateway_store *s)
@@ -63,7 +40,7 @@ struct og_ledger *og_ledger_new(struct og_gateway_store *s)
 	return l;
 }
 
-static void closing_free(struct closing *c)
+static void closing_free(struct og_closing *c)
 {
 	free(c->tenant);
 	free(c->model);
@@ -72,8 +49,8 @@ static void closing_free(struct closing *c)
 
 void og_ledger_free(struct og_ledger *l)
 {
-	struct booking *b, *tmp;
-	struct closing *c;
+	struct og_booking *b, *tmp;
+	struct og_closing *c;
 
 	if (!l)
 		return;
@@ -91,11 +68,9 @@ void og_ledger_free(struct og_ledger *l)
 
 /* ---- settle, refund ---- */
 
-static void pump(struct og_gateway_store *s);
-
 static void on_closed(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
 {
-	struct closing *c = ctx;
+	struct og_closing *c = ctx;
 	struct og_gateway_store *s = c->store;
 	struct og_ledger *l = s->ledger;
 
@@ -108,11 +83,11 @@ static void on_closed(void *ctx, const struct og_redis_reply *reply, const struc
 		l->lost += err != NULL;
 		closing_free(c);
 	}
-	if (!err)
-		pump(s);
+	if (!err || err->kind != OG_RETRY)
+		og_ledger_pump(s);
 }
 
-static int send_closing(struct closing *c)
+static int send_closing(struct og_closing *c)
 {
 	struct og_args a;
 	char now[24];
@@ -134,11 +109,10 @@ static int send_closing(struct closing *c)
 	return og_args_eval(c->store, &og_script_settle, &a, on_closed, c, NULL);
 }
 
-/* Answers bring it on; where the connection takes no more, and where the store is away, its coming back does. */
-static void pump(struct og_gateway_store *s)
+void og_ledger_pump(struct og_gateway_store *s)
 {
 	struct og_ledger *l = s->ledger;
-	struct closing *c;
+	struct og_closing *c;
 
 	while (s->up && l->n_flying < FLYING_MAX && (c = STAILQ_FIRST(&l->queue)) && send_closing(c) == 0) {
 		STAILQ_REMOVE_HEAD(&l->queue, next);
@@ -147,7 +121,7 @@ static void pump(struct og_gateway_store *s)
 	}
 }
 
-static void add_closing(struct og_gateway_store *s, struct closing *c)
+static void add_closing(struct og_gateway_store *s, struct og_closing *c)
 {
 	struct og_ledger *l = s->ledger;
 
@@ -159,12 +133,12 @@ static void add_closing(struct og_gateway_store *s, struct closing *c)
 	}
 	STAILQ_INSERT_TAIL(&l->queue, c, next);
 	l->n_queued++;
-	pump(s);
+	og_ledger_pump(s);
 }
 
-static struct booking *find_booking(const struct og_ledger *l, const char *job)
+struct og_booking *og_ledger_booking(const struct og_ledger *l, const char *job)
 {
-	struct booking *b;
+	struct og_booking *b;
 
 	HASH_FIND_STR(l->bookings, job, b);
 	return b;
@@ -173,7 +147,7 @@ static struct booking *find_booking(const struct og_ledger *l, const char *job)
 /* True: it had been reserved here. */
 static bool drop_booking(struct og_ledger *l, const char *job)
 {
-	struct booking *b = find_booking(l, job);
+	struct og_booking *b = og_ledger_booking(l, job);
 
 	if (!b)
 		return false;
@@ -195,7 +169,7 @@ static char *plain(const char *text)
 
 void og_ledger_settle(struct og_gateway_store *s, const struct og_settlement *settlement)
 {
-	struct closing *c = og_new(struct closing);
+	struct og_closing *c = og_new(struct og_closing);
 
 	snprintf(c->job, sizeof(c->job), "%s", settlement->job);
 	snprintf(c->key, sizeof(c->key), "%s", settlement->key);
@@ -210,7 +184,7 @@ void og_ledger_settle(struct og_gateway_store *s, const struct og_settlement *se
 
 static void refund(struct og_gateway_store *s, const char *job, const char *mark)
 {
-	struct closing *c = og_new(struct closing);
+	struct og_closing *c = og_new(struct og_closing);
 
 	snprintf(c->job, sizeof(c->job), "%s", job);
 	snprintf(c->mark, sizeof(c->mark), "%s", mark);
@@ -219,8 +193,8 @@ static void refund(struct og_gateway_store *s, const char *job, const char *mark
 
 void og_ledger_refund(struct og_gateway_store *s, const char *job)
 {
-	const struct booking *b = find_booking(s->ledger, job);
-	char mark[MARK_MAX] = "";
+	const struct og_booking *b = og_ledger_booking(s->ledger, job);
+	char mark[OG_MARK_MAX] = "";
 
 	if (b)
 		memcpy(mark, b->mark, sizeof(mark));
@@ -242,12 +216,12 @@ bool og_ledger_is_idle(const struct og_gateway_store *s)
 
 struct reserving {
 	struct og_gateway_store *store;
-	struct booking *booking;
+	struct og_booking *booking;
 	og_reserved_cb *cb;
 	void *ctx;
 };
 
-static void keep(struct og_ledger *l, struct booking *b)
+static void keep(struct og_ledger *l, struct og_booking *b)
 {
 	drop_booking(l, b->job);
 	HASH_ADD_STR(l->bookings, job, b);
@@ -285,7 +259,7 @@ int og_ledger_reserve(struct og_gateway_store *s, const char *job, const struct 
 	struct og_args a;
 	char now[24];
 
-	*r = (struct reserving){s, og_new(struct booking), cb, ctx};
+	*r = (struct reserving){s, og_new(struct og_booking), cb, ctx};
 	snprintf(r->booking->job, sizeof(r->booking->job), "%s", job);
 	snprintf(r->booking->mark, sizeof(r->booking->mark), "%s.%" PRIu64, s->ledger->process, ++s->ledger->marks);
 	og_args_begin(s, &a);
@@ -330,88 +304,4 @@ char *og_reserved_words(const struct og_reserved *r)
 	if (!r->refused)
 		return og_strdup("");
 	return og_printf("this %s's limit of %" PRId64 " %s is reached", whose, r->limit, words[r->refused]);
-}
-
-/* ---- leases ---- */
-
-static void renew(struct og_gateway_store *s, const char *const *jobs, int n)
-{
-	const char *argv[RENEW_MAX + 3];
-	char now[24], lease[24];
-
-	snprintf(lease, sizeof(lease), "%" PRId64, s->config.lease_ms);
-	argv[0] = s->prefix;
-	argv[1] = og_store_clock(s, now);
-	argv[2] = lease;
-	memcpy(argv + 3, jobs, (size_t)n * sizeof(*jobs));
-	og_redis_eval(s->redis, &og_script_renew, 1, n + 3, argv, NULL, NULL, NULL, NULL);
-}
-
-static void renew_all(struct og_gateway_store *s)
-{
-	const char *jobs[RENEW_MAX];
-	struct booking *b, *tmp;
-	int n = 0;
-
-	HASH_ITER(hh, s->ledger->bookings, b, tmp)
-	{
-		jobs[n++] = b->job;
-		if (n == RENEW_MAX) {
-			renew(s, jobs, n);
-			n = 0;
-		}
-	}
-	if (n)
-		renew(s, jobs, n);
-}
-
-static void on_orphans(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
-{
-	struct og_gateway_store *s = ctx;
-	struct og_orphan orphans[ORPHANS];
-	size_t n = 0;
-
-	s->ledger->looking = false;
-	for (size_t i = 0; !err && reply->type == OG_REPLY_ARRAY && i < reply->n && n < ORPHANS; i++) {
-		const struct og_redis_reply *row = reply->items[i];
-
-		if (!find_booking(s->ledger, og_reply_text(row, 0)))
-			orphans[n++] = (struct og_orphan){
-				.job = og_reply_text(row, 0),
-				.key = og_reply_text(row, 1),
-				.tenant = og_reply_text(row, 2),
-				.tokens = og_reply_number(row, 3),
-				.reserved_ms = og_reply_number(row, 4),
-			};
-	}
-	if (n)
-		s->config.on_orphans(s->config.ctx, orphans, n);
-}
-
-static void look_for_orphans(struct og_gateway_store *s)
-{
-	struct og_args a;
-	char now[24];
-
-	if (!s->config.on_orphans || s->ledger->looking || og_clock_mono_ms() < s->ledger->look_from_ms)
-		return;
-	og_args_begin(s, &a);
-	og_args_add(&a, og_store_clock(s, now));
-	og_args_add_number(&a, s->config.lease_ms);
-	og_args_add_number(&a, ORPHANS);
-	s->ledger->looking = og_args_eval(s, &og_script_orphans, &a, on_orphans, s, NULL) == 0;
-}
-
-void og_ledger_up(struct og_gateway_store *s)
-{
-	s->ledger->look_from_ms = og_clock_mono_ms() + s->config.lease_ms / 3;
-	renew_all(s);
-	pump(s);
-}
-
-void og_ledger_tick(struct og_gateway_store *s)
-{
-	renew_all(s);
-	pump(s);
-	look_for_orphans(s);
 }
