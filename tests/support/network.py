@@ -81,10 +81,12 @@ class Network:
     def json(self, *args):
         return json.loads(self.command("og", *args, "--json"))
 
-    def start(self, program, *args):
+    def start(self, program, *args, name=None):
+        """`name`: of one of several of the same program."""
+        name = name or program
         process = Process()
-        process.spawn([str(self.build / program), *args], self.environment(), self.root / f"{program}.log")
-        self.processes[program] = process
+        process.spawn([str(self.build / program), *args], self.environment(), self.root / f"{name}.log")
+        self.processes[name] = process
 
     def serving(self):
         try:

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { MODEL, STUB, aborted, lockedUrl, need, run, url } from "./cases.mjs";
+
+const OpenAI = need("openai").default;
+const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+
+const ask = (text, more = {}, options = {}) =>
+  client.chat.completions.create({ model: MODEL, messages: [{ role: "user", content: text }], ...more }, options);
+
+async function all(stream) {
+  const chunks = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
+}
+
+const text = (chunks) => chunks.flatMap((c) => c.choices.map((choice) => choice.delta?.content ?? choice.text ?? "")).join("");
+
+run({
+  async whole() {
+    const answer = await ask("Say hi.", { max_tokens: 8 });
+    assert.equal(answer.model, MODEL);
+    assert.ok(answer.system_fingerprint && answer.choices[0].message.content);
+    assert.ok(answer.usage.completion_tokens > 0 && answer.usage.completion_tokens <= 8);
+  },
+  async stream() {
+    const chunks = await all(await ask("Say hi.", { max_tokens: 8, stream: true }));
+    assert.ok(text(chunks) && chunks.at(-1).choices[0].finish_reason);
+  },
+  async stream_usage() {
+    const chunks = await all(await ask("Say hi.", { max_tokens: 8, stream: true, stream_options: { include_usage: true } }));
+    assert.ok(chunks.at(-1).usage.completion_tokens > 0);
+  },
+  async max_completion_tokens() {
+    const answer = await ask("Tell me a long story.", { max_completion_tokens: 5 });
+    assert.equal(answer.usage.completion_tokens, 5);
+    assert.equal(answer.choices[0].finish_reason, "length");
+  },
+  async stop() {
+    const answer = await ask("Count from 1 to 9.", { max_tokens: 32, temperature: 0, stop: "3" });
+    assert.ok(!answer.choices[0].message.content.includes("3"));
+  },
+  async n() {
+    const answer = await ask("Tell me a story.", { max_tokens: 6, n: 2 });
+    assert.deepEqual(answer.choices.map((c) => c.index), [0, 1]);
+  },
+  async logprobs() {
+    const answer = await ask("What is the capital of France?", { max_tokens: 4, logprobs: true, top_logprobs: 2 });
+    assert.equal(answer.choices[0].logprobs.content[0].top_logprobs.length, 2);
+  },
+  async json_schema() {
+    const schema = { type: "object", properties: { age: { type: "integer" } }, required: ["age"], additionalProperties: false };
+    const form = { type: "json_schema", json_schema: { name: "age", strict: true, schema } };
+    const answer = await client.chat.completions.parse({
+      model: MODEL, max_tokens: 40, response_format: form, messages: [{ role: "user", content: "How old is Bob?" }],
+    });
+    assert.ok(Number.isInteger(JSON.parse(answer.choices[0].message.content).age));
+  },
+  async completions() {
+    const request = { model: MODEL, prompt: "The capital of France is", max_tokens: 6 };
+    assert.ok((await client.completions.create(request)).choices[0].text);
+    assert.ok(text(await all(await client.completions.create({ ...request, stream: true }))));
+  },
+  async models() {
+    const names = (await all(await client.models.list())).map((m) => m.id);
+    assert.ok(names.includes(MODEL) && names.includes("smol"));
+    assert.equal((await client.models.retrieve(MODEL)).id, MODEL);
+  },
+  async unknown_model() {
+    await assert.rejects(ask("Hi.", { model: "none-such" }), (e) => e instanceof OpenAI.NotFoundError && e.code === "model_not_found");
+  },
+  async bad_request() {
+    await assert.rejects(ask("Hi.", { max_tokens: "many" }), OpenAI.BadRequestError);
+  },
+  async without_a_key() {
+    const locked = new OpenAI({ baseURL: `${lockedUrl}/v1`, apiKey: "og-wrong", maxRetries: 0 });
+    await assert.rejects(locked.models.list(), OpenAI.AuthenticationError);
+  },
+  async request_id() {
+    const answer = await ask("Hi.", { max_tokens: 2 });
+    assert.match(answer._request_id, /^[0-9a-f-]{36}$/);
+  },
+  async broken_stream() {
+    const broken = async () => all(await ask("node breaks [[stub tokens=9 pace_ms=20 fault=cut after=5]]", { model: STUB, stream: true }));
+    await assert.rejects(broken, (e) => e instanceof OpenAI.APIError && e.code === "answer_restarted");
+  },
+  async gives_up() {
+    await assert.rejects(ask("node gives up [[stub first_ms=20000]]", { model: STUB }, { timeout: 500 }), OpenAI.APIConnectionTimeoutError);
+    await aborted("node gives up");
+  },
+  async leaves() {
+    const stream = await ask("node leaves [[stub tokens=500 pace_ms=20]]", { model: STUB, stream: true });
+    for await (const chunk of stream) {
+      assert.ok(chunk.choices);
+      break; // which closes the connection
+    }
+    await aborted("node leaves");
+  },
+});

@@ -1,0 +1,40 @@
+"""OpenAI's SDK for Node, as it is; its cases are in node/openai.mjs."""
+
+import pytest
+from rig import node
+
+CLIENT = "openai-node"
+CHAT = "/v1/chat/completions"
+
+
+def case(name, endpoint, *parameters, marks=()):
+    return pytest.param(name, id=name, marks=[pytest.mark.covers(endpoint, *parameters), *marks])
+
+
+by_stub = [pytest.mark.by_stub]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        case("whole", CHAT, "whole", "max_tokens", "system_fingerprint"),
+        case("stream", CHAT, "stream"),
+        case("stream_usage", CHAT, "stream_options.include_usage"),
+        case("max_completion_tokens", CHAT, "max_completion_tokens"),
+        case("stop", CHAT, "stop"),
+        case("n", CHAT, "n"),
+        case("logprobs", CHAT, "logprobs, top_logprobs"),
+        case("json_schema", CHAT, "response_format json_schema"),
+        case("completions", "/v1/completions", "whole", "stream"),
+        case("models", "/v1/models", "list", "retrieve"),
+        case("unknown_model", "any", "404 unknown model"),
+        case("bad_request", "any", "400"),
+        case("without_a_key", "any", "401"),
+        case("request_id", "any", "request id"),
+        case("broken_stream", "any", "error in mid-stream", marks=by_stub),
+        case("gives_up", "any", "client time-out", marks=by_stub),
+        case("leaves", "any", "client leaves in mid-stream", marks=by_stub),
+    ],
+)
+def test_openai(network, name):
+    node("openai.mjs", name, OG_URL=network.url, OG_LOCKED_URL=network.locked_url, OG_STUB=network.stub.url)
