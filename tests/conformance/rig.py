@@ -46,7 +46,7 @@ class Engine(Process):
 
 
 class Conformance(Network):
-    """`url` is the gateway's for clients on this machine, without a key; `locked_url` is that of one that wants a key."""
+    """`url` is the gateway's for clients on this machine, without a key; `locked_url` is that of one that wants a key, `key` the first one."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="og-conf-"))
@@ -54,18 +54,25 @@ class Conformance(Network):
         self.engine = Engine(self.folder, "--threads", "1")
         self.stub = StubEngine(self.folder, models="stub", slots=4)
         self.services = [Rabbit(self.folder / "rabbit"), Redis(self.folder / "redis")]
+        self.store = Redis(self.folder / "r/store")  # started as og-broker-config renders it
 
     def start_all(self):
         for service in (*self.services, self.stub):
             service.start()
         settings = "kind = openai\n[worker]\nslots = 2\n"
         super().__init__(self.folder / "r", "conformance", BUILD, *self.services, settings, catalogue=CATALOGUE)
+        self.command("og-broker-config", "render", self.root)
+        self.store.spawn(["redis-server", self.root / "store/redis.conf"], log=self.store.log)
+        wait_for("the store", self.store.socket.exists, 20, self.store.process)
         wait_for("the engine", self.engine.ready, 120, self.engine.process)
         self.start("og-scheduler")
         self.start("og-worker", "--tier", MODEL, "--set", f"engine.url={self.engine.url}", name="worker-model")
         self.start("og-worker", "--tier", STUB, "--slots", "4", "--set", f"engine.url={self.stub.url}", name="worker-stub")
         self.url = self.gateway("open", "gateway.loopback_without_key=yes")
         self.locked_url = self.gateway("locked")
+        first = self.root / "secrets/gateway.key"
+        wait_for("the first key", first.exists, 20)
+        self.key = first.read_text().strip()
         wait_for("both workers to serve", self.all_serve, 60)
         return self
 
@@ -74,6 +81,9 @@ class Conformance(Network):
         words = [word for s in (f"gateway.listen=127.0.0.1:{port}", *settings) for word in ("--set", s)]
         self.start("og-gateway", "--name", name, *words, name=f"gateway-{name}")
         return f"http://127.0.0.1:{port}"
+
+    def new_key(self, name, *options):
+        return self.command("og", "keys", "create", name, *options).strip()
 
     def all_serve(self):
         try:
@@ -86,7 +96,7 @@ class Conformance(Network):
             self.stop()
         for service in (self.engine, self.stub):
             service.end(15, 10)
-        for service in self.services:
+        for service in (self.store, *self.services):
             if service.process:
                 service.stop()
         if os.environ.get("OG_KEEP"):

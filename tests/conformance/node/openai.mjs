@@ -81,7 +81,7 @@ run({
   },
   async broken_stream() {
     const broken = async () => all(await ask("node breaks [[stub tokens=9 pace_ms=20 fault=cut after=5]]", { model: STUB, stream: true }));
-    await assert.rejects(broken, (e) => e instanceof OpenAI.APIError && e.code === "answer_restarted");
+    await assert.rejects(broken, (e) => e instanceof OpenAI.APIError && e.code === "answer_cut");
   },
   async gives_up() {
     await assert.rejects(ask("node gives up [[stub first_ms=20000]]", { model: STUB }, { timeout: 500 }), OpenAI.APIConnectionTimeoutError);
