@@ -9,6 +9,8 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from network import REPO, Network  # noqa: E402
@@ -35,7 +37,9 @@ class Engine(Process):
         super().__init__()
         self.url = f"http://127.0.0.1:{free_port()}"
         port = self.url.rsplit(":", 1)[1]
-        self.spawn([ENGINE_PYTHON, REPO / "scripts/engine/og-engine", "--port", port, *options], log=folder / "engine.log")
+        self.spawn(
+            [ENGINE_PYTHON, REPO / "scripts/engine/og-engine", "--port", port, *options], log=folder / "engine.log"
+        )
 
     def ready(self):
         try:
@@ -67,7 +71,9 @@ class Conformance(Network):
         wait_for("the engine", self.engine.ready, 120, self.engine.process)
         self.start("og-scheduler")
         self.start("og-worker", "--tier", MODEL, "--set", f"engine.url={self.engine.url}", name="worker-model")
-        self.start("og-worker", "--tier", STUB, "--slots", "4", "--set", f"engine.url={self.stub.url}", name="worker-stub")
+        self.start(
+            "og-worker", "--tier", STUB, "--slots", "4", "--set", f"engine.url={self.stub.url}", name="worker-stub"
+        )
         self.url = self.gateway("open", "gateway.loopback_without_key=yes")
         self.locked_url = self.gateway("locked")
         first = self.root / "secrets/gateway.key"
@@ -103,6 +109,12 @@ class Conformance(Network):
             print(f"kept: {self.folder}", file=sys.stderr)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def case(name, endpoint, *parameters, by_stub=False):
+    """One case of a Node client's script as a parameter of its test."""
+    marks = [pytest.mark.covers(endpoint, *parameters), *([pytest.mark.by_stub] if by_stub else [])]
+    return pytest.param(name, id=name, marks=marks)
 
 
 def node(script, case, **environment):

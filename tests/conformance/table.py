@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The conformance table: what the tests have shown, put into docs/API.md and, with --json, into a file.
 
-    table.py RESULTS [--into docs/API.md] [--json FILE]
+table.py RESULTS [--into docs/API.md] [--json FILE]
 """
 
 import argparse
@@ -77,8 +77,14 @@ def markdown(rows):
         cells = list(row["clients"].values())
         if not any(cells):
             cells = ["not yet"] + [""] * (len(cells) - 1)
-        name = "" if row["endpoint"] == last else " ".join(f"`{w}`" if w.startswith("/") else w for w in row["endpoint"].split(" "))
-        lines.append(f"| {name.replace(',`', '`,')} | {row['parameter']}{'. ' + row['why_not'] if row['why_not'] else ''} | {' | '.join(cells)} |")
+        name = (
+            ""
+            if row["endpoint"] == last
+            else " ".join(f"`{w}`" if w.startswith("/") else w for w in row["endpoint"].split(" "))
+        )
+        lines.append(
+            f"| {name.replace(',`', '`,')} | {row['parameter']}{'. ' + row['why_not'] if row['why_not'] else ''} | {' | '.join(cells)} |"
+        )
         last = row["endpoint"]
     return "\n".join(lines)
 

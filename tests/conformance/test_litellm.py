@@ -19,7 +19,13 @@ def ask(network):
     def completion(text="Say hi.", model=MODEL, **more):
         messages = [{"role": "user", "content": text}]
         return litellm.completion(
-            model=f"openai/{model}", messages=messages, api_base=network.url + "/v1", api_key="none", num_retries=0, max_retries=0, **more
+            model=f"openai/{model}",
+            messages=messages,
+            api_base=network.url + "/v1",
+            api_key="none",
+            num_retries=0,
+            max_retries=0,
+            **more,
         )
 
     return completion
@@ -41,7 +47,11 @@ def test_stream(ask):
 @covers("/v1/completions", "whole")
 def test_text_completion(network):
     answer = litellm.text_completion(
-        model=f"text-completion-openai/{MODEL}", prompt="The capital of France is", max_tokens=4, api_base=network.url + "/v1", api_key="none"
+        model=f"text-completion-openai/{MODEL}",
+        prompt="The capital of France is",
+        max_tokens=4,
+        api_base=network.url + "/v1",
+        api_key="none",
     )
     assert answer.choices[0].text
 

@@ -1,17 +1,10 @@
 """OpenAI's SDK for Node, as it is; its cases are in node/openai.mjs."""
 
 import pytest
-from rig import node
+from rig import case, node
 
 CLIENT = "openai-node"
 CHAT = "/v1/chat/completions"
-
-
-def case(name, endpoint, *parameters, marks=()):
-    return pytest.param(name, id=name, marks=[pytest.mark.covers(endpoint, *parameters), *marks])
-
-
-by_stub = [pytest.mark.by_stub]
 
 
 @pytest.mark.parametrize(
@@ -31,9 +24,9 @@ by_stub = [pytest.mark.by_stub]
         case("bad_request", "any", "400"),
         case("without_a_key", "any", "401"),
         case("request_id", "any", "request id"),
-        case("broken_stream", "any", "error in mid-stream", marks=by_stub),
-        case("gives_up", "any", "client time-out", marks=by_stub),
-        case("leaves", "any", "client leaves in mid-stream", marks=by_stub),
+        case("broken_stream", "any", "error in mid-stream", by_stub=True),
+        case("gives_up", "any", "client time-out", by_stub=True),
+        case("leaves", "any", "client leaves in mid-stream", by_stub=True),
     ],
 )
 def test_openai(network, name):

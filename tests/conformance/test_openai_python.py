@@ -90,7 +90,11 @@ def test_max_completion_tokens(client, stream):
 @covers(CHAT, "temperature, top_p", "seed")
 def test_the_same_seed_is_the_same_answer(client):
     def story(seed):
-        return ask(client, "Tell me a story.", max_tokens=8, seed=seed, temperature=1.5, top_p=0.95).choices[0].message.content
+        return (
+            ask(client, "Tell me a story.", max_tokens=8, seed=seed, temperature=1.5, top_p=0.95)
+            .choices[0]
+            .message.content
+        )
 
     assert story(7) == story(7)
     assert len({story(seed) for seed in range(3)}) > 1
@@ -98,7 +102,10 @@ def test_the_same_seed_is_the_same_answer(client):
 
 @covers(CHAT, "temperature, top_p")
 def test_without_temperature_it_is_always_the_same(client):
-    assert len({ask(client, "Tell me a story.", max_tokens=8, temperature=0).choices[0].message.content for _ in range(2)}) == 1
+    assert (
+        len({ask(client, "Tell me a story.", max_tokens=8, temperature=0).choices[0].message.content for _ in range(2)})
+        == 1
+    )
 
 
 @covers(CHAT, "stop")
@@ -131,7 +138,10 @@ def test_logprobs(client, stream):
 
 SCHEMA = {
     "type": "object",
-    "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 0, "maximum": 120}},
+    "properties": {
+        "name": {"type": "string", "maxLength": 20},
+        "age": {"type": "integer", "minimum": 0, "maximum": 120},
+    },
     "required": ["name", "age"],
     "additionalProperties": False,
 }
@@ -154,14 +164,24 @@ def test_parsed_into_a_class(client):
         name: str = pydantic.Field(max_length=20)
         age: int = pydantic.Field(ge=0, le=120)
 
-    answer = client.chat.completions.parse(model=MODEL, messages=says("Invent a person."), max_tokens=60, response_format=Person)
+    answer = client.chat.completions.parse(
+        model=MODEL, messages=says("Invent a person."), max_tokens=60, response_format=Person
+    )
     assert isinstance(answer.choices[0].message.parsed, Person)
 
 
 @covers(CHAT, "response_format json_object")
 def test_json_object(client):
-    answer = ask(client, "Say hello as JSON with the key a.", max_tokens=40, temperature=0, response_format={"type": "json_object"})
-    assert answer.choices[0].finish_reason == "length" or isinstance(json.loads(answer.choices[0].message.content), dict)
+    answer = ask(
+        client,
+        "Say hello as JSON with the key a.",
+        max_tokens=40,
+        temperature=0,
+        response_format={"type": "json_object"},
+    )
+    assert answer.choices[0].finish_reason == "length" or isinstance(
+        json.loads(answer.choices[0].message.content), dict
+    )
 
 
 no_tools = pytest.mark.xfail(strict=True, reason="the small model's template knows no tools")
@@ -175,7 +195,9 @@ def called(message):
 @covers(CHAT, "tools", "tool_choice")
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
 def test_tools(client, choice):
-    answer = ask(client, "What is the weather in Paris?", max_tokens=40, temperature=0, tools=[WEATHER], tool_choice=choice)
+    answer = ask(
+        client, "What is the weather in Paris?", max_tokens=40, temperature=0, tools=[WEATHER], tool_choice=choice
+    )
     calls = called(answer.choices[0].message)
     assert calls and calls[0][0] == "get_weather" and isinstance(calls[0][1]["city"], str)
     assert answer.choices[0].message.tool_calls[0].id
@@ -185,7 +207,12 @@ def test_tools(client, choice):
 @covers(CHAT, "tools, streamed")
 def test_tools_streamed(client):
     with client.chat.completions.stream(
-        model=MODEL, messages=says("What is the weather in Paris?"), max_tokens=40, temperature=0, tools=[WEATHER], tool_choice="required"
+        model=MODEL,
+        messages=says("What is the weather in Paris?"),
+        max_tokens=40,
+        temperature=0,
+        tools=[WEATHER],
+        tool_choice="required",
     ) as stream:
         answer = stream.get_final_completion()
     calls = called(answer.choices[0].message)
@@ -206,7 +233,9 @@ def test_tool_results(client):
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "call_1", "content": "It is raining in Paris."},
     ]
-    answer = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER], max_tokens=8, temperature=0)
+    answer = client.chat.completions.create(
+        model=MODEL, messages=messages, tools=[WEATHER], max_tokens=8, temperature=0
+    )
     assert answer.choices[0].message.content
 
 
@@ -219,7 +248,10 @@ def sent(network, having):
 @by_stub
 @covers(CHAT, "images")
 def test_images_reach_the_engine(client, network):
-    content = [{"type": "text", "text": "what is this picture"}, {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}]
+    content = [
+        {"type": "text", "text": "what is this picture"},
+        {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}},
+    ]
     client.chat.completions.create(model=STUB, messages=[{"role": "user", "content": content}])
     assert sent(network, "what is this picture")["messages"][0]["content"] == content
 
@@ -227,7 +259,14 @@ def test_images_reach_the_engine(client, network):
 @by_stub
 @covers(CHAT, "user, metadata, unknown parameters")
 def test_whatever_a_request_holds_reaches_the_engine(client, network):
-    more = {"user": "u1", "metadata": {"a": "b"}, "presence_penalty": 0.5, "logit_bias": {"5": -3}, "store": False, "n": 1}
+    more = {
+        "user": "u1",
+        "metadata": {"a": "b"},
+        "presence_penalty": 0.5,
+        "logit_bias": {"5": -3},
+        "store": False,
+        "n": 1,
+    }
     own = {"min_p": 0.05, "chat_template_kwargs": {"enable_thinking": False}}
     ask(client, "everything at once", STUB, **more, extra_body=own)
     got = sent(network, "everything at once")
@@ -236,7 +275,11 @@ def test_whatever_a_request_holds_reaches_the_engine(client, network):
 
 @covers(CHAT, "user, metadata, unknown parameters")
 def test_the_engine_does_not_mind_them(client):
-    assert ask(client, max_tokens=4, user="u1", metadata={"a": "b"}, store=False, extra_body={"min_p": 0.05}).choices[0].message.content
+    assert (
+        ask(client, max_tokens=4, user="u1", metadata={"a": "b"}, store=False, extra_body={"min_p": 0.05})
+        .choices[0]
+        .message.content
+    )
 
 
 @covers(COMPLETIONS, "whole")
@@ -253,7 +296,9 @@ def test_completions_streamed(client):
 
 @covers(COMPLETIONS, "several prompts")
 def test_several_prompts(client):
-    answer = client.completions.create(model=MODEL, prompt=["Once upon a time", "The capital of France is"], max_tokens=6)
+    answer = client.completions.create(
+        model=MODEL, prompt=["Once upon a time", "The capital of France is"], max_tokens=6
+    )
     assert [c.index for c in answer.choices] == [0, 1] and all(c.text for c in answer.choices)
 
 
@@ -305,6 +350,17 @@ def test_without_a_key(network):
         openai.OpenAI(base_url=network.locked_url + "/v1", api_key="og-wrong", max_retries=0).models.list()
     assert refused.value.code == "invalid_api_key"
     assert openai.OpenAI(base_url=network.locked_url + "/v1", api_key=network.key).models.list().data
+
+
+@by_stub
+@covers("any", "429 with retry-after")
+def test_above_a_limit(network):
+    key = network.new_key("slow", "--requests-per-minute", "1")
+    limited = openai.OpenAI(base_url=network.locked_url + "/v1", api_key=key, max_retries=0)
+    assert ask(limited, model=STUB).choices
+    with pytest.raises(openai.RateLimitError) as refused:
+        ask(limited, model=STUB)
+    assert refused.value.code == "rate_limit_exceeded" and 0 < int(refused.value.response.headers["retry-after"]) <= 60
 
 
 @by_stub

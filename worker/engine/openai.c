@@ -69,6 +69,8 @@ static void event(struct og_dialect_run *run, const struct og_sse_event *event, 
 		ret->end = true;
 		return;
 	}
+	if (strcmp(event->data, "null") == 0) /* llama.cpp begins so when it is given several prompts */
+		return;
 	ret->chunk = json_loadb(event->data, event->len, JSON_ALLOW_NUL, NULL);
 	error = json_object_get(ret->chunk, "error");
 	if (!json_is_object(ret->chunk))

@@ -41,6 +41,19 @@ Test(openai, unknown_parameters_pass_through_and_ours_are_set)
 		"/completions");
 }
 
+Test(openai, an_event_that_says_null_says_nothing)
+{
+	struct og_sse_event null = {.event = "", .data = "null", .len = 4},
+			    number = {.event = "", .data = "7", .len = 1};
+	struct og_dialect_run run = {.chat = false};
+	struct og_dialect_event got = {0}, bad = {0};
+
+	og_dialect_openai.event(&run, &null, &got);
+	cr_assert(!got.chunk && !got.end && got.fault == OG_FAULT_NONE);
+	og_dialect_openai.event(&run, &number, &bad);
+	cr_assert_eq(bad.fault, OG_FAULT_ENGINE_GARBAGE);
+}
+
 static int probed(size_t step, const char *body, struct og_serves *serves, struct og_error *err)
 {
 	json_t *json = body ? json_loads(body, 0, NULL) : NULL;
