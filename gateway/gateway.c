@@ -53,6 +53,7 @@ static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 		r.retry_after_s = 1;
 		break;
 	}
+	og_api_head(c);
 	og_refuse(c, &r);
 }
 

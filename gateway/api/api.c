@@ -8,6 +8,13 @@
 #include "base/parse.h"
 #include "model/json.h"
 
+/* Anthropic's SDKs look for the request's id, which every answer has as x-request-id, under a name of their own. */
+void og_api_head(struct og_web_call *c)
+{
+	if (og_protocol_of_path(og_web_path(c)) == OG_ANTHROPIC)
+		og_web_set_header(c, "request-id", og_web_request_id(c));
+}
+
 void og_api_reply_json(struct og_web_call *c, int status, json_t *body)
 {
 	char *text = og_json_dump(body, 0);

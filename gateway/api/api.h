@@ -50,6 +50,8 @@ extern const size_t og_api_n_routes;
 
 /* The web server's one handler: finds out who calls, and hands the call on to its route (auth.c). `ctx`: the og_api. */
 void og_api_dispatch(void *ctx, struct og_web_call *c);
+/* Sets what a protocol's clients expect in the head of every answer; once, before all else. */
+void og_api_head(struct og_web_call *c);
 const struct og_caller *og_api_caller(const struct og_web_call *c);
 
 /* Answers with `body` as JSON; drops the reference. */

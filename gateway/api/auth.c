@@ -127,6 +127,7 @@ void og_api_dispatch(void *ctx, struct og_web_call *c)
 	bool local = api->settings->gateway_loopback_without_key && og_web_from_loopback(c);
 	struct og_refusal why;
 
+	og_api_head(c);
 	if (route->need == OG_NEED_NOTHING) {
 		route->handle(api, c);
 	} else if (secret && (!local || og_secret_valid(secret, strlen(secret)))) {

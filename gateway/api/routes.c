@@ -1,4 +1,5 @@
 /* Every path of the gateway. A new one is a row here and a function. */
+#include "api/anthropic.h"
 #include "api/health.h"
 #include "api/ollama.h"
 #include "api/openai.h"
@@ -18,6 +19,8 @@ const struct og_api_route og_api_routes[] = {
 	{"DELETE", "/v1/responses/{}", og_openai_response_delete, OG_NEED_KEY},
 	{"POST", "/v1/responses/{}/cancel", og_openai_response_cancel, OG_NEED_KEY},
 	{"GET", "/v1/responses/{}/input_items", og_openai_response_items, OG_NEED_KEY},
+
+	{"POST", "/v1/messages", og_anthropic_messages_create, OG_NEED_KEY},
 
 	{"GET", "/", og_ollama_running, OG_NEED_NOTHING},
 	{"GET", "/api/version", og_ollama_version, OG_NEED_NOTHING},

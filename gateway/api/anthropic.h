@@ -1,0 +1,9 @@
+/* Anthropic's surface (https://docs.claude.com/en/api/messages). */
+#ifndef OG_API_ANTHROPIC_H
+#define OG_API_ANTHROPIC_H
+
+#include "api/api.h"
+
+og_handler og_anthropic_messages_create;
+
+#endif
