@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/background.h"
 #include "api/orphans.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -209,6 +210,8 @@ int og_gateway_start(
 		.started_s = og_clock_wall_ms() / 1000};
 	og_kinds_init(&g->api.kinds, config->settings);
 	g->routes = web_routes();
+	if (og_background_check(config->settings->gateway_background, err) < 0)
+		goto fail;
 	if (listen_on(g, loop, err) < 0)
 		goto fail;
 	if (open_line(g, loop, err) < 0 || open_store(g, loop, err) < 0) {

@@ -161,6 +161,15 @@ const struct og_config_row og_settings_rows[] = {
 		"`scheduler.result_ttl`."},
 	{"gateway", "responses_max", OG_CONFIG_BYTES, AT(gateway_responses_max), "128MiB", MIB, TIB, NULL,
 		"Of all responses that the store keeps; the oldest go first."},
+	{"gateway", "background", OG_CONFIG_STRING, AT(gateway_background),
+		"task:title_generation, task:tags_generation, task:follow_up_generation, task:emoji_generation, "
+		"prompt:### Task: Generate a concise, prompt:### Task: Generate 1-3 broad tags, "
+		"prompt:### Task: Suggest 3-5 relevant follow-up, prompt:Your task is to reflect the speaker's likely "
+		"facial",
+		0, 4096, NULL,
+		"Which requests chat UIs make on the side of a conversation: they go to the class `batch` where their "
+		"client names none. `task:NAME` (`metadata.task`) and `prompt:TEXT` (how what the user says last "
+		"begins), with commas between; empty: none."},
 	{"gateway", "drain", OG_CONFIG_DURATION, AT(gateway_drain_ms), "30s", 0, DAY, NULL,
 		"How long what is under way may take to end when the program is told to stop."},
 

@@ -57,7 +57,7 @@ struct og_settings {
 	int64_t engine_connect_timeout_ms, engine_first_byte_timeout_ms, engine_idle_timeout_ms,
 		engine_total_timeout_ms;
 	/* [gateway] */
-	char *gateway_listen, *gateway_tls_cert, *gateway_tls_key, *gateway_cors_origins;
+	char *gateway_listen, *gateway_tls_cert, *gateway_tls_key, *gateway_cors_origins, *gateway_background;
 	bool gateway_loopback_without_key;
 	int64_t gateway_body_max, gateway_stream_max, gateway_connections_max;
 	int64_t gateway_idle_ms, gateway_body_ms, gateway_resume_ms, gateway_drain_ms;

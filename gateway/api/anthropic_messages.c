@@ -5,6 +5,7 @@
 #include "api/anthropic.h"
 #include "api/anthropic/events.h"
 #include "api/anthropic/request.h"
+#include "api/background.h"
 #include "api/prompt.h"
 #include "base/alloc.h"
 #include "model/json.h"
@@ -98,6 +99,7 @@ static void start(struct og_api *api, struct og_web_call *c, const struct og_ant
 	events = og_new(struct og_anthropic_events);
 	og_anthropic_events_init(events, id, r->model, r->hide_thinking);
 	request.e.model = r->model;
+	request.e.class_name = og_background_class(api->settings->gateway_background, r->body, request.e.class_name);
 	request.e.max_tokens = r->max_tokens;
 	request.body = text;
 	request.len = strlen(text);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/background.h"
 #include "api/ollama.h"
 #include "api/ollama/events.h"
 #include "api/ollama/request.h"
@@ -124,6 +125,7 @@ static void start(struct og_api *api, struct og_web_call *c, const struct og_oll
 		return;
 	}
 	request.e.model = r->model.id;
+	request.e.class_name = og_background_class(api->settings->gateway_background, r->body, request.e.class_name);
 	request.e.max_tokens = r->max_tokens;
 	request.body = text;
 	request.len = strlen(text);

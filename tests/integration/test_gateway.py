@@ -110,3 +110,14 @@ def test_a_key_is_needed_from_elsewhere(serving):
     refused = g.get("/v1/models")
     assert refused.status == 401 and refused.json["error"]["code"] == "invalid_api_key"
     assert g.get("/healthz").status == 200
+
+
+def test_what_a_chat_ui_asks_on_the_side_goes_to_the_low_class(serving, gateway):
+    aside = "### Task:\nGenerate a concise, 3-5 word title " + stub_text(tokens=2)
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": aside}]}
+    for path in ("/v1/chat/completions", "/api/chat", "/v1/messages"):
+        for headers, expected in (({}, "batch"), ({"og-class": "high"}, "high")):
+            answer = gateway.post(path, asked, headers=headers)
+            assert answer.status == 200, answer.body
+            assert serving.fleet.record(answer.headers["og-job"])["class"] == expected
+    assert serving.fleet.record(gateway.chat(stub_text(tokens=2)).headers["og-job"])["class"] == "normal"
