@@ -56,7 +56,8 @@ static void add_options(const json_t *options, json_t *body, int64_t *ret_max_to
 
 	json_object_foreach((json_t *)options, name, value)
 	{
-		if (is_among(name, of_loading, OG_COUNT(of_loading)) || json_is_null(value))
+		if (is_among(name, of_loading, OG_COUNT(of_loading)) || is_among(name, turned, OG_COUNT(turned)) ||
+			json_is_null(value))
 			continue;
 		if (strcmp(name, "num_predict") != 0)
 			json_object_set(body, name, value);

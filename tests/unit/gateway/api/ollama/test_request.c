@@ -176,6 +176,9 @@ Test(ollama_request, generate_is_a_chat_of_one)
 
 Test(ollama_request, raw_and_suffix_are_completions)
 {
+	turns(og_ollama_generate_request,
+		"{\"model\":\"m\",\"prompt\":\"why\",\"raw\":true,\"options\":{\"messages\":[],\"stream\":true}}",
+		"{\"model\":\"m\",\"prompt\":\"why\"}");
 	turns(og_ollama_generate_request, "{\"model\":\"m\",\"prompt\":\"why\",\"raw\":true,\"logprobs\":true}",
 		"{\"model\":\"m\",\"prompt\":\"why\"}");
 	turns(og_ollama_generate_request, "{\"model\":\"m\",\"prompt\":\"def f(\",\"suffix\":\"return 1\"}",
