@@ -63,14 +63,24 @@ static void on_placed(struct og_job *j, const struct og_envelope *e)
 		begin_anew(j, e);
 }
 
+/* Whether there are chunks that this end tells of and nobody showed us. One that is of no run (the result of a job that had
+ * ended before it was asked for) does not tell how many there were. */
+static bool has_gap(const struct og_job *j, const struct og_envelope *e)
+{
+	if (!j->streams)
+		return false;
+	if (!e || is_newer(j, e) || e->seq > j->next_seq)
+		return true;
+	return !e->attempt && (j->ours || !j->next_seq);
+}
+
 static void end(struct og_job *j, enum og_state state, const struct og_envelope *e, const char *body, size_t len)
 {
 	struct og_job_end end = {.state = state, .e = e, .body = body, .len = len};
 	json_t *said = NULL;
 	const json_t *error;
 
-	end.gap = j->streams && (!e || is_newer(j, e) || e->seq > j->next_seq);
-
+	end.gap = has_gap(j, e);
 	if (state != OG_STATE_DONE && body && og_json_parse(body, len, &said, NULL) == 0) {
 		error = json_object_get(said, "error");
 		end.error_type = json_string_value(json_object_get(error, "type"));

@@ -34,6 +34,7 @@ static struct og_buf text;
 static struct og_chunk_at last;
 static unsigned ends, accepted;
 static enum og_state state;
+static bool gap;
 static char error[512];
 
 /* ── the rig ── */
@@ -136,6 +137,7 @@ static void on_end(void *ctx, const struct og_job_end *end)
 	(void)ctx;
 	ends++;
 	state = end->state;
+	gap = end->gap;
 	snprintf(error, sizeof(error), "%s", end->error_type ? end->error_type : "");
 	if (end->body)
 		og_buf_adds(&text, "|");
@@ -209,6 +211,7 @@ Test(job, goes_out_is_accepted_and_ends)
 	UNTIL(ends);
 	cr_expect_str_eq(og_buf_str(&text), "ab|{\"response\":{}}");
 	cr_expect_eq(state, OG_STATE_DONE);
+	cr_expect_not(gap);
 	cr_expect_eq(og_link_jobs(line), 0);
 	close_rig();
 }
@@ -257,6 +260,18 @@ Test(job, a_gap_is_asked_for_and_nothing_is_shown_behind_it)
 	say_done("done", 1, "{}");
 	UNTIL(ends);
 	cr_expect_str_eq(og_buf_str(&text), "abc|{}");
+	close_rig();
+}
+
+/* What is sent again with the same id is told how it ended, and shown no chunks of it. */
+Test(job, the_end_of_one_that_was_there_before_has_all_of_it)
+{
+	open_rig();
+	submit(true);
+	UNTIL(n_submits);
+	tell("result", &(struct og_envelope){.type = OG_T_RESPONSE, .state = "done"}, "{}", reply_of(submits[0]));
+	UNTIL(ends);
+	cr_expect(gap);
 	close_rig();
 }
 
