@@ -104,6 +104,8 @@ static const struct row rows[] = {
 	{"og-suspect", NUMBER, AT(suspect), 0, 1, 0, false},
 	{"og-deaths", NUMBER, AT(deaths), 0, 1000000, 0, false},
 	{"og-not-before", NUMBER, AT(not_before_ms), 0, TIME_MAX, 0, false},
+	{"og-operation", TEXT, AT(operation), 1, 31, 0, false},
+	{"og-traceparent", TEXT, AT(traceparent), 1, NAME_LEN, 0, false},
 	{"x-delivery-count", NUMBER, AT(delivery_count), 0, COUNT_MAX, 0, true},
 };
 

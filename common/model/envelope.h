@@ -14,7 +14,7 @@
 #include "model/message.h"
 
 #define OG_VERSION_MAJOR 1
-#define OG_VERSION_MINOR 1
+#define OG_VERSION_MINOR 2
 #define OG_TIER_AUTO     "auto" /* let the scheduler choose */
 
 /* Strings are borrowed from the message (or from whoever filled the struct, when encoding); NULL is absent. */
@@ -53,15 +53,17 @@ struct og_envelope {
 	int64_t run_ms;                           /* og-run-ms: started → ended */
 	int64_t prompt_tokens, completion_tokens; /* og-prompt-tokens, og-completion-tokens */
 	int64_t ahead;                            /* og-ahead: jobs before this one, in a placed */
-	int64_t max_tokens;    /* og-max-tokens: what the request asks for at most, for cost; 0: unknown */
-	const char *verb;      /* og-verb: of an rpc_request */
-	const char *session;   /* og-session: requests of one session run best where the last one ran */
-	const char *avoid;     /* og-avoid: ids of nodes, with commas between, on which it must not run */
-	const char *tried;     /* og-tried: ids of the nodes that tried it and failed, likewise, oldest first */
-	const char *reason;    /* og-reason: why, in words: of what is handed back, dead, or tried again */
-	int64_t suspect;       /* og-suspect: 1 where it is to be run alone */
-	int64_t deaths;        /* og-deaths: workers that died while they ran it alone */
-	int64_t not_before_ms; /* og-not-before: absolute; of a retry, and of a pause until when it lasts */
+	int64_t max_tokens;      /* og-max-tokens: what the request asks for at most, for cost; 0: unknown */
+	const char *verb;        /* og-verb: of an rpc_request */
+	const char *session;     /* og-session: requests of one session run best where the last one ran */
+	const char *avoid;       /* og-avoid: ids of nodes, with commas between, on which it must not run */
+	const char *tried;       /* og-tried: ids of the nodes that tried it and failed, likewise, oldest first */
+	const char *reason;      /* og-reason: why, in words: of what is handed back, dead, or tried again */
+	int64_t suspect;         /* og-suspect: 1 where it is to be run alone */
+	int64_t deaths;          /* og-deaths: workers that died while they ran it alone */
+	int64_t not_before_ms;   /* og-not-before: absolute; of a retry, and of a pause until when it lasts */
+	const char *operation;   /* og-operation: what is asked of the engine (operation.h); absent is generate */
+	const char *traceparent; /* og-traceparent: the W3C trace that it belongs to, for the engine */
 
 	/* deliveries only: not headers of ours */
 	int64_t delivery_count; /* x-delivery-count (quorum queues), 0 on a first delivery */

@@ -76,6 +76,7 @@ struct og_ask {
 	const char *tenant;
 	size_t bytes;
 	int64_t max_tokens;         /* 0: nobody says */
+	bool any_length;            /* no context has to hold it whole */
 	int64_t left_ms;            /* until its deadline */
 	const struct og_wish *wish; /* NULL: none */
 };

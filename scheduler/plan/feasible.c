@@ -32,7 +32,7 @@ static bool is_long_enough(const struct og_plan *p, const struct og_worker *w, c
 {
 	int64_t context = context_of(p, w);
 
-	return !context || context >= tokens_at_least(ask);
+	return ask->any_length || !context || context >= tokens_at_least(ask);
 }
 
 bool og_plan_fits(const struct og_plan *p, unsigned tier, const struct og_ask *ask)

@@ -1,11 +1,12 @@
 /* A submit whose id is known already, or has to be looked up because its client chose it. */
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "model/operation.h"
 #include "shell/answer.h"
 #include "shell/intake.h"
 #include "shell/move.h"
@@ -19,11 +20,18 @@
 	"{\"error\":{\"type\":\"result_gone\",\"message\":\"the job has ended, and its result is kept no longer\"}}"
 
 /* Of the body: the same id with another body is another request. */
-static void hash_body(const struct og_message *m, char ret[static HASH_HEX + 1])
+/* One body asks for two things under two operations. */
+static void hash_request(const struct og_message *m, const char *operation, char ret[static HASH_HEX + 1])
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
 
-	SHA256(m->body_len ? m->body : (const unsigned char *)"", m->body_len, digest);
+	EVP_DigestInit_ex(c, EVP_sha256(), NULL);
+	EVP_DigestUpdate(c, m->body, m->body_len);
+	if (!og_operation_is(operation, OG_OPERATION_GENERATE))
+		EVP_DigestUpdate(c, operation, strlen(operation));
+	EVP_DigestFinal_ex(c, digest, NULL);
+	EVP_MD_CTX_free(c);
 	for (size_t i = 0; i < HASH_HEX / 2; i++)
 		snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }
@@ -247,7 +255,7 @@ enum og_judged og_intake_check(struct og_scheduler *s, const struct og_submit *x
 	if (!og_records_healthy(s))
 		return OG_JUDGED_UNCHECKED;
 	p = og_parked_new(s, x->m, &x->source, false);
-	hash_body(x->m, hash);
+	hash_request(x->m, x->e.operation, hash);
 	if (og_records_accept(s, x->e.id, x->tenant, x->e.reply_to, hash, on_checked, p) != 0) {
 		og_parked_free(p);
 		return OG_JUDGED_UNCHECKED;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "model/operation.h"
 #include "shell/answer.h"
 #include "shell/hold.h"
 #include "shell/move.h"
@@ -291,6 +292,7 @@ static enum og_judged judge(struct og_scheduler *s, const struct og_submit *x)
 		.tenant = x->tenant,
 		.bytes = x->m->body_len,
 		.max_tokens = x->e.max_tokens,
+		.any_length = !og_operation_is(x->e.operation, OG_OPERATION_GENERATE),
 		.left_ms = deadline - wall,
 		.wish = &wish};
 	enum og_verdict verdict;

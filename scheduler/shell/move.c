@@ -84,6 +84,8 @@ struct og_envelope og_move_envelope(
 		.explicit_id = said->explicit_id,
 		.detach = said->detach,
 		.max_tokens = said->max_tokens,
+		.operation = said->operation,
+		.traceparent = said->traceparent,
 	};
 }
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/parse.h"
+#include "model/operation.h"
 #include "plan/retry.h"
 #include "shell/dead.h"
 #include "shell/move.h"
@@ -91,6 +92,7 @@ static bool may_enter(struct og_walk *w, const struct og_envelope *said, const s
 		.tenant = f->tenant,
 		.bytes = f->bytes,
 		.max_tokens = f->max_tokens,
+		.any_length = !og_operation_is(said->operation, OG_OPERATION_GENERATE),
 		.left_ms = w->q->s->settings->default_deadline_ms,
 		.wish = &wish};
 	struct og_error err = {0};

@@ -267,7 +267,7 @@ class Producer(Client):
 class Worker(Client):
     """Takes jobs and holds them until the test finishes them; with `echo` it answers each at once."""
 
-    def __init__(self, cluster, name, tier, slots, echo=False, role="worker", serve=True, beats=True):
+    def __init__(self, cluster, name, tier, slots, echo=False, role="worker", serve=True, beats=True, context=0):
         super().__init__(cluster, cluster.credentials(role))
         self.node, self.instance = str(uuid.uuid4()), str(uuid.uuid4())
         self.name, self.tier, self.slots, self.echo, self.serve = name, tier, slots, echo, serve
@@ -279,6 +279,7 @@ class Worker(Client):
         self.kept = []  # what another connection of it had been given, and it runs on
         self.runs_redelivered = True  # a worker proper does not, nor says so: it hands it back
         self.draining, self.beats, self.leave = False, beats, True
+        self.context = context
         self.spoke = 0
         control = f"og.control.{self.user}~{self.key}"
         self.channel.queue_declare(control, exclusive=True, auto_delete=True)
@@ -317,6 +318,7 @@ class Worker(Client):
             "draining": self.draining,
             "leaving": False,
             "node_queue": self.node_queue,
+            "context": self.context,
             "running": [self.running(p) for _, p, _ in [*self.held.values(), *self.kept] if self.runs(p)],
             **more,
         }

@@ -87,6 +87,8 @@ static const struct og_envelope full = {
 	.suspect = 1,
 	.deaths = 2,
 	.not_before_ms = 1795242690000,
+	.operation = "embed",
+	.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 };
 
 Test(envelope, what_is_encoded_decodes_to_the_same)
@@ -98,9 +100,9 @@ Test(envelope, what_is_encoded_decodes_to_the_same)
 	cr_expect_str_eq(m.user_id, "cli");
 	cr_expect_eq(m.body_len, 1);
 	cr_expect_str_eq(m.correlation_id, ID);
-	cr_expect_eq(m.n_headers, 38);
+	cr_expect_eq(m.n_headers, 40);
 	accepted(&m, &e);
-	cr_expect_str_eq(e.version, "1.1");
+	cr_expect_str_eq(e.version, "1.2");
 	want.version = e.version;
 	want.user_id = m.user_id;
 	/* Every string of it is borrowed, so the structs are equal byte by byte. */
@@ -115,7 +117,7 @@ Test(envelope, what_is_absent_is_left_out)
 	og_envelope_encode(&e, &m);
 	cr_expect_eq(m.n_headers, 1);
 	cr_expect_str_eq(m.headers[0].name, "og-version");
-	cr_expect_str_eq(m.headers[0].text, "1.1");
+	cr_expect_str_eq(m.headers[0].text, "1.2");
 	accepted(&m, &back);
 	cr_expect_null(back.region);
 	cr_expect_null(back.reply_to);
@@ -152,7 +154,7 @@ Test(envelope, ours_go_first_where_not_all_fit)
 	og_envelope_encode(&full, &m);
 	cr_expect_eq(m.n_headers, OG_MESSAGE_HEADERS_MAX);
 	cr_expect_str_eq(m.headers[30].name, "og-verb");
-	cr_expect_str_eq(m.headers[38].name, "foreign");
+	cr_expect_str_eq(m.headers[40].name, "foreign");
 }
 
 Test(envelope, versions)
@@ -160,9 +162,9 @@ Test(envelope, versions)
 	static const struct {
 		const char *version, *message; /* NULL: accepted */
 	} rows[] = {{"1.0", NULL}, {"1.7", NULL}, {"1.123", NULL},
-		{"2.0", "unknown version 2.0: this program speaks 1.1"},
-		{"0.9", "unknown version 0.9: this program speaks 1.1"},
-		{"4294967297.0", "unknown version 4294967297.0: this program speaks 1.1"},
+		{"2.0", "unknown version 2.0: this program speaks 1.2"},
+		{"0.9", "unknown version 0.9: this program speaks 1.2"},
+		{"4294967297.0", "unknown version 4294967297.0: this program speaks 1.2"},
 		{"", "unknown version '': not major.minor"}, {"1", "unknown version '1': not major.minor"},
 		{"1.", "unknown version '1.': not major.minor"}, {".1", "unknown version '.1': not major.minor"},
 		{" 1.0", "unknown version ' 1.0': not major.minor"},

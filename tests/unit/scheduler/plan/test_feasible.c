@@ -35,6 +35,15 @@ Test(feasible, what_no_context_holds_is_refused_by_name)
 	cr_expect_eq(ask_for(1000000, 1001, none, &err), OG_VERDICT_PLACE, "one of them may hold it");
 }
 
+/* A thousand texts to be embedded, each of which fits. */
+Test(feasible, what_no_context_has_to_hold_whole_is_not_judged)
+{
+	const struct og_ask ask = {.tier = SMALL, .tenant = "a", .bytes = 1000000, .any_length = true};
+
+	live(1, "", 1000);
+	cr_expect_eq(og_plan_admit(&plan, &ask, now, NULL), OG_VERDICT_PLACE);
+}
+
 Test(feasible, auto_passes_by_what_cannot_hold_it)
 {
 	const struct og_ask ask = {.tenant = "a", .bytes = 8 * 1500, .left_ms = 3600000};
