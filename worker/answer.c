@@ -17,6 +17,7 @@ void og_answer_init(struct og_answer *a, bool chat)
 void og_answer_done(struct og_answer *a)
 {
 	json_decref(a->head);
+	json_decref(a->whole);
 	json_decref(a->usage);
 	json_decref(a->timings);
 	og_merge_free(a->choices);
@@ -74,9 +75,16 @@ enum og_fault og_answer_add(struct og_answer *a, json_t *chunk, bool *ret_token)
 	return OG_FAULT_NONE;
 }
 
+void og_answer_whole(struct og_answer *a, json_t *response)
+{
+	json_decref(a->whole);
+	a->whole = json_incref(response);
+	keep_last(&a->usage, json_object_get(response, "usage"));
+}
+
 bool og_answer_any(const struct og_answer *a)
 {
-	return og_merge_first(a->choices) != NULL;
+	return a->whole || og_merge_first(a->choices) != NULL;
 }
 
 int64_t og_answer_usage(const struct og_answer *a, const char *key)
@@ -102,7 +110,15 @@ static void finish_choice(json_t *choice)
 	json_object_set_new(choice, "message", message);
 }
 
-json_t *og_answer_response(const struct og_answer *a, const char *model)
+static json_t *whole_response(const struct og_answer *a, const char *model)
+{
+	json_t *response = json_copy(a->whole);
+
+	json_object_set_new(response, "model", json_string(model));
+	return response;
+}
+
+static json_t *merged_response(const struct og_answer *a, const char *model)
 {
 	json_t *response = a->head ? json_copy(a->head) : json_object();
 	json_t *choices = og_merge_json(a->choices);
@@ -123,4 +139,9 @@ json_t *og_answer_response(const struct og_answer *a, const char *model)
 	if (a->timings)
 		json_object_set(response, "timings", a->timings);
 	return response;
+}
+
+json_t *og_answer_response(const struct og_answer *a, const char *model)
+{
+	return a->whole ? whole_response(a, model) : merged_response(a, model);
 }

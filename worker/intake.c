@@ -89,7 +89,8 @@ static bool known(struct og_jobs *j, const struct og_envelope *e, const struct o
 }
 
 /* Whether it is worth a run: if not, why. */
-static enum og_fault judge(struct og_jobs *j, struct og_run *r, const struct og_message *m, struct og_error *err)
+static enum og_fault judge(struct og_jobs *j, struct og_run *r, const struct og_message *m, const struct og_envelope *e,
+	struct og_error *err)
 {
 	int64_t attempt;
 
@@ -110,8 +111,9 @@ static enum og_fault judge(struct og_jobs *j, struct og_run *r, const struct og_
 		og_fail(err, OG_INVALID, "the request has %zu bytes, at most %u are allowed", m->body_len, OG_BODY_MAX);
 		return OG_FAULT_TOO_LARGE;
 	}
-	if (og_request_parse(r->id, m->body, m->body_len, &r->request, err) < 0)
+	if (og_request_parse(r->id, e->operation, m->body, m->body_len, &r->request, err) < 0)
 		return OG_FAULT_INVALID_REQUEST;
+	og_request_trace(&r->request, e->traceparent);
 	return OG_FAULT_NONE;
 }
 
@@ -140,7 +142,7 @@ void og_jobs_take(struct og_jobs *j, const struct og_message *m, uint64_t epoch,
 	r->placed = og_message_copy(m);
 	if (r->run)
 		j->counts.redelivered++;
-	fault = judge(j, r, m, &err);
+	fault = judge(j, r, m, &e, &err);
 	if (fault) {
 		og_jobs_settle(j, r, fault, err.message);
 		return;

@@ -90,6 +90,13 @@ static enum og_fault on_event(void *ctx, json_t *chunk, const char *text, size_t
 	return OG_FAULT_NONE;
 }
 
+static void on_whole(void *ctx, json_t *response)
+{
+	struct og_run *r = ctx;
+
+	og_answer_whole(&r->answer, response);
+}
+
 static void on_end(void *ctx, enum og_fault fault, const char *words)
 {
 	struct og_run *r = ctx;
@@ -105,7 +112,7 @@ static void on_end(void *ctx, enum og_fault fault, const char *words)
 
 static void start(struct og_jobs *j, struct og_run *r)
 {
-	const struct og_engine_sink sink = {.event = on_event, .end = on_end, .ctx = r};
+	const struct og_engine_sink sink = {.event = on_event, .whole = on_whole, .end = on_end, .ctx = r};
 	struct og_error err;
 	int64_t now = og_clock_wall_ms();
 

@@ -19,6 +19,7 @@ void og_worker_fill_presence(void *ctx, struct og_presence *p)
 	if (p->serve) {
 		memcpy(p->tier, w->who.tier, sizeof(p->tier));
 		p->slots = (int64_t)w->slots;
+		p->context = w->serving.context;
 	}
 	memcpy(p->model, w->who.engine_model, sizeof(p->model));
 	memcpy(p->region, w->who.region, sizeof(p->region));
@@ -63,6 +64,7 @@ void og_worker_status(void *ctx, json_t *status)
 		json_pack("{s:s, s:s}", "kind", w->engine ? w->engine->ops->kind : "", "url",
 			w->engine ? w->config.settings->engine_url : ""));
 	json_object_set_new(status, "slots", json_integer((json_int_t)w->slots));
+	json_object_set_new(status, "context", json_integer((json_int_t)w->serving.context));
 	json_object_set_new(status, "busy", json_integer((json_int_t)og_jobs_count(&w->jobs)));
 	json_object_set_new(status, "tokens_per_s", json_real(w->jobs.tokens_per_s));
 	json_object_set_new(status, "paused", json_boolean(w->pause_shows));

@@ -39,7 +39,7 @@ static void not_ready(struct og_serving *s, const char *why)
 	s->on_change(s->ctx);
 }
 
-static void ready(struct og_serving *s, const struct og_tier_choice *choice, int64_t slots)
+static void ready(struct og_serving *s, const struct og_tier_choice *choice, const struct og_serves *serves)
 {
 	char quoted[300];
 
@@ -48,7 +48,8 @@ static void ready(struct og_serving *s, const struct og_tier_choice *choice, int
 			og_log_quote(choice->warning, quoted, sizeof(quoted)));
 	s->ready = true;
 	s->choice = *choice;
-	s->slots = slots;
+	s->slots = serves->slots;
+	s->context = serves->context;
 	*s->why = '\0';
 	snprintf(s->tier_id, sizeof(s->tier_id), "%s", choice->tier->id);
 	s->wish.tier = s->tier_id;
@@ -70,8 +71,12 @@ static void on_probed(void *ctx, const struct og_serves *serves, const struct og
 		return;
 	}
 	ask_in(s, STILL_THERE_MS);
-	if (!s->ready)
-		ready(s, &choice, serves->slots);
+	if (!s->ready) {
+		ready(s, &choice, serves);
+	} else if (s->context != serves->context) { /* started anew between two looks */
+		s->context = serves->context;
+		s->on_change(s->ctx);
+	}
 }
 
 static void ask(struct og_serving *s)

@@ -27,7 +27,7 @@ struct og_serving {
 
 	bool ready;
 	struct og_tier_choice choice; /* tier NULL: none chosen yet */
-	int64_t slots;                /* what the engine says; 0: nothing */
+	int64_t slots, context;       /* what the engine says; 0: nothing */
 	char why[512];                /* while it is not ready */
 
 	/* its own */

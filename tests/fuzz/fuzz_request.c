@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct og_request q;
 	struct og_error err = {0};
 
-	if (og_request_parse("id", data, size, &q, &err) < 0) {
+	if (og_request_parse("id", NULL, data, size, &q, &err) < 0) {
 		if (err.kind != OG_INVALID || !*err.message)
 			abort();
 		return 0;

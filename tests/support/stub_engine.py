@@ -20,16 +20,21 @@ changed, over DEFAULTS below. As a program: `stub_engine.py [--port 0] [key=valu
   mark              1: each run's tokens begin with a mark of that run, so that two answers to one prompt differ
   record            a file that gets a line of JSON for each run as it begins (at, prompt), and for each kill (between two times, before
                     and after it: since, until): it outlives the engine
-  models            names, separated by commas; slots: what /props says (0: no /props); health: its status
+  models            names, separated by commas; slots: what /props says (0: no /props), and context; health: its status
+  dimensions        of an embedding (0: it embeds nothing, 501); base64: 0: it takes no notice of encoding_format
+  counts            how it counts tokens (of which each word is one): llama (input_tokens), old_llama (a template and /tokenize), vllm
+                    (/tokenize of messages), none
 """
 
 import argparse
 import asyncio
+import base64
 import json
 import os
 import re
 import secrets
 import signal
+import struct
 import sys
 import time
 import urllib.request
@@ -42,8 +47,14 @@ DEFAULTS = {
     "tokens": 8, "pace_ms": 0, "token": "tok", "bytes": 0, "headers_ms": 0, "first_ms": 0, "status": 200,
     "message": "the stub says no", "content_type": "", "usage": 1, "done": 1, "fault": "", "after": 0, "times": 0,
     "models": "smollm2-135m", "slots": 2, "health": 200, "mark": 0, "record": "", "victim": "", "counted": "",
+    "context": 0, "dimensions": 4, "base64": 1, "counts": "llama",
 }  # fmt: skip
 LOG_MAX = 20000
+COUNTING = {
+    "llama": ("/v1/chat/completions/input_tokens", "/tokenize"),
+    "old_llama": ("/apply-template", "/tokenize"),
+    "vllm": ("/tokenize",),
+}
 CUT = object()
 
 
@@ -72,9 +83,22 @@ def made_now(path):
 
 def prompt_of(body):
     if "messages" not in body:
-        return str(body.get("prompt", ""))
+        return str(body.get("prompt", body.get("input", "")))
     content = body["messages"][-1].get("content") if body["messages"] else ""
     return content if isinstance(content, str) else json.dumps(content)
+
+
+def vector(text, dimensions):
+    """The same for the same text: exact in 32 bits, so that a test can compare."""
+    return [(sum(str(text).encode()) % 97 + i) / 128 for i in range(dimensions)]
+
+
+def packed(numbers):
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+
+
+def words(text):
+    return len(str(text).split())
 
 
 def compact(value):
@@ -201,7 +225,13 @@ class Connection(asyncio.Protocol):
         elif path == "/api/tags":
             self.answer(200, {"models": [{"name": name, "model": name} for name in names]})
         elif path == "/props" and stub.defaults["slots"]:
-            self.answer(200, {"total_slots": stub.defaults["slots"]})
+            self.answer(200, {"total_slots": stub.defaults["slots"], "default_generation_settings": {"n_ctx": stub.defaults["context"]}})
+        elif method == "POST" and path in ("/v1/embeddings", "/api/embed"):
+            await self.embed(path, headers, json.loads(body))
+        elif method == "POST" and path in COUNTING.get(stub.defaults["counts"], ()):
+            self.count(path, headers, json.loads(body))
+        elif method == "POST" and path == "/api/show" and json.loads(body)["model"] in names:
+            self.answer(200, {"details": {}})
         elif method == "POST" and path in ("/v1/chat/completions", "/v1/completions", "/api/chat", "/api/generate"):
             await self.complete(path, headers, json.loads(body))
         else:
@@ -212,13 +242,50 @@ class Connection(asyncio.Protocol):
             return any(made_now(f"{want['counted']}.{i}") for i in range(want["times"]))
         return sum(prompt_of(r["body"]) == prompt for r in self.stub.log) <= want["times"]
 
-    async def complete(self, path, headers, body):
-        record = self.record = {
+    def note(self, path, headers, body):
+        self.record = {
             "path": path, "body": body, "authorization": headers.get("authorization", ""), "tokens_sent": 0,
             "received_s": time.monotonic(), "finished": False, "aborted": False,
+            "traceparent": headers.get("traceparent", ""),
         }  # fmt: skip
-        self.stub.log.append(record)
+        self.stub.log.append(self.record)
         del self.stub.log[:-LOG_MAX]
+        return self.record
+
+    async def embed(self, path, headers, body):
+        want = {**self.stub.defaults, **typed(directives(prompt_of(body)))}
+        record = self.note(path, headers, body)
+        await asyncio.sleep(want["headers_ms"] / 1000)
+        record["finished"] = True
+        if not want["dimensions"] or want["status"] != 200:
+            status = 501 if want["status"] == 200 else want["status"]
+            self.answer(status, {"error": {"message": want["message"], "code": status}})
+            return
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        vectors = [vector(text, want["dimensions"]) for text in texts]
+        tokens = sum(map(words, texts))
+        if path == "/api/embed":
+            self.answer(200, {"model": body["model"], "embeddings": vectors, "prompt_eval_count": tokens})
+            return
+        if body.get("encoding_format") == "base64" and want["base64"]:
+            vectors = list(map(packed, vectors))
+        data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        self.answer(200, {"object": "list", "data": data, "model": body["model"], "usage": usage})
+
+    def count(self, path, headers, body):
+        self.note(path, headers, body)["finished"] = True
+        said = " ".join(str(m["content"]) for m in body.get("messages", []))
+        if path == "/apply-template":
+            self.answer(200, {"prompt": f"<start> {said} <end>"})
+        elif path == "/tokenize":
+            tokens = list(range(words(said or body.get("content", ""))))
+            self.answer(200, {"count": len(tokens), "tokens": tokens} if said else {"tokens": tokens})
+        else:
+            self.answer(200, {"input_tokens": words(said) + 2, "object": "response.input_tokens"})
+
+    async def complete(self, path, headers, body):
+        record = self.note(path, headers, body)
         want = {**self.stub.defaults, **typed(directives(prompt_of(body)))}
         if want["times"] and not self.is_among_the_first(want, prompt_of(body)):
             want.update(fault="", status=200)

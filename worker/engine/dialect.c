@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/embeddings.h"
 
 void og_dialect_fault(struct og_dialect_event *e, enum og_fault fault, const char *fmt, ...)
 {
@@ -14,6 +15,18 @@ void og_dialect_fault(struct og_dialect_event *e, enum og_fault fault, const cha
 	va_start(ap, fmt);
 	vsnprintf(e->words, sizeof(e->words), fmt, ap);
 	va_end(ap);
+}
+
+void og_dialect_embedded(const struct og_dialect_talk *talk, json_t *list, struct og_dialect_turn *ret)
+{
+	struct og_error err;
+
+	if (og_embeddings_finish(list, talk->request, &err) == 0) {
+		ret->response = json_incref(list);
+		return;
+	}
+	ret->fault = err.kind == OG_INVALID ? OG_FAULT_ENGINE_ERROR : OG_FAULT_ENGINE_GARBAGE;
+	snprintf(ret->words, sizeof(ret->words), "%.*s", (int)sizeof(ret->words) - 1, err.message);
 }
 
 /* Cuts at the start of a character: a message that ends in half of one is no UTF-8. */

@@ -31,6 +31,32 @@ struct og_dialect_event {
 	char words[OG_ENGINE_WORDS_MAX]; /* with a fault */
 };
 
+/* An operation that does not stream: questions, each answered with one JSON object, until the response is there. */
+struct og_dialect_talk {
+	enum og_operation operation;
+	const json_t *request; /* the client's body */
+	const char *model;     /* the engine's name for it */
+
+	/* the dialect's own, zeroed at first */
+	unsigned phase;
+	json_t *texts; /* to be counted; owned */
+	size_t n_counted;
+	int64_t tokens;
+};
+
+/* What comes next of it: a question, the response, or a fault. */
+struct og_dialect_turn {
+	const char *path; /* NULL: no question */
+	bool below_api;   /* the path is; else below the root */
+	json_t *body;     /* of the question; a new reference */
+	bool may_lack;    /* the engine may have no such path: that is no fault, and an answer of NULL */
+
+	json_t *response; /* in OpenAI's form; a new reference */
+
+	enum og_fault fault;
+	char words[OG_ENGINE_WORDS_MAX];
+};
+
 struct og_dialect {
 	const char *api;     /* where the API begins, below the server's root: "/v1" */
 	const char *streams; /* content type of a streamed answer */
@@ -49,6 +75,11 @@ struct og_dialect {
 	json_t *(*request)(const struct og_request *q, const char *model, const char **ret_path);
 	/* `ret` is zeroed. */
 	void (*event)(struct og_dialect_run *run, const struct og_sse_event *event, struct og_dialect_event *ret);
+	/* `answer`: to the question before; NULL: none was asked yet, or the engine has none. `ret` is zeroed. The first
+	 * turn is always a question. */
+	void (*turn)(struct og_dialect_talk *talk, json_t *answer, struct og_dialect_turn *ret);
+	/* Words of an answer of 500 with which the engine says that the prompt is to blame. NULL at the end. */
+	const char *const *blame_words;
 };
 
 extern const struct og_dialect og_dialect_openai, og_dialect_ollama;
@@ -56,6 +87,8 @@ extern const struct og_dialect og_dialect_openai, og_dialect_ollama;
 /* Helpers for dialects. */
 void og_dialect_fault(struct og_dialect_event *e, enum og_fault fault, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The last turn of embedding: the engine's list, which is made what the request wants. */
+void og_dialect_embedded(const struct og_dialect_talk *talk, json_t *list, struct og_dialect_turn *ret);
 /* What an error object (or a string, or {"error": …}, {"message": …}, {"detail": …}) says, cut to `size`; false:
  * nothing. */
 bool og_dialect_words(const json_t *error, char *words, size_t size);

@@ -1,14 +1,20 @@
-/* Answers with the prompt: for tests of everything around the engine, and for benches. It is an engine only where
+/* Answers with the prompt, or with vectors made of its bytes, or with how many words it has: for tests of everything around the engine, and for benches. It is an engine only where
  * engine.kind = echo says so.
  *
  * Prompts are answered in the loop's next round, all that have come by then together. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "engine/embeddings.h"
 #include "engine/engine.h"
+#include "engine/token_count.h"
+
+#define DIMENSIONS     8 /* of a vector, where the request does not say */
+#define DIMENSIONS_MAX 65536
 
 struct echo {
 	struct og_engine base;
@@ -22,6 +28,7 @@ struct og_engine_run {
 	struct og_engine_sink sink;
 	bool chat;
 	char *text, *id, *model;
+	json_t *whole; /* the response of an operation that does not stream; NULL: it is `text` */
 	struct og_engine_run *next, *prev;
 };
 
@@ -31,6 +38,7 @@ static void run_free(struct echo *e, struct og_engine_run *r)
 	free(r->text);
 	free(r->id);
 	free(r->model);
+	json_decref(r->whole);
 	free(r);
 }
 
@@ -64,6 +72,85 @@ static json_t *answer(const struct og_engine_run *r)
 		words, "completion_tokens", words, "total_tokens", 2 * words);
 }
 
+static enum og_fault tell(struct og_engine_run *r)
+{
+	json_t *chunk;
+	enum og_fault fault;
+
+	if (r->whole) {
+		r->sink.whole(r->sink.ctx, r->whole);
+		return OG_FAULT_NONE;
+	}
+	chunk = answer(r);
+	fault = r->sink.event(r->sink.ctx, chunk, NULL, 0);
+	json_decref(chunk);
+	return fault;
+}
+
+/* The same for the same text, of length 1, and another for nearly every other text: FNV-1a, a number a step. */
+static json_t *vector_of(const json_t *text, size_t dimensions)
+{
+	og_autofree char *bytes = json_dumps(text, JSON_COMPACT | JSON_ENCODE_ANY);
+	uint32_t hash = 2166136261u;
+	json_t *vector = json_array();
+
+	for (const char *p = bytes; p && *p; p++)
+		hash = (hash ^ (unsigned char)*p) * 16777619u;
+	for (size_t i = 0; i < dimensions; i++) {
+		hash = (hash ^ (uint32_t)i) * 16777619u;
+		json_array_append_new(vector, json_real((hash >> 31 ? -1 : 1) / sqrt((double)dimensions)));
+	}
+	return vector;
+}
+
+static json_int_t count_all(const json_t *texts)
+{
+	const json_t *text;
+	json_int_t words = 0;
+	size_t i;
+
+	json_array_foreach(texts, i, text)
+	{
+		words += json_is_string(text) ? count_words(json_string_value(text)) : 1;
+	}
+	return words;
+}
+
+static json_t *embed(const struct og_request *q, const char *model)
+{
+	json_int_t wanted = json_integer_value(json_object_get(q->body, "dimensions"));
+	size_t dimensions = wanted > 0 && wanted <= DIMENSIONS_MAX ? (size_t)wanted : DIMENSIONS;
+	json_t *texts = og_token_texts(q->body), *vectors = json_array(), *text, *list;
+	size_t i;
+
+	json_array_foreach(texts, i, text)
+	{
+		json_array_append_new(vectors, vector_of(text, dimensions));
+	}
+	list = og_embeddings_of(vectors, model, count_all(texts));
+	og_embeddings_finish(list, q->body, NULL);
+	json_decref(vectors);
+	json_decref(texts);
+	return list;
+}
+
+static json_t *count(const struct og_request *q)
+{
+	json_t *texts = og_token_texts(q->body);
+	const json_t *message;
+	json_int_t words = count_all(texts);
+	size_t i;
+
+	json_decref(texts);
+	json_array_foreach(json_object_get(q->body, "messages"), i, message)
+	{
+		og_autofree char *text = og_request_content_text(json_object_get(message, "content"));
+
+		words += count_words(text);
+	}
+	return og_token_response(words, false);
+}
+
 static void on_idle(uv_idle_t *idle)
 {
 	struct echo *e = idle->data;
@@ -84,10 +171,8 @@ static void on_idle(uv_idle_t *idle)
 	DL_COUNT(e->runs, r, n);
 	for (; n && e->runs; n--) {
 		struct og_engine_sink sink = e->runs->sink;
-		json_t *chunk = answer(e->runs);
-		enum og_fault fault = sink.event(sink.ctx, chunk, NULL, 0);
+		enum og_fault fault = tell(e->runs);
 
-		json_decref(chunk);
 		run_free(e, e->runs);
 		sink.end(sink.ctx, fault, fault ? OG_ANSWER_TOO_LARGE : "");
 	}
@@ -140,7 +225,10 @@ static struct og_engine_run *start(struct og_engine *engine, const struct og_req
 	(void)err;
 	r->sink = *sink;
 	r->chat = q->chat;
-	r->text = prompt_of(q);
+	if (q->operation == OG_OPERATION_GENERATE)
+		r->text = prompt_of(q);
+	else
+		r->whole = q->operation == OG_OPERATION_EMBED ? embed(q, model) : count(q);
 	r->id = og_strdup(q->id);
 	r->model = og_strdup(model);
 	DL_APPEND(e->runs, r);

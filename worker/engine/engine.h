@@ -35,7 +35,8 @@ struct og_serves {
 	bool any; /* whatever it is asked for (echo) */
 	char models[OG_ENGINE_MODELS_MAX][OG_NAME_MAX];
 	size_t n_models;
-	int64_t slots; /* prompts at a time; 0: it does not say */
+	int64_t slots;   /* prompts at a time; 0: it does not say */
+	int64_t context; /* tokens of a prompt and its answer together, in each slot; likewise */
 };
 
 /* Exactly one of the two is not NULL. err: why it does not serve now. */
@@ -46,6 +47,8 @@ struct og_engine_sink {
 	 * own may be passed on as they are, and is NULL where the chunk would have to be written out. A fault ends
 	 * the run: `end` tells it. */
 	enum og_fault (*event)(void *ctx, json_t *chunk, const char *text, size_t len);
+	/* Of an operation that does not stream: the whole response, in OpenAI's form, once and before `end`. */
+	void (*whole)(void *ctx, json_t *response);
 	/* Once, last; the run is gone. `words`: what happened, for people; the engine's own where it said something. */
 	void (*end)(void *ctx, enum og_fault fault, const char *words);
 	void *ctx;

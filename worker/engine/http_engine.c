@@ -14,8 +14,6 @@
 #define KEY_CAP    8192
 #define ANSWER_CAP (512u * 1024 * 1024) /* bytes of a stream: every token comes in some 300 bytes of JSON */
 
-static const char *const json_headers[] = {"Content-Type: application/json", NULL};
-
 static int read_key(const char *path, char **ret, struct og_error *err)
 {
 	og_autofree char *text = NULL;
@@ -83,13 +81,22 @@ struct og_engine *og_http_engine_open(const struct og_engine_ops *ops, const str
 }
 
 struct og_http_call *og_http_engine_ask(struct og_http_engine *e, const char *method, const char *url, const char *body,
-	const struct og_http_limits *limits, const struct og_http_handler *handler, struct og_error *err)
+	const char *more, const struct og_http_limits *limits, const struct og_http_handler *handler,
+	struct og_error *err)
 {
-	const char *headers[OG_COUNT(json_headers) + 1] = {json_headers[0], e->auth, NULL};
+	const char *headers[4] = {0};
+	size_t n = 0;
+
+	if (body)
+		headers[n++] = "Content-Type: application/json";
+	if (e->auth)
+		headers[n++] = e->auth;
+	if (more)
+		headers[n++] = more;
 	const struct og_http_request request = {
 		.method = method,
 		.url = url,
-		.headers = body ? headers : headers + 1,
+		.headers = headers,
 		.body = body,
 		.body_len = body ? strlen(body) : 0,
 		.limits = *limits,

@@ -18,9 +18,10 @@ struct og_http_engine {
 	struct og_engine_run *runs;
 };
 
-/* A request with our headers; `body` NULL: none. */
+/* A request with our headers; `body` NULL: none; `more` NULL: no further header. */
 struct og_http_call *og_http_engine_ask(struct og_http_engine *e, const char *method, const char *url, const char *body,
-	const struct og_http_limits *limits, const struct og_http_handler *handler, struct og_error *err);
+	const char *more, const struct og_http_limits *limits, const struct og_http_handler *handler,
+	struct og_error *err);
 /* What an answer that is no stream says, for people. */
 void og_http_refusal_words(const struct og_buf *body, char *words, size_t size);
 void og_http_probe_drop(struct og_http_engine *e);

@@ -99,7 +99,7 @@ static int probe_next(struct og_http_engine *e, struct og_error *err)
 	url = og_printf("%s%s", e->dialect->probe[p->step].below_api ? e->api : e->root, path);
 	p->status = 0;
 	og_buf_clear(&p->body);
-	p->call = og_http_engine_ask(e, "GET", url, NULL, &limits, &handler, err);
+	p->call = og_http_engine_ask(e, "GET", url, NULL, NULL, &limits, &handler, err);
 	return p->call ? 0 : -1;
 }
 

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/dialect.h"
+#include "engine/embeddings.h"
+#include "engine/ollama_request.h"
+#include "engine/token_count.h"
 
 static int probed(size_t step, const json_t *body, struct og_serves *serves, struct og_error *err)
 {
@@ -29,145 +31,10 @@ static int probed(size_t step, const json_t *body, struct og_serves *serves, str
 	return 0;
 }
 
-/* ---- the request ---- */
-
-/* OpenAI's parameters and where Ollama has them. */
-static const struct {
-	const char *openai, *ollama;
-} options[] = {
-	{"max_tokens", "num_predict"},
-	{"max_completion_tokens", "num_predict"},
-	{"temperature", "temperature"},
-	{"top_p", "top_p"},
-	{"top_k", "top_k"},
-	{"min_p", "min_p"},
-	{"seed", "seed"},
-	{"frequency_penalty", "frequency_penalty"},
-	{"presence_penalty", "presence_penalty"},
-	{"repeat_penalty", "repeat_penalty"},
-};
-
-/* Not passed on as they are: they are turned into something else, or set by us. */
-static const char *const turned[] = {
-	"messages", "prompt", "model", "stream", "stream_options", "stop", "response_format", "n", "options"};
-
-/* The options that the client gave in Ollama's own form (`options`) are kept, and OpenAI's parameters set over them. */
-static json_t *turn_options(const json_t *q)
-{
-	json_t *own = json_object_get(q, "options");
-	json_t *out = json_is_object(own) ? json_copy(own) : json_object();
-	json_t *stop = json_object_get(q, "stop");
-
-	for (size_t i = 0; i < OG_COUNT(options); i++) {
-		json_t *value = json_object_get(q, options[i].openai);
-
-		if (value && !json_is_null(value))
-			json_object_set(out, options[i].ollama, value);
-	}
-	if (json_is_string(stop))
-		json_object_set_new(out, "stop", json_pack("[O]", stop));
-	else if (json_is_array(stop))
-		json_object_set(out, "stop", stop);
-	return out;
-}
-
-/* Parts of a content: texts are joined, an image given as a data URL becomes one of `images`, in base64. */
-static void turn_content(json_t *message)
-{
-	json_t *content = json_object_get(message, "content"), *part, *images;
-	og_autofree char *text = NULL;
-	size_t i;
-
-	if (!json_is_array(content))
-		return;
-	text = og_request_content_text(content);
-	images = json_array();
-	json_array_foreach(content, i, part)
-	{
-		const char *url = json_string_value(json_object_get(json_object_get(part, "image_url"), "url"));
-		const char *data = url && strncmp(url, "data:", 5) == 0 ? strstr(url, ";base64,") : NULL;
-
-		if (data)
-			json_array_append_new(images, json_string(data + strlen(";base64,")));
-	}
-	if (json_array_size(images))
-		json_object_set(message, "images", images);
-	json_decref(images);
-	json_object_set_new(message, "content", json_string(text));
-}
-
-/* Calls of tools in the history: their arguments are text in OpenAI's form, an object in Ollama's. */
-static void turn_tool_calls(json_t *message)
-{
-	json_t *calls = json_deep_copy(json_object_get(message, "tool_calls")), *call;
-	size_t i;
-
-	json_array_foreach(calls, i, call)
-	{
-		json_t *function = json_object_get(call, "function");
-		const char *text = json_string_value(json_object_get(function, "arguments"));
-		json_t *arguments = text ? json_loads(text, 0, NULL) : NULL;
-
-		if (json_is_object(arguments))
-			json_object_set(function, "arguments", arguments);
-		json_decref(arguments);
-	}
-	if (calls)
-		json_object_set_new(message, "tool_calls", calls);
-}
-
-static json_t *turn_messages(const json_t *messages)
-{
-	json_t *out = json_array(), *message;
-	size_t i;
-
-	json_array_foreach(messages, i, message)
-	{
-		json_t *copy = json_copy(message);
-
-		turn_content(copy);
-		turn_tool_calls(copy);
-		json_array_append_new(out, copy);
-	}
-	return out;
-}
-
-static json_t *turn_format(const json_t *format)
-{
-	const char *type = json_string_value(json_object_get(format, "type"));
-	json_t *schema = json_object_get(json_object_get(format, "json_schema"), "schema");
-
-	if (type && strcmp(type, "json_object") == 0)
-		return json_string("json");
-	return schema ? json_incref(schema) : NULL;
-}
-
-static json_t *request(const struct og_request *q, const char *model, const char **ret_path)
-{
-	json_t *body = json_copy(q->body);
-	json_t *format = turn_format(json_object_get(q->body, "response_format"));
-
-	for (size_t i = 0; i < OG_COUNT(turned); i++)
-		json_object_del(body, turned[i]);
-	for (size_t i = 0; i < OG_COUNT(options); i++)
-		json_object_del(body, options[i].openai);
-	if (q->chat)
-		json_object_set_new(body, "messages", turn_messages(json_object_get(q->body, "messages")));
-	else
-		json_object_set(body, "prompt", json_object_get(q->body, "prompt"));
-	if (format)
-		json_object_set_new(body, "format", format);
-	json_object_set_new(body, "options", turn_options(q->body));
-	json_object_set_new(body, "model", json_string(model));
-	json_object_set_new(body, "stream", json_true());
-	*ret_path = q->chat ? "/chat" : "/generate";
-	return body;
-}
-
 /* ---- the answer ---- */
 
-/* Calls of tools come whole, one line each; in OpenAI's form they have an id and a number, and their arguments are
- * text. */
+/* Calls of tools come whole, one line each; in OpenAI's form they have an id (which a client may send
+ * back much later, among others') and a number, and their arguments are text. */
 static json_t *chunk_tool_calls(struct og_dialect_run *run, const json_t *calls)
 {
 	json_t *out = json_array(), *call;
@@ -178,7 +45,7 @@ static json_t *chunk_tool_calls(struct og_dialect_run *run, const json_t *calls)
 		json_t *function = json_object_get(call, "function");
 		json_t *arguments = json_object_get(function, "arguments");
 		og_autofree char *text = arguments ? json_dumps(arguments, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-		og_autofree char *id = og_printf("call_%u", run->tool_calls);
+		og_autofree char *id = og_printf("call_%.8s_%u", run->id, run->tool_calls);
 		const char *name = json_string_value(json_object_get(function, "name"));
 
 		json_array_append_new(
@@ -196,8 +63,14 @@ static json_t *chunk_choice(struct og_dialect_run *run, const json_t *line)
 	json_t *thinking = json_object_get(message, "thinking"), *calls = json_object_get(message, "tool_calls");
 	json_t *text = run->chat ? json_object_get(message, "content") : json_object_get(line, "response");
 	json_t *choice = json_pack("{s:i, s:n}", "index", 0, "finish_reason"), *delta;
+	json_t *logprobs = json_object_get(line, "logprobs");
 
+	if (json_array_size(logprobs))
+		json_object_set_new(choice, "logprobs", json_pack("{s:O}", "content", logprobs));
 	if (!run->chat) {
+		thinking = json_object_get(line, "thinking");
+		if (json_string_length(thinking))
+			json_object_set(choice, "reasoning_content", thinking);
 		json_object_set_new(choice, "text", json_is_string(text) ? json_incref(text) : json_string(""));
 		return choice;
 	}
@@ -260,14 +133,52 @@ static void event(struct og_dialect_run *run, const struct og_sse_event *event, 
 	json_decref(line);
 }
 
+/* ---- embeddings, and counting ---- */
+
+static json_t *embed_request(const struct og_dialect_talk *talk)
+{
+	json_t *body = json_copy((json_t *)talk->request);
+
+	json_object_del(body, "encoding_format");
+	json_object_set_new(body, "model", json_string(talk->model));
+	return body;
+}
+
+static void embedded(const struct og_dialect_talk *talk, json_t *answer, struct og_dialect_turn *ret)
+{
+	json_t *list = og_embeddings_of(json_object_get(answer, "embeddings"), talk->model,
+		json_integer_value(json_object_get(answer, "prompt_eval_count")));
+
+	og_dialect_embedded(talk, list, ret);
+	json_decref(list);
+}
+
+/* Ollama has no tokenizer that could be asked: tokens are estimated. It is asked whether it has the model all the same,
+ * so that one that is away, or lost it, does not seem to have been counted with. */
+static void turn(struct og_dialect_talk *talk, json_t *answer, struct og_dialect_turn *ret)
+{
+	bool embed = talk->operation == OG_OPERATION_EMBED;
+
+	if (answer && embed) {
+		embedded(talk, answer, ret);
+	} else if (answer) {
+		ret->response = og_token_response(og_token_estimate(talk->request), true);
+	} else {
+		ret->path = embed ? "/embed" : "/show";
+		ret->below_api = true;
+		ret->body = embed ? embed_request(talk) : json_pack("{s:s}", "model", talk->model);
+	}
+}
+
 const struct og_dialect og_dialect_ollama = {
 	.api = "/api",
 	.streams = "application/x-ndjson",
 	.framing = OG_SSE_LINES,
 	.probe = {{.path = "/tags", .below_api = true}},
 	.probed = probed,
-	.request = request,
+	.request = og_ollama_request,
 	.event = event,
+	.turn = turn,
 };
 
 static struct og_engine *open_ollama(

@@ -2,13 +2,19 @@
  * client's request goes to it with every parameter it holds; its events go to the client byte for byte. */
 #include <string.h>
 
-#include "engine/dialect.h"
+#include "engine/openai_count.h"
 
 enum step { HEALTH, MODELS, PROPS };
 
+static void keep_above_0(int64_t *kept, const json_t *number)
+{
+	if (json_integer_value(number) > 0)
+		*kept = json_integer_value(number);
+}
+
 static int probed(size_t step, const json_t *body, struct og_serves *serves, struct og_error *err)
 {
-	const json_t *list = json_object_get(body, "data"), *slots, *model;
+	const json_t *list = json_object_get(body, "data"), *modalities = json_object_get(body, "modalities"), *model;
 	size_t i;
 
 	switch ((enum step)step) {
@@ -24,9 +30,12 @@ static int probed(size_t step, const json_t *body, struct og_serves *serves, str
 		}
 		break;
 	case PROPS: /* llama.cpp's; the others do not say */
-		slots = json_object_get(body, "total_slots");
-		if (json_is_integer(slots) && json_integer_value(slots) > 0)
-			serves->slots = json_integer_value(slots);
+		keep_above_0(&serves->slots, json_object_get(body, "total_slots"));
+		/* An image in a prompt is far more bytes than tokens: who takes any cannot be judged by them. */
+		if (!json_is_true(json_object_get(modalities, "vision")) &&
+			!json_is_true(json_object_get(modalities, "audio")))
+			keep_above_0(&serves->context,
+				json_object_get(json_object_get(body, "default_generation_settings"), "n_ctx"));
 		break;
 	}
 	return 0;
@@ -84,6 +93,24 @@ static void event(struct og_dialect_run *run, const struct og_sse_event *event, 
 	ret->verbatim = strlen(event->data) == event->len && !strchr(event->data, '\n');
 }
 
+static void turn(struct og_dialect_talk *talk, json_t *answer, struct og_dialect_turn *ret)
+{
+	if (talk->operation == OG_OPERATION_COUNT_TOKENS) {
+		og_openai_count(talk, answer, ret);
+	} else if (answer) {
+		og_dialect_embedded(talk, answer, ret);
+	} else {
+		ret->path = "/embeddings";
+		ret->below_api = true;
+		ret->body = json_copy((json_t *)talk->request);
+		json_object_set_new(ret->body, "model", json_string(talk->model));
+	}
+}
+
+/* llama.cpp's. A worker that took them for a fault of the engine's would have the prompt run again, and after three of
+ * them take no more work for a while. */
+static const char *const blame_words[] = {"too large to process", "input is not supported", NULL};
+
 const struct og_dialect og_dialect_openai = {
 	.api = "/v1",
 	.streams = "text/event-stream",
@@ -97,6 +124,8 @@ const struct og_dialect og_dialect_openai = {
 	.probed = probed,
 	.request = request,
 	.event = event,
+	.turn = turn,
+	.blame_words = blame_words,
 };
 
 static struct og_engine *open_openai(

@@ -52,6 +52,25 @@ Test(done, an_answer)
 	og_answer_done(&r.answer);
 }
 
+Test(done, the_answer_of_an_operation_that_does_not_stream)
+{
+	struct og_run r = {.started_ms = 5, .started_us = 1, .ended_us = 2001};
+	json_t *whole = json_loads("{\"object\":\"list\",\"model\":\"x\",\"usage\":{\"prompt_tokens\":2}}", 0, NULL);
+
+	og_answer_init(&r.answer, false);
+	cr_assert(!og_answer_any(&r.answer));
+	og_answer_whole(&r.answer, whole);
+	json_decref(whole);
+	cr_assert(og_answer_any(&r.answer));
+	cr_assert_eq(og_answer_usage(&r.answer, "prompt_tokens"), 2);
+	expect(og_done_answer(&r, &who),
+		"{\"response\":{\"object\":\"list\",\"model\":\"Small\",\"usage\":{\"prompt_tokens\":2}},"
+		"\"timings\":{\"queue_ms\":0,\"first_token_ms\":0,\"run_ms\":2,\"tokens_per_s\":0.0},"
+		"\"node\":{\"id\":\"11111111-1111-4111-8111-111111111111\",\"name\":\"NodeA\","
+		"\"worker\":\"NodeA/Small/1\"},\"model\":\"small-engine\",\"tier\":\"Small\"}");
+	og_answer_done(&r.answer);
+}
+
 Test(done, an_error_before_and_after_it_ran)
 {
 	struct og_run r = {.fault = OG_FAULT_INVALID_REQUEST};

@@ -729,3 +729,36 @@ Test(jobs, what_still_comes_while_it_drains_goes_back)
 	cr_assert_eq(t.started, 0);
 	expect_handed_back("draining", "no more work");
 }
+
+/* ---- operations ---- */
+
+Test(jobs, what_does_not_stream_has_one_answer_and_no_chunk)
+{
+	struct og_envelope e = request(ID(1));
+	json_t *whole = json_loads("{\"object\":\"list\",\"data\":[],\"usage\":{\"prompt_tokens\":3}}", 0, NULL);
+
+	e.operation = "embed";
+	place(&e, "{\"input\":\"hi\"}");
+	cr_assert_eq(t.started, 1);
+	t.runs->sink.whole(t.runs->sink.ctx, whole);
+	json_decref(whole);
+	ends(t.runs, OG_FAULT_NONE, "");
+	cr_assert_eq(t.n_heard, 1);
+	cr_assert_str_eq(last()->what, "done");
+	cr_assert_str_eq(last()->state, "done");
+	cr_assert_eq(last()->e.prompt_tokens, 3);
+	cr_assert(strstr(last()->body, "\"response\":{\"object\":\"list\""), "%s", last()->body);
+	expect_rest(1);
+}
+
+Test(jobs, an_operation_that_nobody_knows_is_refused_in_words)
+{
+	struct og_envelope e = request(ID(1));
+
+	e.operation = "paint";
+	place(&e, PROMPT);
+	cr_assert_eq(t.started, 0);
+	cr_assert_str_eq(last()->error, "invalid_request");
+	cr_assert(strstr(last()->body, "'paint'"), "%s", last()->body);
+	expect_rest(1);
+}

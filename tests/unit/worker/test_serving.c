@@ -52,6 +52,7 @@ static void answer(const char *model, int64_t slots)
 	og_autofree struct og_serves *serves = og_new(struct og_serves);
 
 	serves->slots = slots;
+	serves->context = 1000 * slots;
 	if (model)
 		snprintf(serves->models[serves->n_models++], OG_NAME_MAX, "%s", model);
 	t.cb(t.cb_ctx, serves, NULL);
@@ -115,8 +116,22 @@ Test(serving, is_ready_once_the_engine_has_the_model)
 	cr_assert(t.s.ready);
 	cr_assert_str_eq(t.s.choice.tier->id, "Small");
 	cr_assert_eq(t.s.slots, 4);
+	cr_assert_eq(t.s.context, 4000);
 	cr_assert_eq(t.changes, 1);
 	cr_assert_str_eq(t.s.why, "");
+}
+
+Test(serving, tells_of_another_context_of_an_engine_that_was_started_anew)
+{
+	answer("Small", 4);
+	fire();
+	answer("Small", 4);
+	cr_assert_eq(t.changes, 1);
+	fire();
+	answer("Small", 2);
+	cr_assert_eq(t.changes, 2);
+	cr_assert_eq(t.s.context, 2000);
+	cr_assert_eq(t.s.slots, 4, "the consumer's prefetch stays");
 }
 
 Test(serving, asks_again_with_backoff_until_it_does)

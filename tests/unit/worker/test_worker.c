@@ -68,6 +68,7 @@ static void serve(size_t slots)
 	worker->serving.ready = true;
 	worker->serving.choice.tier = &tier;
 	worker->jobs.slots = worker->slots = slots;
+	worker->serving.context = 2048;
 	snprintf(worker->who.tier, sizeof(worker->who.tier), "Small");
 	snprintf(worker->who.worker, sizeof(worker->who.worker), "NodeA/Small/1");
 	og_worker_bind_tier(worker);
@@ -196,6 +197,7 @@ Test(orders, a_pause_lasts_until_it_is_told)
 	cr_assert(says_now()->paused);
 	cr_assert(presence.last.serve);
 	cr_assert_eq(presence.last.slots, 2);
+	cr_assert_eq(presence.last.context, 2048);
 	place_id(ID(2));
 	cr_assert_eq(t.started, 1);
 	cr_assert_eq(og_memory_broker_ready(t.broker, TIER), 1);

@@ -8,7 +8,7 @@
 static uv_loop_t loop;
 static struct og_engine *engine;
 static unsigned events, ends, probed;
-static char text[64];
+static char text[64], whole[400];
 static bool again;
 
 static void setup(void)
@@ -46,6 +46,14 @@ static enum og_fault on_event(void *ctx, json_t *chunk, const char *bytes, size_
 	return OG_FAULT_NONE;
 }
 
+static void on_whole(void *ctx, json_t *response)
+{
+	og_autofree char *json = json_dumps(response, JSON_COMPACT | JSON_REAL_PRECISION(6));
+
+	(void)ctx;
+	strncpy(whole, json, sizeof(whole) - 1);
+}
+
 static void on_end(void *ctx, enum og_fault fault, const char *words)
 {
 	(void)ctx;
@@ -58,16 +66,51 @@ static void on_end(void *ctx, enum og_fault fault, const char *words)
 	}
 }
 
-static struct og_engine_run *start(const char *body)
+static struct og_engine_run *start_operation(const char *operation, const char *body)
 {
-	const struct og_engine_sink sink = {.event = on_event, .end = on_end};
+	const struct og_engine_sink sink = {.event = on_event, .whole = on_whole, .end = on_end};
 	struct og_request q;
 	struct og_engine_run *run;
 
-	cr_assert_eq(og_request_parse("id", body, strlen(body), &q, NULL), 0);
+	cr_assert_eq(og_request_parse("id", operation, body, strlen(body), &q, NULL), 0);
 	run = engine->ops->start(engine, &q, "m", &sink, NULL);
 	og_request_done(&q);
 	return run;
+}
+
+static struct og_engine_run *start(const char *body)
+{
+	return start_operation(NULL, body);
+}
+
+Test(echo, embeds_the_same_text_as_the_same_vector)
+{
+	char first[sizeof(whole)];
+
+	start_operation("embed", "{\"input\":[\"two words\",\"one\"],\"dimensions\":4}");
+	cr_assert_str_eq(whole, "");
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert(strstr(whole, "\"index\":1,\"embedding\":["), "%s", whole);
+	cr_assert(strstr(whole, "\"prompt_tokens\":3"), "%s", whole);
+	strcpy(first, whole);
+	start_operation("embed", "{\"input\":[\"two words\",\"one\"],\"dimensions\":4}");
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert_str_eq(whole, first);
+	start_operation("embed", "{\"input\":[\"two words\",\"two\"],\"dimensions\":4}");
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert_str_neq(whole, first);
+	start_operation("embed", "{\"input\":\"a\",\"dimensions\":3,\"encoding_format\":\"base64\"}");
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert(strstr(whole, "\"embedding\":\""), "%s", whole);
+	cr_assert_eq(ends, 4);
+}
+
+Test(echo, counts_words)
+{
+	start_operation("count_tokens", "{\"messages\":[{\"role\":\"system\",\"content\":\"be brief\"},"
+					"{\"role\":\"user\",\"content\":\"hi\"}]}");
+	uv_run(&loop, UV_RUN_DEFAULT);
+	cr_assert_str_eq(whole, "{\"object\":\"token_count\",\"prompt_tokens\":3}");
 }
 
 Test(echo, answers_with_the_last_message_or_the_prompt)

@@ -127,7 +127,7 @@ static struct og_engine_run *start(void)
 	struct og_error err;
 	struct og_engine_run *run;
 
-	cr_assert_eq(og_request_parse("id", body, strlen(body), &q, &err), 0);
+	cr_assert_eq(og_request_parse("id", NULL, body, strlen(body), &q, &err), 0);
 	run = engine->ops->start(engine, &q, "m1", &sink, &err);
 	cr_assert(run, "%s", err.message);
 	og_request_done(&q);

@@ -25,7 +25,7 @@ static void check_request(const char *body, const char *wanted, const char *want
 	struct og_error err;
 	const char *path;
 
-	cr_assert_eq(og_request_parse("id", body, strlen(body), &q, &err), 0, "%s", err.message);
+	cr_assert_eq(og_request_parse("id", NULL, body, strlen(body), &q, &err), 0, "%s", err.message);
 	expect(og_dialect_ollama.request(&q, "m:1", &path), wanted);
 	cr_assert_str_eq(path, wanted_path);
 	og_request_done(&q);
@@ -71,6 +71,42 @@ Test(ollama, calls_of_tools_in_the_history)
 		"\"function\",\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}}]}],\"stream\":true,\"options\":{}"
 		"}",
 		"/chat");
+}
+
+Test(ollama, answers_of_tools_and_thoughts_in_the_history)
+{
+	check_request(
+		"{\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"reasoning_content\":\"hm\",\"tool_calls\":[{"
+		"\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+		"{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"7\"},"
+		"{\"role\":\"tool\",\"tool_call_id\":\"c9\",\"content\":\"8\"}]}",
+		"{\"model\":\"m:1\",\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"thinking\":\"hm\",\"tool_"
+		"calls\":[{"
+		"\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":{}}}]},"
+		"{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"7\",\"tool_name\":\"f\"},"
+		"{\"role\":\"tool\",\"tool_call_id\":\"c9\",\"content\":\"8\"}],\"stream\":true,\"options\":{}}",
+		"/chat");
+}
+
+Test(ollama, tools_and_what_is_its_own_pass_through)
+{
+	check_request("{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"tools\":[{\"type\":\"function\","
+		      "\"function\":{"
+		      "\"name\":\"f\"}}],\"think\":true,\"format\":{\"type\":\"object\"},\"keep_alive\":0,"
+		      "\"options\":{\"num_ctx\":512,\"seed\":1},\"seed\":2,\"reasoning_effort\":\"low\"}",
+		"{\"model\":\"m:1\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"tools\":[{\"type\":"
+		"\"function\","
+		"\"function\":{\"name\":\"f\"}}],\"think\":true,\"format\":{\"type\":\"object\"},\"keep_alive\":0,"
+		"\"options\":{\"num_ctx\":512,\"seed\":2},\"stream\":true}",
+		"/chat");
+}
+
+Test(ollama, how_much_it_should_think)
+{
+	check_request("{\"prompt\":\"p\",\"reasoning_effort\":\"none\"}",
+		"{\"model\":\"m:1\",\"prompt\":\"p\",\"think\":false,\"stream\":true,\"options\":{}}", "/generate");
+	check_request("{\"prompt\":\"p\",\"reasoning_effort\":\"high\"}",
+		"{\"model\":\"m:1\",\"prompt\":\"p\",\"think\":\"high\",\"stream\":true,\"options\":{}}", "/generate");
 }
 
 Test(ollama, formats)
@@ -136,7 +172,7 @@ Test(ollama, a_completion_and_calls_of_tools)
 		       &end),
 		"{\"id\":\"chatcmpl-8\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"m\",\"choices\":"
 		"[{\"index\":0,"
-		"\"delta\":{\"role\":\"assistant\",\"tool_calls\":[{\"index\":0,\"id\":\"call_0\",\"type\":"
+		"\"delta\":{\"role\":\"assistant\",\"tool_calls\":[{\"index\":0,\"id\":\"call_8_0\",\"type\":"
 		"\"function\",\"function\":"
 		"{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]},\"finish_reason\":null}]}");
 	expect(chunk_of(&tools, "{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}", &end),
@@ -144,6 +180,26 @@ Test(ollama, a_completion_and_calls_of_tools)
 		"[{\"index\":0,"
 		"\"delta\":{\"content\":\"\"},\"finish_reason\":\"tool_calls\"}],"
 		"\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}}");
+}
+
+Test(ollama, thoughts_and_log_probabilities)
+{
+	struct og_dialect_run chat = {.id = "7", .chat = true, .model = "m", .created_s = 9, .events = 1},
+			      text = {.id = "7", .model = "m", .created_s = 9};
+	bool end;
+
+	expect(chunk_of(&chat,
+		       "{\"message\":{\"content\":\"a\",\"thinking\":\"hm\"},\"logprobs\":[{\"token\":\"a\","
+		       "\"logprob\":-1}],"
+		       "\"done\":false}",
+		       &end),
+		"{\"id\":\"chatcmpl-7\",\"object\":\"chat.completion.chunk\",\"created\":9,\"model\":\"m\",\"choices\":"
+		"[{"
+		"\"index\":0,\"finish_reason\":null,\"logprobs\":{\"content\":[{\"token\":\"a\",\"logprob\":-1}]},"
+		"\"delta\":{\"content\":\"a\",\"reasoning_content\":\"hm\"}}]}");
+	expect(chunk_of(&text, "{\"response\":\"\",\"thinking\":\"hm\",\"done\":false}", &end),
+		"{\"id\":\"cmpl-7\",\"object\":\"text_completion\",\"created\":9,\"model\":\"m\",\"choices\":[{"
+		"\"index\":0,\"finish_reason\":null,\"reasoning_content\":\"hm\",\"text\":\"\"}]}");
 }
 
 Test(ollama, what_a_probe_reads)

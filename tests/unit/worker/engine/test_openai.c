@@ -17,7 +17,7 @@ static void check_request(const char *body, const char *wanted, const char *want
 	og_autofree char *text = NULL;
 
 	cr_assert(expected, "%s", wanted);
-	cr_assert_eq(og_request_parse("id", body, strlen(body), &q, &err), 0, "%s", err.message);
+	cr_assert_eq(og_request_parse("id", NULL, body, strlen(body), &q, &err), 0, "%s", err.message);
 	got = og_dialect_openai.request(&q, "the-engine-s", &path);
 	text = json_dumps(got, 0);
 	cr_assert(json_equal(got, expected), "got %s, wanted %s", text, wanted);
@@ -74,6 +74,15 @@ Test(openai, what_a_probe_reads)
 	cr_assert_str_eq(serves->models[1], "b");
 	cr_assert_eq(probed(2, "{\"total_slots\":4}", serves, &err), 0);
 	cr_assert_eq(serves->slots, 4);
+	cr_assert_eq(serves->context, 0);
+	cr_assert_eq(
+		probed(2, "{\"total_slots\":4,\"default_generation_settings\":{\"n_ctx\":2048}}", serves, &err), 0);
+	cr_assert_eq(serves->context, 2048);
+	serves->context = 0;
+	cr_assert_eq(probed(2, "{\"modalities\":{\"vision\":true},\"default_generation_settings\":{\"n_ctx\":2048}}",
+			     serves, &err),
+		0);
+	cr_assert_eq(serves->context, 0, "what takes images is not judged by bytes");
 	cr_assert_eq(probed(2, NULL, serves, &err), 0);
 	cr_assert_eq(probed(1, "{\"models\":[]}", serves, &err), -1);
 	cr_assert_eq(err.kind, OG_RETRY);
