@@ -64,6 +64,9 @@ static int load(struct program *p, const struct options *o, struct og_error *err
 		return -1;
 	og_log_level_parse(p->settings.log_level, &level, NULL);
 	og_log_init("og-gateway", level);
+	/* Each of its clients may send a prompt at the same moment. */
+	if (p->settings.broker_window < p->settings.gateway_connections_max)
+		p->settings.broker_window = p->settings.gateway_connections_max;
 	if (og_credentials_load(&p->settings, ROLE, &p->credentials, err) != 0)
 		return -1;
 	return og_catalogue_load(p->settings.catalogue, &p->catalogue, err);

@@ -1,15 +1,60 @@
 /* Who hears a run's chunks: its submitter, where it asked for them, and those who come later and ask for what was said
- * until then. The engine is always asked for a stream, so there are chunks to hear in every case. */
+ * until then. The engine is always asked for a stream, so there are chunks to hear in every case.
+ *
+ * A message costs the broker what it costs however little is in it. So chunks that come in one turn of the loop go out in
+ * one, where the submitter can read that; none waits for others to come. */
 #include <string.h>
+#include <utlist.h>
 
 #include "jobs_state.h"
+
+void og_jobs_send_bundle(struct og_jobs *j, struct og_run *r)
+{
+	if (!r->bundled)
+		return;
+	DL_DELETE2(j->bundling, r, bundle_prev, bundle_next);
+	og_publish_chunks(j->out, r, r->reply, r->bundle_seq, r->bundled, og_buf_str(&r->bundle), r->bundle.len);
+	og_buf_clear(&r->bundle);
+	r->bundled = 0;
+}
+
+static void on_turn(uv_idle_t *turn)
+{
+	struct og_jobs *j = turn->data;
+
+	while (j->bundling)
+		og_jobs_send_bundle(j, j->bundling);
+	uv_idle_stop(turn);
+}
+
+/* A chunk is one line. What has no room goes out alone. */
+static void bundle(struct og_jobs *j, struct og_run *r, int64_t seq, const char *text, size_t len)
+{
+	if (r->bundle.len + 1 + len > OG_BUNDLE_MAX)
+		og_jobs_send_bundle(j, r);
+	if (len + 1 > OG_BUNDLE_MAX) {
+		og_publish_chunk(j->out, r, r->reply, seq, text, len);
+		return;
+	}
+	if (!r->bundled) {
+		r->bundle_seq = seq;
+		DL_APPEND2(j->bundling, r, bundle_prev, bundle_next);
+		uv_idle_start(&j->turn, on_turn);
+	} else {
+		og_buf_add(&r->bundle, "\n", 1);
+	}
+	og_buf_add(&r->bundle, text, len);
+	r->bundled++;
+}
 
 void og_jobs_chunk(struct og_jobs *j, struct og_run *r, const char *text, size_t len)
 {
 	int64_t seq = r->seq++;
 
 	og_kept_add(&j->kept, &r->kept, seq, text, len);
-	if (r->stream)
+	if (r->stream && r->bundles)
+		bundle(j, r, seq, text, len);
+	else if (r->stream)
 		og_publish_chunk(j->out, r, r->reply, seq, text, len);
 	for (size_t i = 0; i < r->n_hearers; i++)
 		og_publish_chunk(j->out, r, r->hearers[i].reply, seq, text, len);

@@ -30,6 +30,7 @@ void og_jobs_let_go(struct og_jobs *j, struct og_run *r)
 	if (r->engine)
 		j->engine->ops->cancel(j->engine, r->engine);
 	r->engine = NULL;
+	og_jobs_send_bundle(j, r);
 }
 
 /* ---- deadlines ---- */
@@ -267,7 +268,8 @@ void og_jobs_init(struct og_jobs *j, uv_loop_t *loop)
 {
 	uv_timer_init(loop, &j->again);
 	uv_timer_init(loop, &j->due);
-	j->again.data = j->due.data = j;
+	uv_idle_init(loop, &j->turn);
+	j->again.data = j->due.data = j->turn.data = j;
 }
 
 void og_jobs_abort(struct og_jobs *j)
@@ -280,6 +282,7 @@ void og_jobs_abort(struct og_jobs *j)
 	}
 	uv_close((uv_handle_t *)&j->again, NULL);
 	uv_close((uv_handle_t *)&j->due, NULL);
+	uv_close((uv_handle_t *)&j->turn, NULL);
 }
 
 static void free_all(struct og_run **table)

@@ -33,10 +33,12 @@ struct og_jobs {
 	struct og_runs runs;
 	struct og_recent recent;
 	struct og_kept_pool kept;
-	uv_timer_t again; /* for what the broker refused */
-	uv_timer_t due;   /* for the deadline that comes next */
-	int64_t due_ms;   /* which is it, by the wall clock; 0: there is none */
-	bool announcing;  /* an `alone` is on its way */
+	uv_idle_t turn;          /* the end of this turn of the loop, when chunks go out */
+	struct og_run *bundling; /* those that have some */
+	uv_timer_t again;        /* for what the broker refused */
+	uv_timer_t due;          /* for the deadline that comes next */
+	int64_t due_ms;          /* which is it, by the wall clock; 0: there is none */
+	bool announcing;         /* an `alone` is on its way */
 	struct og_jobs_counts counts;
 	double tokens_per_s; /* moving average of what one slot gives; 0: not known */
 };

@@ -16,6 +16,7 @@ void og_jobs_let_go(struct og_jobs *j, struct og_run *r); /* of the engine, wher
 
 /* One chunk of what the engine says, to all that hear the run. */
 void og_jobs_chunk(struct og_jobs *j, struct og_run *r, const char *text, size_t len);
+void og_jobs_send_bundle(struct og_jobs *j, struct og_run *r); /* what waits for the end of the turn, now */
 
 /* The run is over: says so, whichever way it ended; with a fault that another try may mend the job is handed back.
  * `words` explain a fault. */

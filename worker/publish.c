@@ -137,6 +137,15 @@ void og_publish_chunk(
 	to_reply(p, reply, &e, "chunk", chunk, len, NULL, NULL);
 }
 
+void og_publish_chunks(struct og_publisher *p, const struct og_run *r, const char *reply, int64_t seq, int64_t n,
+	const char *lines, size_t len)
+{
+	const struct og_envelope e = {
+		.type = OG_T_CHUNK, .id = r->id, .attempt = r->attempt, .run = r->run, .seq = seq, .bundle = n};
+
+	to_reply(p, reply, &e, "chunk", lines, len, NULL, NULL);
+}
+
 static int64_t ms_between(int64_t from_us, int64_t to_us)
 {
 	return from_us && to_us > from_us ? (to_us - from_us) / 1000 : 0;

@@ -29,6 +29,9 @@ void og_publisher_done(struct og_publisher *p); /* those who wait are forgotten,
 void og_publish_started(struct og_publisher *p, const struct og_run *r, int64_t now_ms);
 void og_publish_chunk(
 	struct og_publisher *p, const struct og_run *r, const char *reply, int64_t seq, const char *chunk, size_t len);
+/* Several in one message, of which each is a line; `seq` is the first's. */
+void og_publish_chunks(struct og_publisher *p, const struct og_run *r, const char *reply, int64_t seq, int64_t n,
+	const char *lines, size_t len);
 /* r->done with all that r knows, to its reply key. `cb` once. */
 void og_publish_done(struct og_publisher *p, const struct og_run *r, og_settled_cb *cb, void *ctx);
 /* That this suspect begins to run, with nothing beside it. */

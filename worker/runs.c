@@ -26,6 +26,8 @@ struct og_run *og_run_new(const struct og_envelope *e, uint64_t delivery_epoch, 
 	r->accepted_ms = e->accepted_ms;
 	r->deadline_ms = e->deadline_ms;
 	r->stream = e->stream;
+	r->bundles = e->bundle > 0;
+	og_buf_init(&r->bundle, OG_BUNDLE_MAX);
 	r->progress = e->progress;
 	r->suspect = e->suspect;
 	r->delivery_epoch = delivery_epoch;
@@ -41,6 +43,7 @@ void og_run_free(struct og_run *r)
 	og_request_done(&r->request);
 	og_answer_done(&r->answer);
 	og_kept_drop(&r->kept);
+	og_buf_done(&r->bundle);
 	free(r->hearers);
 	free(r->placed);
 	free(r->done);

@@ -20,13 +20,15 @@
 #include <uthash.h>
 
 #include "answer.h"
+#include "base/buf.h"
 #include "kept_chunks.h"
 #include "model/envelope.h"
 #include "model/message.h"
 #include "request.h"
 
 #define OG_LEASE_LEN   64
-#define OG_HEARERS_MAX 8 /* beside the submitter */
+#define OG_HEARERS_MAX 8            /* beside the submitter */
+#define OG_BUNDLE_MAX  (64u * 1024) /* bytes of chunks that go out together */
 
 enum og_run_phase { OG_RUN_WAITING, OG_RUN_ANNOUNCED, OG_RUN_RUNNING, OG_RUN_SETTLING };
 
@@ -44,7 +46,7 @@ struct og_run {
 	char lease[OG_LEASE_LEN + 1]; /* "": none */
 	int64_t attempt, run, epoch;  /* epoch: of the leader that placed it */
 	int64_t accepted_ms, deadline_ms;
-	bool stream, progress, suspect;
+	bool stream, bundles, progress, suspect;
 	enum og_source source;
 	struct og_message *placed;             /* the delivery, to be handed back; owned; NULL: it never will be */
 	uint64_t delivery_epoch, delivery_tag; /* what to ack */
@@ -57,7 +59,10 @@ struct og_run {
 	int64_t started_us, first_token_us, ended_us; /* monotonic; 0: not yet */
 	int64_t seq;                                  /* chunks so far */
 	struct og_kept kept;                          /* the newest of them */
-	struct og_hearer *hearers;                    /* owned; the newest last */
+	struct og_buf bundle;        /* chunks that go out together, a line each, at the end of this turn */
+	int64_t bundle_seq, bundled; /* the first's number, and how many */
+	struct og_run *bundle_next, *bundle_prev;
+	struct og_hearer *hearers; /* owned; the newest last */
 	size_t n_hearers;
 
 	enum og_fault fault; /* how it ended */

@@ -63,6 +63,7 @@ void og_jobs_settle(struct og_jobs *j, struct og_run *r, enum og_fault fault, co
 	r->fault = fault;
 	r->prompt_tokens = og_answer_usage(&r->answer, "prompt_tokens");
 	r->completion_tokens = og_answer_usage(&r->answer, "completion_tokens");
+	og_jobs_send_bundle(j, r);
 	write_end(j, r, words);
 	og_request_done(&r->request);
 	og_answer_done(&r->answer);

@@ -80,6 +80,7 @@ static const struct row rows[] = {
 	{"og-lease", LEASE, AT(lease), 0, 0, ALONE, false},
 	{"og-epoch", NUMBER, AT(epoch), 0, TIME_MAX, 0, false},
 	{"og-stream", NUMBER, AT(stream), 0, 1, 0, false},
+	{"og-bundle", NUMBER, AT(bundle), 0, 1000000, 0, false},
 	{"og-progress", NUMBER, AT(progress), 0, 1, 0, false},
 	{"og-explicit-id", NUMBER, AT(explicit_id), 0, 1, 0, false},
 	{"og-detach", NUMBER, AT(detach), 0, 1, 0, false},

@@ -39,6 +39,7 @@ struct og_envelope {
 	const char *lease;      /* og-lease: 64 hex digits, HMAC-SHA256(job, attempt, epoch) */
 	int64_t epoch;          /* og-epoch: of the leader that placed it */
 	int64_t stream;         /* og-stream: 1 where chunks are wanted */
+	int64_t bundle;         /* og-bundle: of a request 1 where several chunks may come in one message; of a chunk how many */
 	int64_t progress;       /* og-progress: 1 where placed/started messages are wanted */
 	int64_t explicit_id;    /* og-explicit-id: 1 where the client chose the id (duplicates are answered, not run) */
 	int64_t detach;         /* og-detach: 1 where nobody waits */

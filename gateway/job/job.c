@@ -193,6 +193,7 @@ struct og_job *og_job_submit(struct og_link *l, const struct og_envelope *e, con
 		return NULL;
 	}
 	own.reply_to = og_session_reply(l->session);
+	own.bundle = own.stream;
 	og_envelope_encode(&own, &m);
 	j = job_new(l, e->id, sink);
 	j->ours = true;

@@ -38,12 +38,49 @@ static bool begin_anew(struct og_job *j, const struct og_envelope *e)
 	return !void_now || !j->sink.restarts || j->sink.restarts(j->sink.ctx);
 }
 
+/* Whether its sink has not left it. */
+static bool is_there(struct og_link *l, const char *id, const struct og_job *j)
+{
+	struct og_topic *t = NULL;
+	const struct og_job *x;
+
+	HASH_FIND_STR(l->topics, id, t);
+	for (x = t ? t->jobs : NULL; x && x != j; x = x->next)
+		;
+	return x != NULL;
+}
+
+static void take_chunk(struct og_job *j, const struct og_chunk_at *at, const char *data, size_t len)
+{
+	if (at->seq != j->next_seq)
+		return;
+	j->next_seq++;
+	if (j->sink.chunk)
+		j->sink.chunk(j->sink.ctx, at, data, len);
+}
+
+/* Several chunks may come in one message, a line each. */
+static void take_chunks(struct og_job *j, const struct og_envelope *e, const char *lines, size_t len)
+{
+	struct og_chunk_at at = {e->attempt, e->run, e->seq};
+	struct og_link *l = j->l;
+	const char *end = lines + len;
+	char id[OG_ID_LEN + 1];
+
+	strcpy(id, og_job_id(j));
+	for (; lines < end && is_there(l, id, j); at.seq++) {
+		const char *stop = e->bundle > 1 ? memchr(lines, '\n', (size_t)(end - lines)) : NULL;
+
+		stop = stop ? stop : end;
+		take_chunk(j, &at, lines, (size_t)(stop - lines));
+		lines = stop + 1;
+	}
+}
+
 /* A gap (the reply queue drops its oldest where it is too full) is asked for; what comes behind it comes again then. */
 static void on_chunk(struct og_job *j, const struct og_envelope *e, const struct og_message *m)
 {
-	const struct og_chunk_at at = {e->attempt, e->run, e->seq};
-
-	if (!j->wants_chunks || is_older(j, e) || (is_newer(j, e) && !begin_anew(j, e)) || e->seq < j->next_seq)
+	if (!j->wants_chunks || is_older(j, e) || (is_newer(j, e) && !begin_anew(j, e)))
 		return;
 	if (e->seq > j->next_seq) {
 		j->asks = true;
@@ -51,9 +88,7 @@ static void on_chunk(struct og_job *j, const struct og_envelope *e, const struct
 			og_job_ask(j);
 		return;
 	}
-	j->next_seq++;
-	if (j->sink.chunk)
-		j->sink.chunk(j->sink.ctx, &at, m->body, m->body_len);
+	take_chunks(j, e, m->body, m->body_len);
 }
 
 /* Told where a stream was asked for: another attempt was placed, or will be. */

@@ -80,6 +80,7 @@ struct og_envelope og_move_envelope(
 		.accepted_ms = e->accepted_ms,
 		.attempt = e->attempt,
 		.stream = said->stream,
+		.bundle = said->bundle,
 		.progress = said->progress,
 		.explicit_id = said->explicit_id,
 		.detach = said->detach,
