@@ -10,6 +10,8 @@ changed, over DEFAULTS below. As a program: `stub_engine.py [--port 0] [key=valu
   headers_ms        time before the answer's head; first_ms: between that and the first token
   status, message   of an answer that is no stream
   content_type      of the stream
+  call              the name of a function: the answer is a call of it, in pieces, with {"city":"Paris"} (OpenAI's chat)
+  null              1: the stream begins with an event that says null, as llama.cpp's does for several prompts
   usage, done       0: left out (usage; the [DONE] at the end)
   fault, after      after so many tokens: stall (nothing more comes), cut (the connection is closed), end (a clean end before the
                     answer's), garbage (no JSON), binary (no text), long_line (10 MB without an end), error (an error event), linger ([DONE],
@@ -48,6 +50,7 @@ DEFAULTS = {
     "message": "the stub says no", "content_type": "", "usage": 1, "done": 1, "fault": "", "after": 0, "times": 0,
     "models": "smollm2-135m", "slots": 2, "health": 200, "mark": 0, "record": "", "victim": "", "counted": "",
     "context": 0, "dimensions": 4, "base64": 1, "counts": "llama",
+    "call": "", "null": 0,
 }  # fmt: skip
 LOG_MAX = 20000
 COUNTING = {
@@ -128,6 +131,12 @@ class Dialect:
         choice.update({"delta": {"role": "assistant", "content": text} if first else {"content": text}} if self.chat else {"text": text})
         return self.frame(self.chunk([choice]))
 
+    def call(self, name):
+        first = {"index": 0, "id": "call_0", "type": "function", "function": {"name": name, "arguments": ""}}
+        pieces = [first, *({"index": 0, "function": {"arguments": part}} for part in ('{"city":', '"Paris"}'))]
+        choices = [{"index": 0, "delta": {"tool_calls": [piece]}, "finish_reason": None} for piece in pieces]
+        return b"".join(self.frame(self.chunk([choice])) for choice in choices)
+
     def chunk(self, choices):
         kind = "chat.completion.chunk" if self.chat else "text_completion"
         return {"id": "stub-1", "object": kind, "created": 1, "model": self.model, "choices": choices}
@@ -138,7 +147,7 @@ class Dialect:
             line.update({"message": {"role": "assistant", "content": ""}} if self.chat else {"response": ""})
             line.update({"prompt_eval_count": prompt_tokens, "eval_count": tokens} if want["usage"] else {})
             return self.frame(line)
-        choice = {"index": 0, "finish_reason": "stop"}
+        choice = {"index": 0, "finish_reason": "tool_calls" if want["call"] else "stop"}
         choice.update({"delta": {}} if self.chat else {"text": ""})
         out = self.frame(self.chunk([choice]))
         if want["usage"]:
@@ -314,7 +323,11 @@ class Connection(asyncio.Protocol):
 
     async def stream(self, dialect, want, record, prompt_tokens):
         start = time.monotonic()
-        for i in range(want["tokens"]):
+        if want["null"]:
+            self.chunk(dialect.frame(None))
+        if want["call"]:
+            self.chunk(dialect.call(want["call"]))
+        for i in range(0 if want["call"] else want["tokens"]):
             if want["fault"] not in ("", "linger") and i == want["after"]:
                 return await self.fail(dialect, want)
             due = start + i * want["pace_ms"] / 1000 - time.monotonic()
