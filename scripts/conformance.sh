@@ -51,7 +51,7 @@ export OG_BUILD=${OG_BUILD:-$PWD/build/release}
 
 say "conformance"
 chosen=(tests/conformance)
-[ $quick = 0 ] || chosen=(tests/conformance/test_openai_python.py tests/conformance/test_ollama_python.py)
+[ $quick = 0 ] || chosen=(tests/conformance/test_openai_python*.py tests/conformance/test_ollama_python.py)
 export OG_CONFORMANCE_RESULTS=$clients/results.json OG_MODULES=$clients
 rc=0
 "$clients/venv-$quick/bin/python" -m pytest -q -ra --durations=5 -p no:cacheprovider "${options[@]}" "${chosen[@]}" || rc=$?

@@ -2,13 +2,13 @@
 # The one test command: installs what the tests need, builds, runs everything, and ends with the line `N passed, N failed, N skipped`.
 #
 #   scripts/test.sh                 everything
-#   scripts/test.sh unit e2e        only these of: lint unit integration fuzz e2e chaos bench
+#   scripts/test.sh unit e2e        only these of: lint unit integration fuzz e2e conformance chaos bench
 #
 # What it installs are Debian packages and, under build/, Python packages of its own. Reports are left in build/reports/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(lint unit integration fuzz e2e chaos bench)
+all=(lint unit integration fuzz e2e conformance chaos bench)
 wanted=("$@")
 [ $# -gt 0 ] || wanted=("${all[@]}")
 for part in "${wanted[@]}"; do
@@ -100,6 +100,14 @@ e2e() {
 	pytest_on e2e $python -m pytest
 }
 
+# Two of the clients; all of them are scripts/conformance.sh without --quick.
+conformance() {
+	say "conformance: OpenAI's and Ollama's clients"
+	rm -f build/conformance/results.json
+	OG_BUILD=$PWD/build/release scripts/conformance.sh --quick -- --junitxml="$reports/conformance.xml" >"$reports/conformance.out" 2>&1 || tail -n 60 "$reports/conformance.out"
+	[ -f "$reports/conformance.xml" ] || echo failed >"$reports/conformance.check"
+}
+
 chaos() {
 	say "chaos: the sharpest faults"
 	OG_BUILD=$PWD/build/asan check chaos-quick $python tests/chaos --quick --json "$reports/chaos.json"
@@ -120,7 +128,7 @@ quietly python_packages
 runs lint && lint
 if runs unit || runs integration || runs e2e || runs chaos; then build asan; fi
 if runs unit || runs fuzz; then build clang; fi
-if runs e2e || runs bench; then build release; fi
+if runs e2e || runs conformance || runs bench; then build release; fi
 if runs unit; then
 	for preset in asan clang; do
 		say "unit: $preset"
@@ -133,6 +141,7 @@ fi
 runs fuzz && fuzz
 runs integration && integration
 runs e2e && e2e
+runs conformance && conformance
 runs chaos && chaos
 runs bench && bench
 

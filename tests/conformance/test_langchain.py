@@ -3,7 +3,7 @@
 import pydantic
 import pytest
 from langchain_openai import ChatOpenAI
-from rig import MODEL
+from rig import MODEL, STUB
 
 CLIENT = "langchain"
 CHAT = "/v1/chat/completions"
@@ -12,8 +12,8 @@ covers = pytest.mark.covers
 
 @pytest.fixture(scope="module")
 def make(network):
-    def chat(**more):
-        return ChatOpenAI(base_url=network.url + "/v1", api_key="none", model=MODEL, max_retries=0, **more)
+    def chat(model=MODEL, **more):
+        return ChatOpenAI(base_url=network.url + "/v1", api_key="none", model=model, max_retries=0, **more)
 
     return chat
 
@@ -45,6 +45,21 @@ def test_structured_output(make):
 def test_parameters(make):
     answer = make(max_tokens=24, temperature=0, seed=1, stop_sequences=["3"]).invoke("Count from 1 to 9.")
     assert "3" not in answer.content
+
+
+@pytest.mark.by_stub
+@covers(CHAT, "tools", "tools, streamed")
+def test_tools(make):
+    def get_weather(city: str):
+        """The weather in a city."""
+
+    chat = make(STUB).bind_tools([get_weather])
+    wanted = [{"name": "get_weather", "args": {"city": "Paris"}, "id": "call_0", "type": "tool_call"}]
+    assert chat.invoke("weather [[stub call=get_weather]]").tool_calls == wanted
+    first, *others = chat.stream("weather [[stub call=get_weather]]")
+    for other in others:
+        first += other
+    assert first.tool_calls == wanted
 
 
 @covers("any", "many at a time")

@@ -6,7 +6,7 @@ import ollama
 import pytest
 from rig import MODEL, STUB
 from services import wait_for
-from test_openai_python import PIXEL, aborted, sent
+from test_openai_python import PIXEL, WEATHER, aborted, sent
 
 CLIENT = "ollama-python"
 CHAT, GENERATE, LISTS = "/api/chat", "/api/generate", "/api/tags, /api/show, /api/ps, /api/version"
@@ -63,6 +63,15 @@ def test_images_reach_the_engine(client, network):
     client.chat(STUB, says("an ollama picture", images=[image]))
     parts = sent(network, "an ollama picture")["messages"][0]["content"]
     assert any(image in part.get("image_url", {}).get("url", "") for part in parts)
+
+
+@by_stub
+@covers(CHAT, "tools")
+@pytest.mark.parametrize("stream", [False, True])
+def test_tools(client, stream):
+    answer = client.chat(STUB, says("weather [[stub call=get_weather]]"), tools=[WEATHER], stream=stream)
+    calls = [c for part in (answer if stream else [answer]) for c in part.message.tool_calls or []]
+    assert [(c.function.name, c.function.arguments) for c in calls] == [("get_weather", {"city": "Paris"})]
 
 
 @covers(GENERATE, "whole", "options")

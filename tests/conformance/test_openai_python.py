@@ -184,39 +184,32 @@ def test_json_object(client):
     )
 
 
-no_tools = pytest.mark.xfail(strict=True, reason="the small model's template knows no tools")
-
-
 def called(message):
     return [(c.function.name, json.loads(c.function.arguments)) for c in message.tool_calls or []]
 
 
-@no_tools
+# The small model's template knows no tools: it is told of none, and calls none.
+
+
+@by_stub
 @covers(CHAT, "tools", "tool_choice")
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
-def test_tools(client, choice):
-    answer = ask(
-        client, "What is the weather in Paris?", max_tokens=40, temperature=0, tools=[WEATHER], tool_choice=choice
-    )
-    calls = called(answer.choices[0].message)
-    assert calls and calls[0][0] == "get_weather" and isinstance(calls[0][1]["city"], str)
-    assert answer.choices[0].message.tool_calls[0].id
+def test_tools(client, network, choice):
+    text = f"weather {choice} [[stub call=get_weather]]"
+    answer = ask(client, text, STUB, tools=[WEATHER], tool_choice=choice, parallel_tool_calls=False)
+    assert called(answer.choices[0].message) == [("get_weather", {"city": "Paris"})]
+    assert answer.choices[0].finish_reason == "tool_calls" and answer.choices[0].message.tool_calls[0].id
+    got = sent(network, f"weather {choice}")
+    assert (got["tools"], got["tool_choice"], got["parallel_tool_calls"]) == ([WEATHER], choice, False)
 
 
-@no_tools
+@by_stub
 @covers(CHAT, "tools, streamed")
 def test_tools_streamed(client):
-    with client.chat.completions.stream(
-        model=MODEL,
-        messages=says("What is the weather in Paris?"),
-        max_tokens=40,
-        temperature=0,
-        tools=[WEATHER],
-        tool_choice="required",
-    ) as stream:
+    text = "weather [[stub call=get_weather]]"
+    with client.chat.completions.stream(model=STUB, messages=says(text), tools=[WEATHER]) as stream:
         answer = stream.get_final_completion()
-    calls = called(answer.choices[0].message)
-    assert calls and calls[0][0] == "get_weather"
+    assert called(answer.choices[0].message) == [("get_weather", {"city": "Paris"})]
 
 
 @covers(CHAT, "tool_choice")
