@@ -5,7 +5,8 @@
 #include "api/api.h"
 #include "api/prompt.h"
 
-og_handler og_openai_models, og_openai_model, og_openai_chat, og_openai_completions, og_openai_responses;
+og_handler og_openai_models, og_openai_model, og_openai_chat, og_openai_completions, og_openai_embeddings,
+	og_openai_responses;
 og_handler og_openai_response, og_openai_response_cancel, og_openai_response_items, og_openai_response_delete;
 
 /* The envelope of a request whose body names a model. -1: refused. */

@@ -14,6 +14,7 @@ const struct og_api_route og_api_routes[] = {
 	{"GET", "/v1/models/{*}", og_openai_model, OG_NEED_KEY},
 	{"POST", "/v1/chat/completions", og_openai_chat, OG_NEED_KEY},
 	{"POST", "/v1/completions", og_openai_completions, OG_NEED_KEY},
+	{"POST", "/v1/embeddings", og_openai_embeddings, OG_NEED_KEY},
 	{"POST", "/v1/responses", og_openai_responses, OG_NEED_KEY},
 	{"GET", "/v1/responses/{}", og_openai_response, OG_NEED_KEY},
 	{"DELETE", "/v1/responses/{}", og_openai_response_delete, OG_NEED_KEY},

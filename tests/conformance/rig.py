@@ -55,7 +55,7 @@ class Conformance(Network):
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="og-conf-"))
         # One thread: llama.cpp's spin while they wait for each other, which is slow where others want the cores.
-        self.engine = Engine(self.folder, "--threads", "1")
+        self.engine = Engine(self.folder, "--threads", "1", "--embedding")
         self.stub = StubEngine(self.folder, models="stub", slots=4)
         self.services = [Rabbit(self.folder / "rabbit"), Redis(self.folder / "redis")]
         self.store = Redis(self.folder / "r/store")  # started as og-broker-config renders it

@@ -1,6 +1,8 @@
-"""What OpenAI's clients ask of og-gateway beyond texts: calls of tools, several prompts, parameters that nobody here knows."""
+"""What OpenAI's clients ask of og-gateway beyond texts: calls of tools, several prompts, embeddings, parameters that nobody here knows."""
 
+import base64
 import json
+import struct
 import sys
 from pathlib import Path
 
@@ -44,3 +46,42 @@ def test_what_nobody_here_knows_reaches_the_engine(gateway, stub):
     assert gateway.chat("all of it " + stub_text(tokens=2), **more).status == 200
     body = stub.requests("all of it")[0]["body"]
     assert {k: body[k] for k in more} == more
+
+
+def embed(gateway, text, **more):
+    return gateway.post("/v1/embeddings", {"model": MODEL, "input": text, **more})
+
+
+def test_embeddings(gateway, stub):
+    answer = embed(gateway, ["first of two", "second"], user="u1", x=None)
+    assert answer.status == 200 and answer.headers["og-job"], answer.body
+    assert (answer.json["object"], answer.json["model"]) == ("list", MODEL)
+    assert answer.json["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
+    assert [(d["object"], d["index"], len(d["embedding"])) for d in answer.json["data"]] == [
+        ("embedding", 0, 4),
+        ("embedding", 1, 4),
+    ]
+    body = stub.requests("first of two")[0]["body"]
+    assert (body["user"], body["x"], body["input"]) == ("u1", None, ["first of two", "second"])
+
+
+def test_embeddings_as_base64(gateway):
+    numbers = embed(gateway, "the same").json["data"][0]["embedding"]
+    packed = embed(gateway, "the same", encoding_format="base64").json["data"][0]["embedding"]
+    assert list(struct.unpack("<4f", base64.b64decode(packed))) == numbers
+
+
+def test_embeddings_that_are_refused(gateway):
+    for more, param in (
+        ({"input": []}, "input"),
+        ({"input": 7}, "input"),
+        ({"encoding_format": "int8"}, "encoding_format"),
+    ):
+        refused = gateway.post("/v1/embeddings", {"model": MODEL, "input": "x", **more})
+        assert (refused.status, refused.json["error"]["param"]) == (400, param), refused.body
+    assert gateway.post("/v1/embeddings", {"model": MODEL}).json["error"]["code"] == "missing_required_parameter"
+    assert embed(gateway, "x", model="none-such").status == 404
+    refused = embed(gateway, "x", dimensions=7)
+    assert refused.status == 400 and "dimensions" in refused.json["error"]["message"]
+    refused = embed(gateway, stub_text(dimensions=0, message="embeds-nothing"))
+    assert refused.status == 400 and "embeds-nothing" in refused.json["error"]["message"]
