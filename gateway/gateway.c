@@ -31,8 +31,11 @@ struct og_gateway {
 static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 {
 	struct og_gateway *g = ctx;
+	const struct og_settings *s = g->api.settings;
+	const struct og_api_route *route = og_web_more(c);
 	struct og_refusal r;
 	char bytes[32];
+	bool form;
 
 	switch (why) {
 	case OG_WEB_NOT_FOUND:
@@ -43,8 +46,10 @@ static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 			&r, 405, "method_not_allowed", "%.200s does not take %s", og_web_path(c), og_web_method(c));
 		break;
 	case OG_WEB_TOO_LARGE:
-		og_refuse_with(&r, 413, "too_large", "the body is larger than %s (gateway.body_max)",
-			og_format_bytes(g->api.settings->gateway_body_max, bytes, sizeof(bytes)));
+		form = route && route->need == OG_NEED_KEY_FORM;
+		og_refuse_with(&r, 413, "too_large", "the body is larger than %s (gateway.%s)",
+			og_format_bytes(form ? s->gateway_file_max : s->gateway_body_max, bytes, sizeof(bytes)),
+			form ? "file_max" : "body_max");
 		break;
 	case OG_WEB_TOO_SLOW:
 		og_refuse_with(&r, 408, "too_slow", "the body did not come in time");
@@ -56,6 +61,13 @@ static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 	}
 	og_api_head(c);
 	og_refuse(c, &r);
+}
+
+static bool admits(void *ctx, const struct og_web_call *c)
+{
+	struct og_gateway *g = ctx;
+
+	return og_api_admits(&g->api, c);
 }
 
 static void on_ended(void *ctx, const struct og_web_call *c)
@@ -152,7 +164,7 @@ bool og_gateway_ask(struct og_gateway *g, const char *verb, const json_t *reques
 
 /* ── life ── */
 
-static struct og_web_route *web_routes(void)
+static struct og_web_route *web_routes(const struct og_settings *s)
 {
 	struct og_web_route *routes = og_alloc(og_api_n_routes * sizeof(*routes));
 
@@ -160,6 +172,7 @@ static struct og_web_route *web_routes(void)
 		routes[i] = (struct og_web_route){.method = og_api_routes[i].method,
 			.path = og_api_routes[i].path,
 			.handle = og_api_dispatch,
+			.form_max = og_api_routes[i].need == OG_NEED_KEY_FORM ? s->gateway_file_max : 0,
 			.more = &og_api_routes[i]};
 	return routes;
 }
@@ -172,6 +185,7 @@ static int listen_on(struct og_gateway *g, uv_loop_t *loop, struct og_error *err
 		.key = s->gateway_tls_key,
 		.cors_origins = s->gateway_cors_origins,
 		.body_max = (size_t)s->gateway_body_max,
+		.form_dir = s->gateway_files,
 		.stream_max = (size_t)s->gateway_stream_max,
 		.connections_max = (unsigned)s->gateway_connections_max,
 		.idle_ms = s->gateway_idle_ms,
@@ -179,7 +193,7 @@ static int listen_on(struct og_gateway *g, uv_loop_t *loop, struct og_error *err
 		.routes = g->routes,
 		.n_routes = og_api_n_routes,
 		.ctx = &g->api,
-		.hooks = {.refuse = refuse, .ended = on_ended, .ctx = g}};
+		.hooks = {.refuse = refuse, .admits = admits, .ended = on_ended, .ctx = g}};
 
 	g->api.web = og_web_open(loop, &web, err);
 	return g->api.web ? 0 : -1;
@@ -209,10 +223,10 @@ int og_gateway_start(
 		.catalogue = config->catalogue,
 		.started_s = og_clock_wall_ms() / 1000};
 	og_kinds_init(&g->api.kinds, config->settings);
-	g->routes = web_routes();
+	g->routes = web_routes(config->settings);
 	if (og_background_check(config->settings->gateway_background, err) < 0)
 		goto fail;
-	if (listen_on(g, loop, err) < 0)
+	if (og_mkdir_p(config->settings->gateway_files, 0700, err) < 0 || listen_on(g, loop, err) < 0)
 		goto fail;
 	if (open_line(g, loop, err) < 0 || open_store(g, loop, err) < 0) {
 		og_web_close(g->api.web, NULL, NULL);

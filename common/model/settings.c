@@ -170,6 +170,12 @@ const struct og_config_row og_settings_rows[] = {
 		"Which requests chat UIs make on the side of a conversation: they go to the class `batch` where their "
 		"client names none. `task:NAME` (`metadata.task`) and `prompt:TEXT` (how what the user says last "
 		"begins), with commas between; empty: none."},
+	{"gateway", "files", OG_CONFIG_STRING, AT(gateway_files), "files", 0, 0, NULL,
+		"Folder for the files of clients, shared by all gateways; relative to the data root."},
+	{"gateway", "file_max", OG_CONFIG_BYTES, AT(gateway_file_max), "200MiB", 1024, 512 * 1024 * MIB, NULL,
+		"Of one file."},
+	{"gateway", "files_max", OG_CONFIG_BYTES, AT(gateway_files_max), "10GiB", 1024, TIB, NULL,
+		"Of all files; beyond it no more are taken."},
 	{"gateway", "drain", OG_CONFIG_DURATION, AT(gateway_drain_ms), "30s", 0, DAY, NULL,
 		"How long what is under way may take to end when the program is told to stop."},
 
@@ -253,7 +259,7 @@ static void make_absolute(const char *root, char **path)
 static void make_paths_absolute(struct og_settings *s)
 {
 	char **const paths[] = {&s->catalogue, &s->tenants, &s->broker_ca, &s->broker_cert, &s->broker_key, &s->secrets,
-		&s->engine_key_file, &s->gateway_tls_cert, &s->gateway_tls_key};
+		&s->engine_key_file, &s->gateway_tls_cert, &s->gateway_tls_key, &s->gateway_files};
 
 	for (size_t i = 0; i < OG_COUNT(paths); i++)
 		make_absolute(s->root, paths[i]);

@@ -62,6 +62,8 @@ struct og_settings {
 	int64_t gateway_body_max, gateway_stream_max, gateway_connections_max;
 	int64_t gateway_idle_ms, gateway_body_ms, gateway_resume_ms, gateway_drain_ms;
 	int64_t gateway_responses_ttl_ms, gateway_responses_max;
+	char *gateway_files; /* absolute */
+	int64_t gateway_file_max, gateway_files_max;
 	/* [log] */
 	char *log_level;
 };

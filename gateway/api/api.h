@@ -26,6 +26,7 @@ struct og_api {
 enum og_need {
 	OG_NEED_NOTHING,
 	OG_NEED_KEY,
+	OG_NEED_KEY_FORM, /* and its body is a form with a file, of up to gateway.file_max */
 	OG_NEED_ADMIN,
 };
 
@@ -52,6 +53,8 @@ extern const size_t og_api_n_routes;
 void og_api_dispatch(void *ctx, struct og_web_call *c);
 /* Sets what a protocol's clients expect in the head of every answer; once, before all else. */
 void og_api_head(struct og_web_call *c);
+/* Whether what asks may write a file to the disk before its key has been looked up. */
+bool og_api_admits(void *ctx, const struct og_web_call *c);
 const struct og_caller *og_api_caller(const struct og_web_call *c);
 
 /* Answers with `body` as JSON; drops the reference. */

@@ -119,6 +119,15 @@ static const char *secret_of(const struct og_web_call *c)
 	return og_web_header(c, "x-api-key");
 }
 
+bool og_api_admits(void *ctx, const struct og_web_call *c)
+{
+	const struct og_api *api = ctx;
+	const char *secret = secret_of(c);
+
+	return (secret && og_secret_valid(secret, strlen(secret))) ||
+	       (api->settings->gateway_loopback_without_key && og_web_from_loopback(c));
+}
+
 void og_api_dispatch(void *ctx, struct og_web_call *c)
 {
 	struct og_api *api = ctx;

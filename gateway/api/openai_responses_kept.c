@@ -12,18 +12,25 @@
 
 #define UNDER_WAY_S 30 /* so long after its making a job may not be known yet */
 
-/* The caller's record of the response in the path. */
+/* The job of the response in the path. -1: it is none, and the call is refused. */
+static int job_of(struct og_web_call *c, char ret[static OG_ID_LEN + 1])
+{
+	struct og_error err;
+
+	if (og_response_job(og_web_part(c, 0), ret) == 0)
+		return 0;
+	og_fail(&err, OG_INVALID, "it is no id of a response");
+	og_api_refuse_record(c, "response", og_web_part(c, 0), &err);
+	return -1;
+}
+
+/* The caller's record of it. */
 static void with_record(struct og_api *api, struct og_web_call *c, og_api_record_then *then)
 {
 	char job[OG_ID_LEN + 1];
-	struct og_error err;
 
-	if (og_response_job(og_web_part(c, 0), job) < 0) {
-		og_fail(&err, OG_INVALID, "it is no id of a response");
-		og_api_refuse_record(c, "response", og_web_part(c, 0), &err);
-		return;
-	}
-	og_api_record(api, c, &api->kinds.responses, job, "response", then);
+	if (job_of(c, job) == 0)
+		og_api_record(api, c, &api->kinds.responses, job, "response", then);
 }
 
 static const char *id_of(const json_t *record)
@@ -252,48 +259,16 @@ void og_openai_response_items(struct og_api *api, struct og_web_call *c)
 
 /* ── DELETE ── */
 
-struct removal {
-	struct og_web_call *c; /* NULL: its client has gone */
-};
-
-static void on_removal_gone(void *ctx)
+static void removed(struct og_api *api, struct og_web_call *c, const char *id)
 {
-	struct removal *r = ctx;
-
-	r->c = NULL;
-}
-
-static void on_removed(void *ctx, bool yes, const struct og_error *err)
-{
-	struct removal *r = ctx;
-	struct og_error none;
-
-	og_fail(&none, OG_INVALID, "there is none");
-	if (r->c && (err || !yes))
-		og_api_refuse_record(r->c, "response", og_web_part(r->c, 0), err ? err : &none);
-	else if (r->c)
-		og_api_reply_json(r->c, 200,
-			json_pack("{s:s, s:s, s:b}", "id", og_web_part(r->c, 0), "object", "response", "deleted", 1));
-	free(r);
-}
-
-static void remove_record(struct og_api *api, struct og_web_call *c, json_t *record)
-{
-	struct removal *r = og_new(struct removal);
-	struct og_refusal why;
-	struct og_error err;
-
-	r->c = c;
-	og_web_on_gone(c, on_removal_gone, r);
-	if (og_record_remove(api->store, &api->kinds.responses, og_api_caller(c)->tenant, id_of(record), on_removed, r,
-		    &err) == 0)
-		return;
-	free(r);
-	og_refusal_of_error(&err, &why);
-	og_refuse(c, &why);
+	(void)api;
+	og_api_reply_json(c, 200, json_pack("{s:s, s:s, s:b}", "id", id, "object", "response", "deleted", 1));
 }
 
 void og_openai_response_delete(struct og_api *api, struct og_web_call *c)
 {
-	with_record(api, c, remove_record);
+	char job[OG_ID_LEN + 1];
+
+	if (job_of(c, job) == 0)
+		og_api_record_remove(api, c, &api->kinds.responses, job, "response", removed);
 }

@@ -14,6 +14,7 @@ struct looking {
 	struct og_web_call *c; /* NULL: its client has gone */
 	const char *what;
 	og_api_record_then *then;
+	void (*removed)(struct og_api *api, struct og_web_call *c, const char *id);
 	json_t *(*shape)(struct og_web_call *c, json_t *record);
 };
 
@@ -80,6 +81,36 @@ void og_api_record(struct og_api *api, struct og_web_call *c, const struct og_re
 	l->what = what;
 	l->then = then;
 	if (og_record_get(api->store, kind, og_api_caller(c)->tenant, id, on_record, l, &err) == 0)
+		return;
+	og_web_on_gone(c, NULL, NULL);
+	free(l);
+	refuse_error(c, &err);
+}
+
+/* ── away with one ── */
+
+static void on_removed(void *ctx, bool yes, const struct og_error *err)
+{
+	struct looking *l = ctx;
+	struct og_error none;
+
+	og_fail(&none, OG_INVALID, "there is none");
+	if (l->c && (err || !yes))
+		og_api_refuse_record(l->c, l->what, og_web_part(l->c, 0), err ? err : &none);
+	else if (l->c)
+		l->removed(l->api, l->c, og_web_part(l->c, 0));
+	free(l);
+}
+
+void og_api_record_remove(struct og_api *api, struct og_web_call *c, const struct og_record_kind *kind, const char *id,
+	const char *what, void (*then)(struct og_api *api, struct og_web_call *c, const char *id))
+{
+	struct looking *l = look(api, c);
+	struct og_error err;
+
+	l->what = what;
+	l->removed = then;
+	if (og_record_remove(api->store, kind, og_api_caller(c)->tenant, id, on_removed, l, &err) == 0)
 		return;
 	og_web_on_gone(c, NULL, NULL);
 	free(l);

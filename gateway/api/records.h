@@ -14,6 +14,10 @@ void og_api_record(struct og_api *api, struct og_web_call *c, const struct og_re
 void og_api_records(struct og_api *api, struct og_web_call *c, const struct og_record_kind *kind,
 	json_t *(*shape)(struct og_web_call *c, json_t *record));
 
+/* Removes the caller's record: `then` answers the call, after it is gone. */
+void og_api_record_remove(struct og_api *api, struct og_web_call *c, const struct og_record_kind *kind, const char *id,
+	const char *what, void (*then)(struct og_api *api, struct og_web_call *c, const char *id));
+
 struct og_api_page {
 	int64_t limit;
 	const char *after;

@@ -20,6 +20,11 @@ const struct og_api_route og_api_routes[] = {
 	{"DELETE", "/v1/responses/{}", og_openai_response_delete, OG_NEED_KEY},
 	{"POST", "/v1/responses/{}/cancel", og_openai_response_cancel, OG_NEED_KEY},
 	{"GET", "/v1/responses/{}/input_items", og_openai_response_items, OG_NEED_KEY},
+	{"POST", "/v1/files", og_openai_file_upload, OG_NEED_KEY_FORM},
+	{"GET", "/v1/files", og_openai_files, OG_NEED_KEY},
+	{"GET", "/v1/files/{}", og_openai_file, OG_NEED_KEY},
+	{"DELETE", "/v1/files/{}", og_openai_file_delete, OG_NEED_KEY},
+	{"GET", "/v1/files/{}/content", og_openai_file_content, OG_NEED_KEY},
 
 	{"POST", "/v1/messages", og_anthropic_messages_create, OG_NEED_KEY},
 

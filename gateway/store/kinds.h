@@ -12,7 +12,7 @@
 #include "store/records.h"
 
 struct og_kinds {
-	struct og_record_kind responses;
+	struct og_record_kind responses, files;
 };
 
 void og_kinds_init(struct og_kinds *ret, const struct og_settings *s);

@@ -116,6 +116,7 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_args_add(&a, put->owner ? put->owner : "");
 	og_args_add_number(&a, put->due_in_ms);
 	og_args_add(&a, put->held_by ? put->held_by : "");
+	og_args_add_number(&a, put->bytes);
 	return ask(s, &og_script_record_put, &a, on_said, &(struct asked){.said = cb, .ctx = ctx}, err);
 }
 

@@ -36,6 +36,7 @@ typedef void og_record_said_cb(void *ctx, bool yes, const struct og_error *err);
 struct og_record_put {
 	const char *id, *tenant;
 	const json_t *record;
+	int64_t bytes;       /* what it counts for; 0: its own length */
 	bool fresh;          /* only where there is none of that id */
 	bool there;          /* only where there is one */
 	const char *owner;   /* it must be held by this one; NULL: by anybody or nobody */

@@ -73,6 +73,7 @@ static void call_free(struct og_web_call *c)
 		MHD_destroy_response(c->response);
 	for (size_t i = 0; i < OG_WEB_PARTS_MAX; i++)
 		free(c->parts[i]);
+	og_web_form_free(c->form);
 	og_buf_done(&c->body);
 	og_buf_done(&c->out);
 	og_buf_done(&c->headers);
@@ -184,6 +185,11 @@ static enum MHD_Result queue(struct og_web_call *c)
 
 /* ── the request, from libmicrohttpd ── */
 
+static uint64_t body_max(const struct og_web_call *c)
+{
+	return c->route && c->route->form_max ? (uint64_t)c->route->form_max : c->w->config.body_max;
+}
+
 /* Of one who asks before sending the body. The others are let send it, into nowhere: most clients read no answer before they
  * have written all, and take a closed connection for our fault. */
 static bool is_too_large(const struct og_web_call *c)
@@ -192,8 +198,7 @@ static bool is_too_large(const struct og_web_call *c)
 	const char *length = og_web_header(c, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	int64_t n;
 
-	return expect && length && og_parse_int(length, 0, INT64_MAX, &n, NULL) == 0 &&
-	       (uint64_t)n > c->w->config.body_max;
+	return expect && length && og_parse_int(length, 0, INT64_MAX, &n, NULL) == 0 && (uint64_t)n > body_max(c);
 }
 
 static void refuse(struct og_web_call *c, enum og_web_why why)
@@ -216,11 +221,21 @@ static void judge_head(struct og_web_call *c)
 		refuse(c, why);
 	else if (is_too_large(c))
 		refuse(c, OG_WEB_TOO_LARGE);
+	else if (c->route->form_max && (!config->hooks.admits || config->hooks.admits(config->hooks.ctx, c)))
+		og_web_form_begin(c);
 }
 
 static void take(struct og_web_call *c, const char *data, size_t len)
 {
-	if (c->status || og_buf_add(&c->body, data, len) == 0)
+	c->received += (int64_t)len;
+	if (c->status)
+		return;
+	if (c->route->form_max && (uint64_t)c->received <= body_max(c)) {
+		if (c->form)
+			og_web_form_take(c, data, len);
+		return;
+	}
+	if (!c->route->form_max && og_buf_add(&c->body, data, len) == 0)
 		return;
 	og_buf_done(&c->body); /* the rest is read and forgotten: an answer may only follow a whole body */
 	refuse(c, OG_WEB_TOO_LARGE);
@@ -260,6 +275,7 @@ enum MHD_Result og_web_on_access(void *ctx, struct MHD_Connection *mhd, const ch
 		c->handled = true;
 		if (!c->status) {
 			c->phase = OG_WEB_WAITS;
+			og_web_form_end(c);
 			c->route->handle(c->w->config.ctx, c);
 		}
 	}
@@ -354,6 +370,16 @@ void og_web_reply_owned(struct og_web_call *c, int status, const char *content_t
 	c->sent = len;
 	c->content_type = og_strdup(content_type);
 	c->response = MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_FREE);
+	c->phase = OG_WEB_ANSWERS;
+	og_web_resume(c);
+}
+
+void og_web_reply_file(struct og_web_call *c, int status, const char *content_type, int fd, int64_t size)
+{
+	c->status = status;
+	c->sent = (uint64_t)size;
+	c->content_type = og_strdup(content_type);
+	c->response = MHD_create_response_from_fd64((uint64_t)size, fd);
 	c->phase = OG_WEB_ANSWERS;
 	og_web_resume(c);
 }

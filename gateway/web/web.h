@@ -30,6 +30,8 @@ struct og_web_route {
 	const char *path;
 	void (*handle)(void *ctx, struct og_web_call *c);
 	const void *more; /* whatever its handler wants to know of the route: og_web_more */
+	/* Not 0: its body is a form, of at most so many bytes, whose part `file` goes to the disk: og_web_take_file. */
+	int64_t form_max;
 };
 
 /* Why the server itself refuses a request, for the hook that words it. */
@@ -44,6 +46,9 @@ enum og_web_why {
 struct og_web_hooks {
 	/* Answers by og_web_reply. */
 	void (*refuse)(void *ctx, struct og_web_call *c, enum og_web_why why);
+	/* Whether this one may have a form written to the disk, before it is known who asks; NULL: everybody. The form of
+	 * another is read into nowhere. */
+	bool (*admits)(void *ctx, const struct og_web_call *c);
 	/* The call is over, one way or the other; it is freed after. For the access log. May be NULL. */
 	void (*ended)(void *ctx, const struct og_web_call *c);
 	void *ctx;
@@ -54,6 +59,7 @@ struct og_web_config {
 	const char *cert, *key;   /* PEM files, both or neither ("" or NULL): then TLS is spoken */
 	const char *cors_origins; /* with commas between, or "*"; "": none is allowed */
 	size_t body_max;          /* bytes of a request's body */
+	const char *form_dir;     /* folder for the files of forms; there already */
 	size_t stream_max;        /* bytes of a stream that wait for its reader; beyond them the connection is cut */
 	unsigned connections_max;
 	int64_t idle_ms; /* for the head of a request, from the connection's opening or the last answer */
@@ -83,6 +89,18 @@ const void *og_web_more(const struct og_web_call *c);
 const char *og_web_query(const struct og_web_call *c, const char *name);  /* NULL: not there */
 const char *og_web_header(const struct og_web_call *c, const char *name); /* NULL: not there; case does not matter */
 const char *og_web_body(const struct og_web_call *c, size_t *ret_len);    /* with a NUL behind */
+/* A form's field; NULL: not there. */
+const char *og_web_field(const struct og_web_call *c, const char *name);
+/* A form's file, open; it is the caller's from here on, to be renamed or unlinked. INVALID: the form has none; RETRY: the disk
+ * did not take it. */
+struct og_web_file {
+	char *path, *name; /* the name as the client has it; NULL: none */
+	int fd;
+	int64_t size;
+	bool there;
+};
+int og_web_take_file(struct og_web_call *c, struct og_web_file *ret, struct og_error *err);
+void og_web_file_done(struct og_web_file *file); /* closes and frees; the file stays */
 bool og_web_from_loopback(const struct og_web_call *c);
 const char *og_web_peer(const struct og_web_call *c);       /* "192.0.2.7"; "" unknown */
 const char *og_web_request_id(const struct og_web_call *c); /* a UUID of ours; also the header x-request-id */
@@ -99,6 +117,9 @@ void og_web_set_header(struct og_web_call *c, const char *name, const char *valu
 void og_web_reply(struct og_web_call *c, int status, const char *content_type, const char *body, size_t len);
 /* As reply; takes over `body`, which was malloc'ed. */
 void og_web_reply_owned(struct og_web_call *c, int status, const char *content_type, char *body, size_t len);
+
+/* `size` bytes of the open file, which is closed. */
+void og_web_reply_file(struct og_web_call *c, int status, const char *content_type, int fd, int64_t size);
 
 void og_web_stream(struct og_web_call *c, int status, const char *content_type);
 /* What the reader cannot take in time is kept; -1: it is more than stream_max. The connection is cut then, and on_gone

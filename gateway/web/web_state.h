@@ -1,5 +1,5 @@
 /* What the parts of the server share: server.c (the daemon on the loop, connections), call.c (one request and its
- * answer), watch.c (clients that go away, time-outs), route.c (which handler), address.c, cors.c. */
+ * answer), form.c (its file), watch.c (clients that go away, time-outs), route.c (which handler), address.c, cors.c. */
 #ifndef OG_WEB_STATE_H
 #define OG_WEB_STATE_H
 
@@ -41,6 +41,8 @@ struct og_web_call {
 	char *path;
 	char *parts[OG_WEB_PARTS_MAX];
 	struct og_buf body, out, notes;
+	struct og_web_form *form;
+	int64_t received; /* bytes of the body */
 	const struct og_web_route *route;
 	int64_t since_us, since_ms;
 	struct MHD_Response *response; /* of a whole answer, until it is queued */
@@ -85,6 +87,12 @@ enum MHD_Result og_web_on_access(void *ctx, struct MHD_Connection *mhd, const ch
 void og_web_on_completed(void *ctx, struct MHD_Connection *mhd, void **state, enum MHD_RequestTerminationCode how);
 void og_web_gone(struct og_web_call *c); /* its client has: tells the handler, closes the connection */
 void og_web_resume(struct og_web_call *c);
+
+/* form.c */
+void og_web_form_begin(struct og_web_call *c);
+void og_web_form_take(struct og_web_call *c, const char *data, size_t len);
+void og_web_form_end(struct og_web_call *c);
+void og_web_form_free(struct og_web_form *f);
 
 /* watch.c */
 void og_web_watch_calls(uv_timer_t *sweep); /* the sweep: who waits is watched, who is too slow is closed */

@@ -62,7 +62,7 @@ static void begin(void *ctx, struct og_web_call *c)
 }
 
 static const struct og_web_route routes[] = {
-	{"POST", "/echo", echo, NULL}, {"GET", "/hold", hold, NULL}, {"GET", "/stream", begin, NULL}};
+	{"POST", "/echo", echo, NULL, 0}, {"GET", "/hold", hold, NULL, 0}, {"GET", "/stream", begin, NULL, 0}};
 
 static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 {

@@ -1,0 +1,14 @@
+/* The files of clients: their bytes in the shared folder gateway.files, under their ids. */
+#ifndef OG_API_FILES_H
+#define OG_API_FILES_H
+
+#include "api/api.h"
+
+#define OG_FILE_ID_SIZE (sizeof("file-") + 32)
+
+void og_file_id_new(char ret[static OG_FILE_ID_SIZE]);
+char *og_file_path(const struct og_api *api, const char *id); /* the caller frees */
+/* OpenAI's file object, which is its record too. */
+json_t *og_file_object(const char *id, const char *name, const char *purpose, int64_t size);
+
+#endif

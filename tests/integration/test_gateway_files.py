@@ -1,0 +1,131 @@
+"""og-gateway's files: what a client uploads, lists, reads back and removes; caps, tenants, what goes wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+
+from gateway_rig import Serving, serving, stub  # noqa: E402, F401
+from services import wait_for  # noqa: E402
+
+MIB = 1 << 20
+TYPE = "multipart/form-data; boundary=7d1e9"
+
+
+@pytest.fixture(scope="module")
+def gateway(serving):  # noqa: F811
+    serving.start_store()
+    return serving.begin("gateway.file_max=40MiB", "gateway.files_max=100MiB")
+
+
+def form(content, name="in.jsonl", **fields):
+    parts = b"".join(
+        f'--7d1e9\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode() for key, value in fields.items()
+    )
+    head = f'--7d1e9\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+    return parts + head + content + b"\r\n--7d1e9--\r\n"
+
+
+def upload(gateway, content, name="in.jsonl", **fields):
+    fields = fields or {"purpose": "batch"}
+    return gateway.post("/v1/files", form(content, name, **fields), headers={"content-type": TYPE})
+
+
+def test_a_file_comes_back_as_it_went(serving, gateway):
+    content = os.urandom(3 * MIB) + b"\r\n--7d1e-\r\n"
+    answer = upload(gateway, content, "ü name.bin")
+    made = answer.json
+    assert answer.status == 200, answer.body
+    assert made["object"] == "file" and made["purpose"] == "batch"
+    assert made["bytes"] == len(content) and made["filename"] == "ü name.bin"
+    other = serving.gateway("second", "gateway.loopback_without_key=yes")
+    assert other.get(f"/v1/files/{made['id']}").json == made
+    got = other.get(f"/v1/files/{made['id']}/content")
+    assert got.body == content and got.headers["content-length"] == str(len(content))
+    assert not [f for f in os.listdir(serving.root / "files") if f.endswith(".part")]
+
+
+def test_they_are_listed_newest_first(gateway):
+    ids = [upload(gateway, b"x", purpose="listed").json["id"] for _ in range(3)]
+    page = gateway.get("/v1/files?limit=2&purpose=listed").json
+    assert [f["id"] for f in page["data"]] == ids[:0:-1] and page["has_more"] is True
+    after = gateway.get(f"/v1/files?limit=1&after={page['last_id']}").json
+    assert [f["id"] for f in after["data"]] == ids[:1]
+    assert [f["id"] for f in gateway.get("/v1/files?purpose=listed&order=asc").json["data"]] == ids
+    assert gateway.get("/v1/files?limit=0").status == 400
+
+
+def test_a_removed_one_is_gone(serving, gateway):
+    made = upload(gateway, b"gone").json["id"]
+    assert gateway.request("DELETE", f"/v1/files/{made}").json == {"id": made, "object": "file", "deleted": True}
+    assert gateway.get(f"/v1/files/{made}").status == gateway.get(f"/v1/files/{made}/content").status == 404
+    assert gateway.request("DELETE", f"/v1/files/{made}").status == 404
+    assert not (serving.root / "files" / made).exists()
+
+
+def test_a_path_is_no_id(gateway):
+    assert gateway.get("/v1/files/..%2F..%2Fconfig.ini/content").status == 404
+    assert gateway.request("DELETE", "/v1/files/..%2Fconfig.ini").status == 404
+
+
+def test_what_is_wrong_is_named(serving, gateway):
+    assert upload(gateway, b"x", other="y").json["error"]["param"] == "purpose"
+    refused = gateway.post("/v1/files", b"--7d1e9--\r\n", headers={"content-type": TYPE})
+    assert refused.status == 400 and refused.json["error"]["param"] == "file"
+    assert gateway.post("/v1/files", {"purpose": "batch"}).status == 400
+    assert upload(gateway, b"x" * (41 * MIB)).status == 413
+    assert not [f for f in os.listdir(serving.root / "files") if f.endswith(".part")]
+
+
+def test_all_files_together_are_bounded(gateway):
+    before = len(gateway.get("/v1/files?limit=1000").json["data"])
+    made = [upload(gateway, b"x" * (35 * MIB)) for _ in range(3)]
+    assert [a.status for a in made] == [200, 200, 413] and "files_max" in made[2].json["error"]["message"]
+    assert len(gateway.get("/v1/files?limit=1000").json["data"]) == before + 2
+    for a in made[:2]:
+        gateway.request("DELETE", f"/v1/files/{a.json['id']}")
+    assert upload(gateway, b"x" * (35 * MIB)).status == 200
+
+
+def test_memory_stays_small(serving, gateway):
+    def peak():
+        status = Path(f"/proc/{gateway.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0])
+
+    before = peak()
+    path = serving.root / "large"
+    path.write_bytes(b"y" * (39 * MIB))
+    done = subprocess.run(
+        ["curl", "-s", "-F", "purpose=batch", "-F", f"file=@{path}", gateway.url + "/v1/files"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert '"bytes":40894464' in done.stdout.replace(" ", "") and peak() - before < 10 * 1024
+
+
+def test_a_tenant_sees_its_own(serving, gateway):
+    one, two = (gateway.control("keys_create", name=t, tenant=t)["secret"] for t in ("t1", "t2"))
+    made = gateway.post("/v1/files", form(b"secret", purpose="batch"), headers={"content-type": TYPE, "authorization": f"Bearer {one}"})
+    path = f"/v1/files/{made.json['id']}"
+    mine, theirs = ({"authorization": f"Bearer {key}"} for key in (one, two))
+    assert gateway.get(path, headers=mine).status == 200
+    for suffix in ("", "/content"):
+        assert gateway.get(path + suffix, headers=theirs).status == 404
+    assert gateway.request("DELETE", path, headers=theirs).status == 404
+    assert gateway.get("/v1/files", headers=theirs).json["data"] == []
+
+
+def test_without_a_key_nothing_is_written(serving, gateway):
+    locked = serving.gateway("locked")
+    assert upload(locked, b"x" * MIB).status == 401
+    serving.store.kill()
+    try:
+        wait_for("the gateway to notice", lambda: gateway.control()["gateway"]["store"] is False, 10)
+        assert upload(gateway, b"x").status == 503
+    finally:
+        serving.start_store()
+    wait_for("the store", lambda: upload(gateway, b"x").status == 200)
+    assert len(os.listdir(serving.root / "files")) == len(gateway.get("/v1/files?limit=1000").json["data"]) + 1
