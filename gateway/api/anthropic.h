@@ -4,6 +4,6 @@
 
 #include "api/api.h"
 
-og_handler og_anthropic_messages_create;
+og_handler og_anthropic_messages_create, og_anthropic_count_tokens;
 
 #endif

@@ -27,6 +27,7 @@ const struct og_api_route og_api_routes[] = {
 	{"GET", "/v1/files/{}/content", og_openai_file_content, OG_NEED_KEY},
 
 	{"POST", "/v1/messages", og_anthropic_messages_create, OG_NEED_KEY},
+	{"POST", "/v1/messages/count_tokens", og_anthropic_count_tokens, OG_NEED_KEY},
 
 	{"GET", "/", og_ollama_running, OG_NEED_NOTHING},
 	{"GET", "/api/version", og_ollama_version, OG_NEED_NOTHING},
@@ -36,6 +37,8 @@ const struct og_api_route og_api_routes[] = {
 	{"POST", "/api/pull", og_ollama_pull, OG_NEED_KEY},
 	{"POST", "/api/chat", og_ollama_chat, OG_NEED_KEY},
 	{"POST", "/api/generate", og_ollama_generate, OG_NEED_KEY},
+	{"POST", "/api/embed", og_ollama_embed, OG_NEED_KEY},
+	{"POST", "/api/embeddings", og_ollama_embeddings_legacy, OG_NEED_KEY},
 	{"POST", "/api/create", og_ollama_not_from_here, OG_NEED_KEY},
 	{"POST", "/api/copy", og_ollama_not_from_here, OG_NEED_KEY},
 	{"DELETE", "/api/delete", og_ollama_not_from_here, OG_NEED_KEY},

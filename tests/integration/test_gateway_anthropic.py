@@ -103,3 +103,12 @@ def test_the_engine_fails_in_mid_stream(gateway):
     answer = messages(gateway, stub_text(tokens=9, pace_ms=5, fault="error", after=3), stream=True)
     name, data = events(answer)[-1]
     assert answer.status == 200 and name == "error" and data["error"]["type"] == "api_error"
+
+
+def test_tokens_are_counted(gateway):
+    body = {"model": "smol", "system": "be short", "messages": [{"role": "user", "content": "one two three"}]}
+    answer = gateway.post("/v1/messages/count_tokens", body)
+    assert answer.status == 200 and answer.json["input_tokens"] >= 3 and "estimated" not in answer.json, answer.body
+    refused = gateway.post("/v1/messages/count_tokens", {**body, "model": "none-such"})
+    assert refused.status == 404 and refused.json["error"]["type"] == "not_found_error"
+    assert gateway.post("/v1/messages/count_tokens", {"model": "smol"}).json["error"]["message"].startswith("messages:")

@@ -100,6 +100,19 @@ def test_images_reach_the_engine(gateway, stub):
     assert parts[1]["image_url"]["url"] == f"data:image/png;base64,{png}"
 
 
+def test_embeddings(gateway):
+    answer = gateway.post("/api/embed", {"model": "smol:latest", "input": ["one two", "three"]})
+    assert answer.status == 200 and answer.json["model"] == "smol:latest", answer.body
+    one, three = answer.json["embeddings"]
+    assert len(one) == len(three) == 4 and one != three and answer.json["prompt_eval_count"] == 3
+    assert answer.json["total_duration"] >= answer.json["load_duration"]
+    assert gateway.post("/api/embed", {"model": "smol", "input": "three"}).json["embeddings"] == [three]
+    assert gateway.post("/api/embeddings", {"model": "smol", "prompt": "three"}).json == {"embedding": three}
+    assert gateway.post("/api/embed", {"model": "smol", "input": []}).json["embeddings"] == []
+    assert gateway.post("/api/embed", {"model": "none-such", "input": "x"}).status == 404
+    assert gateway.post("/api/embed", {"model": "smol", "input": 7}).json["error"].startswith("input:")
+
+
 def test_without_a_prompt_the_model_is_at_hand(gateway):
     assert lines(gateway.post("/api/generate", {"model": "smol"}))[0]["done_reason"] == "load"
     unload = gateway.post("/api/chat", {"model": "smol", "messages": [], "keep_alive": 0})

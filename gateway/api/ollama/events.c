@@ -161,16 +161,24 @@ static int64_t number(const json_t *object, const char *key)
 }
 
 /* To Ollama's clients the wait for a free slot is what the loading of the model is. */
-static void add_metrics(json_t *line, const json_t *done)
+void og_ollama_add_prompt_metrics(json_t *line, const json_t *done)
 {
 	const json_t *timings = json_object_get(done, "timings");
 	const json_t *usage = json_object_get(json_object_get(done, "response"), "usage");
-	int64_t queue = number(timings, "queue_ms"), first = number(timings, "first_token_ms"),
-		run = number(timings, "run_ms");
+	int64_t queue = number(timings, "queue_ms"), run = number(timings, "run_ms");
 
 	json_object_set_new(line, "total_duration", json_integer((queue + run) * NS_PER_MS));
 	json_object_set_new(line, "load_duration", json_integer(queue * NS_PER_MS));
 	json_object_set_new(line, "prompt_eval_count", json_integer(number(usage, "prompt_tokens")));
+}
+
+static void add_metrics(json_t *line, const json_t *done)
+{
+	const json_t *timings = json_object_get(done, "timings");
+	const json_t *usage = json_object_get(json_object_get(done, "response"), "usage");
+	int64_t first = number(timings, "first_token_ms"), run = number(timings, "run_ms");
+
+	og_ollama_add_prompt_metrics(line, done);
 	json_object_set_new(line, "prompt_eval_duration", json_integer(first * NS_PER_MS));
 	json_object_set_new(line, "eval_count", json_integer(number(usage, "completion_tokens")));
 	json_object_set_new(line, "eval_duration", json_integer((run > first ? run - first : 0) * NS_PER_MS));

@@ -35,4 +35,7 @@ json_t *og_ollama_whole(const struct og_ollama_answer *a, int64_t now_ms, const 
 /* What a request gets that asked for nothing but to have the model loaded, or put away. */
 json_t *og_ollama_loaded(const struct og_ollama_answer *a, int64_t now_ms, bool unload);
 
+/* Adds to `line` what the done body says of the prompt: total_duration, load_duration, prompt_eval_count. */
+void og_ollama_add_prompt_metrics(json_t *line, const json_t *done);
+
 #endif
