@@ -22,7 +22,7 @@ static const struct {
 
 /* Not passed on as they are: they are turned into something else, or set by us. */
 static const char *const turned[] = {"messages", "prompt", "model", "stream", "stream_options", "stop",
-	"response_format", "n", "options", "reasoning_effort"};
+	"response_format", "n", "options", "reasoning_effort", "chat_template_kwargs"};
 
 /* The options that the client gave in Ollama's own form (`options`) are kept, and OpenAI's parameters set over them. */
 static json_t *turn_options(const json_t *q)
@@ -154,21 +154,22 @@ static json_t *turn_format(const json_t *format)
 	return schema ? json_incref(schema) : NULL;
 }
 
-/* How much it should think: "none" is not at all. */
-static json_t *turn_effort(const json_t *effort)
+/* How much it should think, "none" is not at all; or whether, as llama.cpp's server and vLLM are told. NULL: not said. */
+static json_t *turn_thinking(const json_t *q)
 {
-	const char *text = json_string_value(effort);
+	const char *effort = json_string_value(json_object_get(q, "reasoning_effort"));
+	json_t *enabled = json_object_get(json_object_get(q, "chat_template_kwargs"), "enable_thinking");
 
-	if (!text)
-		return NULL;
-	return strcmp(text, "none") == 0 ? json_false() : json_string(text);
+	if (effort)
+		return strcmp(effort, "none") == 0 ? json_false() : json_string(effort);
+	return json_is_boolean(enabled) ? json_incref(enabled) : NULL;
 }
 
 json_t *og_ollama_request(const struct og_request *q, const char *model, const char **ret_path)
 {
 	json_t *body = json_copy(q->body);
 	json_t *format = turn_format(json_object_get(q->body, "response_format"));
-	json_t *think = turn_effort(json_object_get(q->body, "reasoning_effort"));
+	json_t *think = turn_thinking(q->body);
 
 	for (size_t i = 0; i < OG_COUNT(turned); i++)
 		json_object_del(body, turned[i]);

@@ -107,6 +107,8 @@ Test(ollama, how_much_it_should_think)
 		"{\"model\":\"m:1\",\"prompt\":\"p\",\"think\":false,\"stream\":true,\"options\":{}}", "/generate");
 	check_request("{\"prompt\":\"p\",\"reasoning_effort\":\"high\"}",
 		"{\"model\":\"m:1\",\"prompt\":\"p\",\"think\":\"high\",\"stream\":true,\"options\":{}}", "/generate");
+	check_request("{\"prompt\":\"p\",\"chat_template_kwargs\":{\"enable_thinking\":false}}",
+		"{\"model\":\"m:1\",\"prompt\":\"p\",\"think\":false,\"stream\":true,\"options\":{}}", "/generate");
 }
 
 Test(ollama, formats)
