@@ -139,3 +139,19 @@ def test_a_client_that_leaves_stops_its_job(client, network):
     next(stream)
     stream.close()
     wait_for("the engine to be told", lambda: aborted(network, "ollama left"), 5)
+
+
+@by_stub
+@covers("/api/embed", "one text", "several texts")
+def test_embed(client):
+    one = client.embed(STUB, "a text").embeddings
+    both = client.embed(STUB, ["a text", "another"])
+    assert len(one) == 1 and len(both.embeddings) == 2 and both.embeddings[0] == one[0]
+    assert both.prompt_eval_count > 0 and client.embeddings(STUB, "a text").embedding == one[0]
+
+
+@by_stub
+@covers(CHAT, "tools")
+def test_tools_reach_the_engine(client, network):
+    client.chat(STUB, says("an ollama tool"), tools=[WEATHER])
+    assert sent(network, "an ollama tool")["tools"][0]["function"]["name"] == "get_weather"
