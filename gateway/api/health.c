@@ -21,9 +21,17 @@ static json_t *ready(struct og_api *api, struct og_web_call *c, const json_t *an
 		"{s:b, s:O?}", "ready", 1, "scheduler", json_object_get(json_object_get(answer, "scheduler"), "state"));
 }
 
-/* A real round trip: through the broker to the leading scheduler and back. */
+/* A real round trip: through the broker to the leading scheduler and back. Without the store no key can be looked up. */
 void og_readyz(struct og_api *api, struct og_web_call *c)
 {
+	struct og_refusal why;
+
+	if (!og_store_is_up(api->store) && !api->settings->gateway_loopback_without_key) {
+		og_refuse_with(&why, 503, "unavailable", "the store cannot be reached: API keys cannot be looked up");
+		why.retry_after_s = OG_STORE_RETRY_S;
+		og_refuse(c, &why);
+		return;
+	}
 	og_api_ask(api, c, "status", NULL, ready);
 }
 

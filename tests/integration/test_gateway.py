@@ -121,3 +121,10 @@ def test_what_a_chat_ui_asks_on_the_side_goes_to_the_low_class(serving, gateway)
             assert answer.status == 200, answer.body
             assert serving.fleet.record(answer.headers["og-job"])["class"] == expected
     assert serving.fleet.record(gateway.chat(stub_text(tokens=2)).headers["og-job"])["class"] == "normal"
+
+
+def test_a_trace_goes_on_to_the_engine(gateway, stub):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert gateway.chat("traced " + stub_text(tokens=1), headers={"traceparent": trace}).status == 200
+    assert gateway.chat("no trace " + stub_text(tokens=1), headers={"traceparent": "x" * 500}).status == 200
+    assert [stub.requests(t)[0]["traceparent"] for t in ("traced ", "no trace ")] == [trace, ""]

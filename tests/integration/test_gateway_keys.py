@@ -116,6 +116,7 @@ def test_a_store_that_is_away_is_a_503_and_comes_back_by_itself(rig):
     time.sleep(2.1)  # what is remembered of a key counts no longer
     refused = rig.one.get("/v1/models")
     assert refused.status == 503 and refused.headers["retry-after"] == "2", refused.body
+    assert rig.one.get("/readyz").status == 503
     assert b"og_gateway_store_up 0" in rig.one.get("/metrics").body
     done = og(rig, "keys", "list", expect=8)
     assert "Redis" in done.stderr

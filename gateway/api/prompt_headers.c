@@ -1,0 +1,80 @@
+/* What the headers of a request say of its job. */
+#include <string.h>
+
+#include "api/prompt.h"
+#include "base/clock.h"
+#include "base/parse.h"
+#include "model/names.h"
+
+#define TRACE_LEN 55
+
+/* og-deadline: in how much time, "90s", or when, in ms since the Unix epoch. */
+static int read_deadline(const char *text, int64_t now, int64_t *ret, struct og_refusal *why)
+{
+	int64_t ms;
+
+	if (!text)
+		return 0;
+	if (og_parse_int(text, now - 1, INT64_MAX, &ms, NULL) == 0)
+		*ret = ms;
+	else if (og_parse_duration_ms(text, 1, INT64_C(30) * 86400 * 1000, &ms, NULL) == 0)
+		*ret = now + ms;
+	else
+		return og_refuse_with(why, 400, "invalid_header",
+			"og-deadline: '%.60s' is neither a duration (90s, 5m) nor milliseconds since 1970", text);
+	return 0;
+}
+
+static int read_id(struct og_web_call *c, const char *tenant, char id[static OG_ID_LEN + 1], struct og_envelope *ret,
+	struct og_refusal *why)
+{
+	const char *key = og_web_header(c, "idempotency-key");
+
+	if (!key) {
+		strcpy(id, og_web_request_id(c));
+		return 0;
+	}
+	if (!*key || strlen(key) > OG_IDEMPOTENCY_KEY_MAX)
+		return og_refuse_with(why, 400, "invalid_header", "idempotency-key: has 1 to %d bytes, not %zu",
+			OG_IDEMPOTENCY_KEY_MAX, strlen(key));
+	og_uuid_of_key(tenant, key, id);
+	ret->explicit_id = 1;
+	return 0;
+}
+
+/* The trace that the client's request belongs to (https://www.w3.org/TR/trace-context/#traceparent-header); what is none is
+ * left out, as the standard has it. */
+static const char *trace_of(const struct og_web_call *c)
+{
+	const char *trace = og_web_header(c, "traceparent");
+
+	if (!trace || strlen(trace) != TRACE_LEN || trace[strspn(trace, "0123456789abcdef-")])
+		return NULL;
+	return trace;
+}
+
+int og_prompt_envelope(
+	struct og_web_call *c, char id[static OG_ID_LEN + 1], struct og_envelope *ret, struct og_refusal *why)
+{
+	const struct og_caller *caller = og_api_caller(c);
+	enum og_class class;
+	struct og_error err;
+
+	*ret = (struct og_envelope){.type = OG_T_REQUEST,
+		.id = id,
+		.content_type = "application/json",
+		.timestamp_s = og_clock_wall_ms() / 1000,
+		.tenant = caller->tenant,
+		.weight = caller->key ? caller->key->weight : 0,
+		.class_name = og_web_header(c, "og-class"),
+		.region = og_web_header(c, "og-region"),
+		.tier = og_web_header(c, "og-tier"),
+		.session = og_web_header(c, "og-session"),
+		.avoid = og_web_header(c, "og-avoid"),
+		.traceparent = trace_of(c)};
+	if (ret->class_name && og_class_parse(ret->class_name, &class, &err) < 0)
+		return og_refuse_with(why, 400, "invalid_header", "og-class: %s", err.message);
+	if (read_deadline(og_web_header(c, "og-deadline"), og_clock_wall_ms(), &ret->deadline_ms, why) < 0)
+		return -1;
+	return read_id(c, caller->tenant, id, ret, why);
+}
