@@ -58,11 +58,11 @@ static void prompt_free(struct og_prompt *p)
 	uv_close((uv_handle_t *)&p->timer, on_timer_closed);
 }
 
-/* Its job goes on without us, or is cancelled; what its client took is charged. */
-static void leave(struct og_prompt *p, bool cancel)
+/* Its job is cancelled where nobody else waits for it; what its client took is charged. */
+static void leave(struct og_prompt *p)
 {
 	if (p->job)
-		og_job_leave(OG_TAKE(p->job), cancel);
+		og_job_leave(OG_TAKE(p->job), 0);
 	og_bill_settle_left(&p->bill, (int64_t)p->events);
 }
 
@@ -76,7 +76,7 @@ static int send_out(struct og_prompt *p, struct og_buf *out)
 	og_buf_done(out);
 	if (rc < 0) {
 		og_web_note(p->c, "error", "slow_reader");
-		leave(p, !p->detached);
+		leave(p);
 		prompt_free(p);
 	}
 	return rc;
@@ -221,6 +221,14 @@ static void on_end(void *ctx, const struct og_job_end *end)
 	}
 }
 
+/* Its client has gone, and has the grace to come back, here or at another gateway. The job is followed to its end, for its
+ * bill. */
+static void linger(struct og_prompt *p)
+{
+	p->c = NULL;
+	uv_timer_start(&p->timer, on_timer, (uint64_t)p->api->settings->gateway_resume_ms, 0);
+}
+
 /* Another attempt begins its answer anew, and what has gone out cannot be taken back: the client is told. One that may come
  * back for its answer finds it; for another it is not made. */
 static bool on_restart(void *ctx)
@@ -230,14 +238,17 @@ static bool on_restart(void *ctx)
 
 	if (!p->events || !p->c)
 		return true;
-	if (p->resumable || p->detached)
+	if (p->resumable || p->detached) {
 		og_refuse_with(&why, 502, "answer_cut",
 			"the answer was cut off and is written anew: GET /api/v1/jobs/%s/result has it when it is "
 			"whole",
 			p->id);
-	else
-		og_refuse_with(&why, 502, "answer_cut", "the answer was cut off, for its worker was lost: ask again");
-	leave(p, !p->resumable && !p->detached);
+		refuse(p, &why);
+		linger(p);
+		return true;
+	}
+	og_refuse_with(&why, 502, "answer_cut", "the answer was cut off, for its worker was lost: ask again");
+	leave(p);
 	refuse(p, &why);
 	prompt_free(p);
 	return false;
@@ -295,9 +306,8 @@ static void on_timer(uv_timer_t *timer)
 	struct og_prompt *p = timer->data;
 	struct og_buf out;
 
-	if (!p->c) { /* its client did not come back */
-		leave(p, true);
-		prompt_free(p);
+	if (!p->c) {
+		og_job_yield(p->job);
 	} else if (p->streaming) {
 		say_waiting(p);
 	} else {
@@ -314,15 +324,17 @@ static void on_gone(void *ctx)
 	struct og_prompt *p = ctx;
 
 	p->api->metrics.cancelled += !p->resumable && !p->detached;
-	p->c = NULL;
-	if (p->held || (p->detached && p->job && !p->attach))
-		return; /* on_bill ends it, or it goes on without us to its end, which is charged */
-	if (p->resumable) {
-		uv_timer_start(&p->timer, on_timer, (uint64_t)p->api->settings->gateway_resume_ms, 0);
-		return;
+	if (p->held) {
+		p->c = NULL; /* on_bill ends it */
+	} else if (p->detached && p->job && !p->attach) {
+		p->c = NULL; /* it goes on without us to its end, which is charged */
+		og_job_yield(p->job);
+	} else if (p->resumable) {
+		linger(p);
+	} else {
+		leave(p);
+		prompt_free(p);
 	}
-	leave(p, !p->detached);
-	prompt_free(p);
 }
 
 /* ── the request ── */
@@ -359,6 +371,7 @@ static void on_accepted(void *ctx)
 		return;
 	body = p->form->accepted(p);
 	og_web_reply_owned(OG_TAKE(p->c), 200, "application/json", body, strlen(body));
+	og_job_yield(p->job);
 }
 
 /* The line is closed, and nobody will say how it ended. */
@@ -384,7 +397,7 @@ static struct og_job *send_job(
 	struct og_envelope e = *said;
 
 	if (p->attach)
-		return og_job_attach(p->api->link, p->id, p->stream ? &first : NULL, &sink, err);
+		return og_job_attach(p->api->link, p->id, NULL, p->stream ? &first : NULL, &sink, err);
 	e.id = p->id;
 	e.stream = p->stream;
 	e.detach = p->detached;

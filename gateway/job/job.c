@@ -16,7 +16,7 @@
 #define AGAIN_MS   300   /* after an answer that nobody knows it: it may be on its way */
 #define GIVE_UP_MS 60000 /* no scheduler has answered for so long */
 #define DOWN_MS    30000 /* the broker has been away for so long */
-#define CANCEL_MS  10000 /* for a cancel; the scheduler's pings see to it after that */
+#define LEAVE_MS   10000 /* for a leave; the job runs to its end after that */
 
 /* ── life ── */
 
@@ -45,7 +45,7 @@ static void job_free(struct og_job *j)
 
 	if (t) {
 		DL_DELETE(t->jobs, j);
-		j->l->n_jobs--;
+		j->l->n_jobs -= !j->yielded;
 		if (!t->jobs) {
 			HASH_DEL(j->l->topics, t);
 			free(t);
@@ -106,7 +106,8 @@ static void ask(struct og_job *j, const char *verb, json_t *body, int64_t within
 
 static json_t *id_of(const struct og_job *j)
 {
-	return json_pack("{s:s}", "id", og_job_id(j));
+	return *j->tenant ? json_pack("{s:s, s:s}", "id", og_job_id(j), "as", j->tenant)
+	                  : json_pack("{s:s}", "id", og_job_id(j));
 }
 
 void og_job_wait(struct og_job *j)
@@ -118,9 +119,9 @@ void og_job_ask(struct og_job *j)
 {
 	json_t *body = id_of(j);
 
-	if (j->phase == OG_JOB_CANCELS) {
-		ask(j, "cancel", body, OG_ANSWER_MS);
-	} else if (j->asks && j->wants_chunks) {
+	if (j->phase == OG_JOB_LEAVES) {
+		ask(j, "leave", body, OG_ANSWER_MS);
+	} else if (j->asks && j->wants_chunks && !j->yielded) {
 		json_object_set_new(body, "from", json_integer(j->next_seq));
 		ask(j, "attach", body, OG_ANSWER_MS);
 	} else {
@@ -130,10 +131,35 @@ void og_job_ask(struct og_job *j)
 
 /* ── the request ── */
 
-static void cancel_now(struct og_job *j)
+/* The scheduler knows this gateway, not those who wait at it: the last of them leaves for all. */
+static bool others_listen(const struct og_job *j)
 {
-	j->phase = OG_JOB_CANCELS;
-	j->cancels_ms = og_clock_mono_ms();
+	const struct og_job *other;
+
+	DL_FOREACH(j->topic->jobs, other)
+	{
+		if (other != j && other->phase != OG_JOB_LEAVES && !other->yielded)
+			return true;
+	}
+	return false;
+}
+
+void og_job_left(struct og_job *j)
+{
+	if (j->yielded)
+		j->phase = OG_JOB_FOLLOWS;
+	else
+		job_free(j);
+}
+
+static void leave_now(struct og_job *j)
+{
+	j->leave_at_ms = og_clock_mono_ms();
+	if (others_listen(j)) {
+		og_job_left(j);
+		return;
+	}
+	j->phase = OG_JOB_LEAVES;
 	og_job_ask(j);
 }
 
@@ -160,8 +186,8 @@ static void on_settled(void *ctx, enum og_settled how)
 	free(OG_TAKE(j->request));
 	j->phase = OG_JOB_FOLLOWS;
 	j->heard_ms = j->answered_ms = og_clock_mono_ms();
-	if (j->cancel_after)
-		cancel_now(j);
+	if (j->leave_at_ms && j->leave_at_ms <= j->heard_ms)
+		leave_now(j);
 	else if (j->sink.accepted)
 		j->sink.accepted(j->sink.ctx);
 }
@@ -196,7 +222,7 @@ struct og_job *og_job_submit(struct og_link *l, const struct og_envelope *e, con
 	own.bundle = own.stream;
 	og_envelope_encode(&own, &m);
 	j = job_new(l, e->id, sink);
-	j->ours = true;
+	j->ours = j->may_hear = true;
 	j->streams = j->wants_chunks = e->stream;
 	j->request = og_message_copy(&m);
 	if (publish(j, err) < 0) {
@@ -207,7 +233,7 @@ struct og_job *og_job_submit(struct og_link *l, const struct og_envelope *e, con
 	return j;
 }
 
-struct og_job *og_job_attach(struct og_link *l, const char *id, const struct og_chunk_at *from,
+struct og_job *og_job_attach(struct og_link *l, const char *id, const char *tenant, const struct og_chunk_at *from,
 	const struct og_job_sink *sink, struct og_error *err)
 {
 	struct og_job *j;
@@ -219,6 +245,7 @@ struct og_job *og_job_attach(struct og_link *l, const char *id, const struct og_
 	j = job_new(l, id, sink);
 	j->phase = OG_JOB_FOLLOWS;
 	j->asks = true;
+	snprintf(j->tenant, sizeof(j->tenant), "%s", tenant ? tenant : "");
 	if (from) {
 		j->streams = j->wants_chunks = true;
 		j->attempt = from->attempt;
@@ -229,16 +256,34 @@ struct og_job *og_job_attach(struct og_link *l, const char *id, const struct og_
 	return j;
 }
 
-void og_job_leave(struct og_job *j, bool cancel)
+void og_job_yield(struct og_job *j)
+{
+	if (j->yielded || j->l->closing)
+		return;
+	j->yielded = true;
+	j->l->n_jobs--;
+	if (j->phase == OG_JOB_FOLLOWS)
+		leave_now(j);
+	else
+		j->leave_at_ms = og_clock_mono_ms();
+}
+
+void og_job_forget(struct og_job *j)
 {
 	j->sink = (struct og_job_sink){0};
-	if (!cancel || j->l->closing) {
-		job_free(j);
+	job_free(j);
+}
+
+void og_job_leave(struct og_job *j, int64_t grace_ms)
+{
+	if (j->l->closing) {
+		og_job_forget(j);
 		return;
 	}
-	j->cancel_after = true;
-	if (j->phase == OG_JOB_FOLLOWS)
-		cancel_now(j);
+	j->sink = (struct og_job_sink){0};
+	j->leave_at_ms = og_clock_mono_ms() + grace_ms;
+	if (!grace_ms && j->phase == OG_JOB_FOLLOWS)
+		leave_now(j);
 }
 
 /* ── the connection, time ── */
@@ -256,14 +301,18 @@ void og_job_up(struct og_job *j)
 static void tick_up(struct og_job *j, int64_t now)
 {
 	bool again = j->unknown && now - j->asked_ms >= AGAIN_MS;
+	/* A new leader does not know who is attached. */
+	bool quiet = !j->ours || now - j->heard_ms >= ASK_MS;
 
 	if (j->phase == OG_JOB_SENDS)
 		return;
-	if (j->phase == OG_JOB_CANCELS && now - j->cancels_ms > CANCEL_MS)
-		job_free(j);
+	if (j->leave_at_ms && !j->yielded && j->phase == OG_JOB_FOLLOWS && now >= j->leave_at_ms)
+		leave_now(j);
+	else if (j->phase == OG_JOB_LEAVES && now - j->leave_at_ms > LEAVE_MS)
+		og_job_left(j);
 	else if (now - j->answered_ms > GIVE_UP_MS)
 		og_job_fail(j, "unavailable", "no scheduler answers");
-	else if (!j->question && (again || (now - j->asked_ms >= ASK_MS && now - j->heard_ms >= ASK_MS)))
+	else if (!j->question && (again || (now - j->asked_ms >= ASK_MS && quiet)))
 		og_job_ask(j);
 }
 

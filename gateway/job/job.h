@@ -2,10 +2,11 @@
  *
  *   submit ──▶ sends ── confirmed ──▶ follows ── its end is told ──▶ over
  *                │                       │ ▲                          ▲
- *                └── leave ──▶ cancels ──┼─┼── cancelled ─────────────┘
+ *                └── leave ──▶ leaves ◀──┤ │── the cluster knows ──────┘
  *   attach ──────────────────────────────┘ └ the connection was lost: asks for it under the new reply key
  *
- * What the broker confirmed is kept by the cluster: a gateway that dies loses no job. */
+ * What the broker confirmed is kept by the cluster: a gateway that dies loses no job. Who else waits for a job, at this
+ * gateway or another, the scheduler knows: one that is left is cancelled where nobody does. */
 #ifndef OG_GATEWAY_JOB_H
 #define OG_GATEWAY_JOB_H
 
@@ -36,6 +37,8 @@ struct og_job_sink {
 	bool (*restarts)(void *ctx);
 	/* The broker has the request: from here on it is kept. May be NULL. */
 	void (*accepted)(void *ctx);
+	/* It was placed, or waits: of one whose envelope has `progress`. May be NULL. */
+	void (*progress)(void *ctx, const struct og_envelope *e);
 	/* Once, last; the job is gone then. */
 	void (*end)(void *ctx, const struct og_job_end *end);
 	/* In place of `end`: the line is closed, and nobody will say it. May be NULL. */
@@ -49,12 +52,17 @@ struct og_job;
  * RETRY: the line is down; INVALID: too large. */
 struct og_job *og_job_submit(struct og_link *l, const struct og_envelope *e, const void *body, size_t len,
 	const struct og_job_sink *sink, struct og_error *err);
-/* Of one that is there already. `from`: the first chunk that is wanted (NULL: no chunks at all). An unknown job ends with
- * the type not_found. */
-struct og_job *og_job_attach(struct og_link *l, const char *id, const struct og_chunk_at *from,
+/* Of one that is there already. `tenant`: whose it must be (NULL: anybody's). `from`: the first chunk that is wanted (NULL:
+ * no chunks at all). A job that is unknown, or another's, ends with the type not_found. */
+struct og_job *og_job_attach(struct og_link *l, const char *id, const char *tenant, const struct og_chunk_at *from,
 	const struct og_job_sink *sink, struct og_error *err);
-/* Nobody listens any more: the sink is not called again, the pointer is dead. `cancel`: nor is its answer wanted. */
-void og_job_leave(struct og_job *j, bool cancel);
+/* Nobody listens any more: the sink is not called again, the pointer is dead. The job is cancelled where it is not detached
+ * and nobody else waits for it, after `grace_ms` (0: now), in which somebody may come back for it. */
+void og_job_leave(struct og_job *j, int64_t grace_ms);
+/* As leave, now, but its end is still told to the sink: nobody waits for it here, and it is followed all the same. */
+void og_job_yield(struct og_job *j);
+/* As leave, and the cluster is told nothing: the job goes on. */
+void og_job_forget(struct og_job *j);
 
 const char *og_job_id(const struct og_job *j);
 

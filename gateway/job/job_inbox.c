@@ -91,11 +91,13 @@ static void on_chunk(struct og_job *j, const struct og_envelope *e, const struct
 	take_chunks(j, e, m->body, m->body_len);
 }
 
-/* Told where a stream was asked for: another attempt was placed, or will be. */
+/* Told where progress was asked for, and where a stream was: another attempt was placed, or will be. */
 static void on_placed(struct og_job *j, const struct og_envelope *e)
 {
-	if (j->wants_chunks && j->attempt && is_newer(j, e))
-		begin_anew(j, e);
+	if (j->wants_chunks && j->attempt && is_newer(j, e) && !begin_anew(j, e))
+		return;
+	if (j->sink.progress)
+		j->sink.progress(j->sink.ctx, e);
 }
 
 /* Whether there are chunks that this end tells of and nobody showed us. One that is of no run (the result of a job that had
@@ -142,6 +144,10 @@ static void on_done(struct og_job *j, const struct og_envelope *e, const struct 
 
 void og_job_message(struct og_job *j, const struct og_envelope *e, const struct og_message *m)
 {
+	if (!j->may_hear) { /* it comes for another listener here, who may be of another tenant */
+		j->missed = true;
+		return;
+	}
 	heard(j);
 	if (!strcmp(e->type, OG_T_CHUNK))
 		on_chunk(j, e, m);
@@ -158,7 +164,7 @@ static void on_refused(struct og_job *j, const char *type)
 
 	j->answered_ms = og_clock_mono_ms();
 	j->unknown++;
-	if (j->phase == OG_JOB_CANCELS)
+	if (j->phase == OG_JOB_LEAVES)
 		return;
 	if (!strcmp(type, "result_gone")) {
 		og_job_fail(j, type, "its result is no longer kept");
@@ -184,15 +190,19 @@ void og_job_answered(struct og_job *j, const char *err_type, const json_t *answe
 	heard(j);
 	if (!name || og_state_parse(name, &state, NULL) < 0)
 		return;
-	if (j->phase == OG_JOB_CANCELS) {
-		og_job_leave(j, false);
+	j->may_hear = true;
+	if (j->phase == OG_JOB_LEAVES) {
+		og_job_left(j);
 	} else if (result) {
 		body = json_dumps(result, JSON_COMPACT);
 		end(j, state, NULL, body, body ? strlen(body) : 0);
 	} else if (og_state_terminal(state)) {
 		j->wants_chunks = false;
 		og_job_ask(j);
-	} else if (j->asks && !j->wants_chunks) {
+	} else if (j->missed) {
+		j->missed = false;
+		og_job_ask(j);
+	} else if (j->asks && !j->wants_chunks && !j->yielded) {
 		og_job_wait(j);
 	}
 }

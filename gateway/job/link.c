@@ -243,7 +243,7 @@ static void visit_drop(struct og_job *j, int64_t now)
 	struct og_job_sink sink = j->sink;
 
 	(void)now;
-	og_job_leave(j, false);
+	og_job_forget(j);
 	if (sink.dropped)
 		sink.dropped(sink.ctx);
 }

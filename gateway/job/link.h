@@ -24,7 +24,7 @@ struct og_link *og_link_open(uv_loop_t *loop, const struct og_link_config *confi
 /* Who waits is not told any more, but for a job's `dropped`. `cb` is called when all is freed. */
 void og_link_close(struct og_link *l, void (*cb)(void *ctx), void *ctx);
 bool og_link_is_up(const struct og_link *l);
-size_t og_link_jobs(const struct og_link *l); /* that have not ended */
+size_t og_link_jobs(const struct og_link *l); /* that have not ended, and for which somebody waits here */
 
 /* Exactly one of the two is not NULL. RETRY: no scheduler answered in time, or the connection went. INVALID: it said no; the
  * type of its error ("not_found") is in `err_type` then, else "". */

@@ -25,7 +25,7 @@ struct og_topic {
 enum og_job_phase {
 	OG_JOB_SENDS,   /* its request is out and not confirmed */
 	OG_JOB_FOLLOWS, /* the cluster has it; its end is to come */
-	OG_JOB_CANCELS, /* nobody waits for it any more: it is to be cancelled */
+	OG_JOB_LEAVES,  /* nobody waits for it here any more: the scheduler is to know */
 };
 
 struct og_job {
@@ -34,14 +34,18 @@ struct og_job {
 	struct og_job_sink sink;
 	enum og_job_phase phase;
 	struct og_message *request; /* until it is confirmed; NULL: it was there before */
-	bool ours, publishing, cancel_after, ended;
+	bool ours, publishing, ended;
 	bool streams, wants_chunks; /* chunks are its sink's wish; they can still come */
+	bool may_hear;              /* the scheduler lets us: it is ours, or it has answered */
+	bool missed;                /* something came before that */
+	bool yielded;               /* nobody waits for it here; its end is still told */
+	char tenant[OG_NAME_MAX];   /* for whom it is asked for; "": for anybody */
 	bool asks; /* its messages do not come by themselves: made on an earlier connection, or attached to */
 	int64_t attempt, run;          /* that is being read; 0: none yet */
 	int64_t next_seq;              /* the chunk that is next of it */
 	int64_t heard_ms;              /* of it */
 	int64_t asked_ms, answered_ms; /* about it */
-	int64_t cancels_ms;            /* since when */
+	int64_t leave_at_ms;           /* when nobody will wait any more; 0: somebody listens */
 	unsigned unknown;              /* answers in a row that nobody knows it */
 	struct og_question *question;
 	struct og_job *prev, *next;
@@ -66,6 +70,7 @@ void og_job_up(struct og_job *j); /* a new connection stands */
 void og_job_tick(struct og_job *j, int64_t now);
 void og_job_ask(struct og_job *j);  /* what its phase wants to know */
 void og_job_wait(struct og_job *j); /* has its end told */
+void og_job_left(struct og_job *j); /* the scheduler knows, or is told no more */
 void og_job_end(struct og_job *j, const struct og_job_end *end);
 void og_job_fail(struct og_job *j, const char *type, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

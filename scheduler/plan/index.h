@@ -90,6 +90,7 @@ struct og_entry {
 	bool explicit_id : 1;
 	bool progress : 1;   /* it wants placed and started messages */
 	bool detach : 1;     /* nobody waits for it */
+	bool left : 1;       /* its submitter does not want it any more */
 	bool cancelling : 1; /* whoever runs it is told to stop */
 	bool astray : 1;     /* evidently not where it should be */
 	bool delayed : 1;    /* RETRY: its body is in a delay for certain, and not ours */

@@ -31,11 +31,18 @@ void og_view_queue(const struct og_plan *p, unsigned tier, int64_t now, int64_t 
 
 /* --- jobs --- */
 
+/* Whether `a` stands before `b` where the newest are first. */
+static bool is_newer(int64_t a_ms, const char *a, int64_t b_ms, const char *b)
+{
+	return a_ms != b_ms ? a_ms > b_ms : strcmp(a, b) > 0;
+}
+
 bool og_filter_fits(const struct og_filter *f, const struct og_entry *e)
 {
 	return e->tenant && e->where != OG_WHERE_ENDED && (f->tier < 0 || f->tier == e->tier) &&
 	       (f->class < 0 || f->class == e->class) && (f->state < 0 || f->state == (int)og_entry_state(e)) &&
-	       (!f->tenant || !strcmp(f->tenant, e->tenant->text)) && e->accepted_ms >= f->since_ms;
+	       (!f->tenant || !strcmp(f->tenant, e->tenant->text)) && e->accepted_ms >= f->since_ms &&
+	       (!f->before_ms || is_newer(f->before_ms, f->before_id, e->accepted_ms, e->id));
 }
 
 /* What was found so far: the newest on top of it when it is sorted. */
@@ -50,27 +57,31 @@ static void keep(struct found *f, const struct og_entry *e)
 {
 	size_t place = f->n;
 
-	if (f->n == f->max && f->out[f->n - 1]->accepted_ms >= e->accepted_ms)
+	if (f->n == f->max && is_newer(f->out[f->n - 1]->accepted_ms, f->out[f->n - 1]->id, e->accepted_ms, e->id))
 		return;
 	if (f->n == f->max)
 		place--;
 	else
 		f->n++;
-	for (; place && f->out[place - 1]->accepted_ms < e->accepted_ms; place--)
+	for (; place && is_newer(e->accepted_ms, e->id, f->out[place - 1]->accepted_ms, f->out[place - 1]->id); place--)
 		f->out[place] = f->out[place - 1];
 	f->out[place] = e;
 }
 
-/* From its newest on; where as many as are asked for were found in one list, its older ones are not looked at. */
+/* From its newest on; where as many as are asked for were found in one list, its older ones are not looked at. Those of one
+ * millisecond stand there as they came, not by their ids. */
 static void look_through(struct found *f, const struct og_entry *list)
 {
 	const struct og_entry *e = list ? list->prev : NULL; /* a utlist's head knows its tail */
+	int64_t last = 0;
 	size_t fit = 0;
 
-	for (size_t n = 0; e && n < OG_VIEW_LOOKED_MAX && fit < f->max; n++, e = e == list ? NULL : e->prev) {
+	for (size_t n = 0; e && n < OG_VIEW_LOOKED_MAX && (fit < f->max || e->accepted_ms == last);
+		n++, e = e == list ? NULL : e->prev) {
 		if (!og_filter_fits(f->filter, e))
 			continue;
 		keep(f, e);
+		last = e->accepted_ms;
 		fit++;
 	}
 }

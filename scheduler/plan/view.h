@@ -20,6 +20,9 @@ struct og_filter {
 	int tier, class, state;
 	const char *tenant;
 	int64_t since_ms;
+	/* Those behind this one in a list, newest first: those accepted before it, or with it and of a lower id. */
+	int64_t before_ms;
+	const char *before_id; /* with before_ms */
 };
 bool og_filter_fits(const struct og_filter *f, const struct og_entry *e);
 /* At most `max` of the live jobs that fit, newest first; f->state is that of a live job. Returns how many. */

@@ -250,6 +250,11 @@ int og_records_jobs(struct og_scheduler *s, const struct og_filter *f, int64_t l
 	og_args_add(&a, f->tier >= 0 ? s->catalogue->tiers[f->tier].id : "");
 	og_args_add(&a, f->class >= 0 ? og_class_name((enum og_class)f->class) : "");
 	og_args_add_number(&a, f->since_ms);
+	if (f->before_ms)
+		og_args_add_number(&a, f->before_ms);
+	else
+		og_args_add(&a, "+inf");
+	og_args_add(&a, f->before_ms ? f->before_id : "");
 	return og_args_eval(s, &og_script_jobs, &a, cb, ctx);
 }
 

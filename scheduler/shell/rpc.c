@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/parse.h"
 #include "model/json.h"
 #include "shell/intake.h"
@@ -14,7 +15,7 @@
 static const struct {
 	const char *verb;
 	void (*ask)(struct og_question *q, const json_t *args);
-	bool names_job, operates; /* operates: the role operator's alone */
+	bool names_job, operates; /* operates: an operator's alone */
 } verbs[] = {
 	{"peers", og_rpc_peers, false, false},
 	{"tiers", og_rpc_tiers, false, false},
@@ -26,6 +27,7 @@ static const struct {
 	{"wait", og_rpc_wait, true, false},
 	{"attach", og_rpc_attach, true, false},
 	{"cancel", og_rpc_cancel, true, false},
+	{"leave", og_rpc_leave, true, false},
 	{"pause", og_rpc_pause, false, true},
 	{"resume", og_rpc_resume, false, true},
 	{"drain", og_rpc_drain, false, true},
@@ -126,6 +128,34 @@ static const json_t *read_job(struct og_question *q, const json_t *args)
 	return args;
 }
 
+/* Whoever sees all may ask for one tenant, and sees that one's alone: "as". A gateway orders nothing of its own; it may for
+ * an administrator whom it names: "by". False: it is neither; then it has been answered. */
+static bool read_for_whom(struct og_question *q, const char *verb, const json_t *args, bool is_gateway)
+{
+	const json_t *as = json_object_get(args, "as"), *by = json_object_get(args, "by");
+	const char *tenant = json_string_value(as), *admin = json_string_value(by);
+	char quoted[256];
+
+	if ((as && (!tenant || !*tenant || strlen(tenant) >= OG_NAME_MAX)) || (by && (!admin || !*admin)) ||
+		(as && by)) {
+		og_rpc_fail(q, "invalid_request", "\"as\" is no tenant, or \"by\" names nobody, or both are there");
+		return false;
+	}
+	if (as && q->sees_all) {
+		q->sees_all = false;
+		snprintf(q->tenant, sizeof(q->tenant), "%s", tenant);
+	} else if (as && strcmp(tenant, q->tenant) != 0) {
+		og_rpc_fail(q, "not_allowed", "only the roles gateway and operator ask for a tenant");
+		return false;
+	}
+	if (by && is_gateway) {
+		q->operates = true;
+		og_info("ordered by way of a gateway", "verb=%s by=%s", verb,
+			og_log_quote(admin, quoted, sizeof(quoted)));
+	}
+	return true;
+}
+
 static void ask(struct og_question *q, const char *verb, const json_t *args)
 {
 	for (size_t i = 0; i < OG_COUNT(verbs); i++) {
@@ -170,6 +200,7 @@ void og_rpc_take(void *ctx, const struct og_message *m, uint64_t epoch)
 		og_rpc_fail(q, "invalid_request", "the body is no JSON object");
 		return;
 	}
-	ask(q, e.verb, args);
+	if (read_for_whom(q, e.verb, args, og_role_of_user(m->user_id) == OG_ROLE_GATEWAY))
+		ask(q, e.verb, args);
 	json_decref(args);
 }

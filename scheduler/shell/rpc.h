@@ -9,8 +9,8 @@ struct og_question {
 	struct og_scheduler *s;
 	uint64_t term;
 	char id[OG_ID_LEN + 1], reply[OG_KEY_MAX], tenant[OG_NAME_MAX];
-	bool sees_all;             /* the roles gateway and operator */
-	bool operates;             /* the role operator */
+	bool sees_all;             /* the roles gateway and operator, where they do not ask for a tenant */
+	bool operates;             /* the role operator, and a gateway that asks for an administrator */
 	char job[OG_ID_LEN + 1];   /* of the verbs that name one */
 	char state[32], error[64]; /* of the job's record, while its result is fetched */
 	json_t *kept;              /* the answer so far; NULL: none */
@@ -50,6 +50,7 @@ void og_rpc_result(struct og_question *q, const json_t *args);
 void og_rpc_wait(struct og_question *q, const json_t *args);
 void og_rpc_attach(struct og_question *q, const json_t *args);
 void og_rpc_cancel(struct og_question *q, const json_t *args);
+void og_rpc_leave(struct og_question *q, const json_t *args);
 void og_rpc_pause(struct og_question *q, const json_t *args);
 void og_rpc_resume(struct og_question *q, const json_t *args);
 void og_rpc_drain(struct og_question *q, const json_t *args);

@@ -108,7 +108,7 @@ void og_rpc_attach(struct og_question *q, const json_t *args)
 					 (json_int_t)e->attempt));
 }
 
-/* --- cancel --- */
+/* --- cancel, leave --- */
 
 static void on_cancel_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
 {
@@ -133,6 +133,13 @@ static void on_cancel_record(void *ctx, const struct og_redis_reply *reply, cons
 	og_rpc_answer(q, json_pack("{s:s}", "state", "cancelling"));
 }
 
+static void stop(struct og_question *q, struct og_entry *e, const char *words)
+{
+	bool ended = og_answer_stop(q->s, e, words);
+
+	og_rpc_answer(q, json_pack("{s:s}", "state", ended ? og_state_name(OG_STATE_CANCELLED) : "cancelling"));
+}
+
 void og_rpc_cancel(struct og_question *q, const json_t *args)
 {
 	struct og_entry *e = og_rpc_live_entry(q);
@@ -143,8 +150,34 @@ void og_rpc_cancel(struct og_question *q, const json_t *args)
 			og_rpc_no_records(q);
 		return;
 	}
-	og_rpc_answer(
-		q, json_pack("{s:s}", "state",
-			   og_answer_stop(q->s, e, "cancelled while it waited") ? og_state_name(OG_STATE_CANCELLED)
-										: "cancelling"));
+	stop(q, e, "cancelled while it waited");
+}
+
+static void on_left_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct og_question *q = og_rpc_current(ctx);
+	enum og_state state;
+	const char *name;
+
+	(void)err;
+	name = q ? state_of(q, reply, &state) : NULL;
+	if (name)
+		og_rpc_answer(q, json_pack("{s:s}", "state", name));
+}
+
+void og_rpc_leave(struct og_question *q, const json_t *args)
+{
+	struct og_entry *e = og_rpc_live_entry(q);
+
+	(void)args;
+	if (!e) {
+		if (og_records_look(q->s, q->job, on_left_record, q) != 0)
+			og_rpc_no_records(q);
+		return;
+	}
+	og_watch_leave(q->s, e, q->reply);
+	if (og_watch_is_wanted(e))
+		og_rpc_answer(q, json_pack("{s:s}", "state", og_state_name(og_entry_state(e))));
+	else
+		stop(q, e, "cancelled: nobody waits for it any more");
 }

@@ -124,6 +124,18 @@ static void answer_live(struct og_question *q, const struct og_filter *f, size_t
 	og_rpc_answer(q, json_pack("{s:o}", "jobs", jobs));
 }
 
+/* "before": {"accepted_ms", "id"}, the last job of the page before. */
+static int read_before(const json_t *args, struct og_filter *ret, struct og_error *err)
+{
+	const json_t *before = json_object_get(args, "before");
+
+	*ret = (struct og_filter){.before_ms = json_integer_value(json_object_get(before, "accepted_ms")),
+		.before_id = json_string_value(json_object_get(before, "id"))};
+	if (before && (ret->before_ms <= 0 || !ret->before_id))
+		return og_fail(err, OG_INVALID, "\"before\" is not {\"accepted_ms\": …, \"id\": \"…\"}");
+	return 0;
+}
+
 /* Points into args. */
 static int read_filter(const struct og_question *q, const json_t *args, struct og_filter *ret, struct og_error *err)
 {
@@ -134,17 +146,19 @@ static int read_filter(const struct og_question *q, const json_t *args, struct o
 	enum og_state s = OG_STATE_DONE;
 	enum og_class c = OG_CLASS_NORMAL;
 
+	if (read_before(args, ret, err) != 0)
+		return -1;
 	if ((state && og_state_parse(state, &s, err) != 0) || (class_name && og_class_parse(class_name, &c, err) != 0))
 		return -1;
 	if (tier && !t) {
 		og_catalogue_unknown(q->s->catalogue, tier, err);
 		return -1;
 	}
-	*ret = (struct og_filter){.tier = t ? (int)(t - q->s->catalogue->tiers) : -1,
-		.class = class_name ? (int)c : -1,
-		.state = state ? (int)s : -1,
-		.tenant = q->sees_all ? json_string_value(json_object_get(args, "tenant")) : q->tenant,
-		.since_ms = json_integer_value(json_object_get(args, "since_ms"))};
+	ret->tier = t ? (int)(t - q->s->catalogue->tiers) : -1;
+	ret->class = class_name ? (int)c : -1;
+	ret->state = state ? (int)s : -1;
+	ret->tenant = q->sees_all ? json_string_value(json_object_get(args, "tenant")) : q->tenant;
+	ret->since_ms = json_integer_value(json_object_get(args, "since_ms"));
 	return 0;
 }
 

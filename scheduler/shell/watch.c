@@ -89,6 +89,8 @@ void og_watch(struct og_scheduler *s, struct og_entry *e, const char *reply, con
 {
 	struct og_watcher *w = question || !is_own(e, reply) ? take(s, e, reply) : NULL;
 
+	if (is_own(e, reply))
+		e->left = false;
 	if (w)
 		strcpy(w->question, question ? question : "");
 }
@@ -126,6 +128,8 @@ bool og_watch_attach(struct og_scheduler *s, struct og_entry *e, const char *rep
 
 	if (!w)
 		return false;
+	if (is_own(e, reply))
+		e->left = false;
 	s->term->n_streams += !w->streams;
 	w->streams = true;
 	w->quiet = is_own(e, reply) && !*w->question;
@@ -146,6 +150,31 @@ void og_watch_runs(struct og_scheduler *s, const struct og_worker *worker)
 		if (e && e->worker == worker)
 			attach_all(s, e, r);
 	}
+}
+
+void og_watch_leave(struct og_scheduler *s, struct og_entry *e, const char *reply)
+{
+	unsigned n;
+	struct og_watcher *w = find(e, reply, &n);
+
+	if (w)
+		drop(s, e, w);
+	if (is_own(e, reply))
+		e->left = true;
+}
+
+bool og_watch_is_wanted(const struct og_entry *e)
+{
+	const struct og_watcher *w;
+
+	if (e->detach || (e->reply && !e->left && !e->reply->gone_since))
+		return true;
+	LL_FOREACH(e->watchers, w)
+	{
+		if (!w->reply->gone_since)
+			return true;
+	}
+	return false;
 }
 
 bool og_watch_saves(const struct og_entry *e, int64_t now, int64_t grace_ms)

@@ -18,6 +18,10 @@ void og_watch(struct og_scheduler *s, struct og_entry *e, const char *reply, con
 bool og_watch_attach(struct og_scheduler *s, struct og_entry *e, const char *reply, int64_t from);
 /* A heartbeat of `w` was heard: who waits for the chunks of what it runs is attached there. */
 void og_watch_runs(struct og_scheduler *s, const struct og_worker *w);
+/* Whoever reads at `reply` does not want it any more, be he its submitter or one who watches it. */
+void og_watch_leave(struct og_scheduler *s, struct og_entry *e, const char *reply);
+/* Somebody waits for it, its submitter or another, as far as we know. */
+bool og_watch_is_wanted(const struct og_entry *e);
 /* Somebody who watches it is there. */
 bool og_watch_saves(const struct og_entry *e, int64_t now, int64_t grace_ms);
 

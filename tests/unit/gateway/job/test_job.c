@@ -137,7 +137,6 @@ static void on_end(void *ctx, const struct og_job_end *end)
 	(void)ctx;
 	ends++;
 	state = end->state;
-	gap = end->gap;
 	snprintf(error, sizeof(error), "%s", end->error_type ? end->error_type : "");
 	if (end->body)
 		og_buf_adds(&text, "|");
@@ -318,11 +317,11 @@ Test(job, one_that_is_left_is_cancelled)
 	open_rig();
 	j = submit(false);
 	UNTIL(accepted);
-	og_job_leave(j, true);
-	UNTIL(asked("cancel"));
+	og_job_leave(j, 0);
+	UNTIL(asked("leave"));
 	say_answer("{\"error\":{\"type\":\"not_found\",\"message\":\"not yet\"}}");
 	UNTIL(n_questions == 2);
-	cr_expect(asked("cancel"), "it may not have reached the scheduler yet");
+	cr_expect(asked("leave"), "it may not have reached the scheduler yet");
 	say_answer("{\"state\":\"cancelled\"}");
 	UNTIL(og_link_jobs(line) == 0);
 	cr_expect_eq(ends, 0);
@@ -337,11 +336,85 @@ Test(job, one_that_is_left_before_its_confirm_is_cancelled_after_it)
 	og_memory_broker_hold_confirms(broker, true);
 	j = submit(false);
 	UNTIL(n_submits);
-	og_job_leave(j, true);
+	og_job_leave(j, 0);
 	og_memory_broker_hold_confirms(broker, false);
-	UNTIL(asked("cancel"));
+	UNTIL(asked("leave"));
 	say_answer("{\"state\":\"cancelled\"}");
 	UNTIL(og_link_jobs(line) == 0);
+	close_rig();
+}
+
+Test(job, the_last_of_those_who_wait_here_leaves_for_all)
+{
+	struct og_job *first, *second;
+
+	open_rig();
+	first = submit(true);
+	UNTIL(accepted);
+	second = og_job_attach(line, ID, "a", NULL, &sink, NULL);
+	UNTIL(asked("result"));
+	cr_expect_not_null(strstr(questions[0]->body, "\"as\":\"a\""));
+	say_answer("{\"state\":\"running\"}");
+	UNTIL(asked("wait"));
+	og_job_leave(first, 0);
+	cr_expect_eq(og_link_jobs(line), 1, "somebody else waits");
+	og_job_leave(second, 1);
+	UNTIL(asked("leave"));
+	say_answer("{\"state\":\"cancelling\"}");
+	UNTIL(og_link_jobs(line) == 0);
+	close_rig();
+}
+
+Test(job, one_that_yields_is_left_and_followed_to_its_end)
+{
+	struct og_job *j;
+
+	open_rig();
+	j = submit(true);
+	UNTIL(accepted);
+	og_job_yield(j);
+	cr_expect_eq(og_link_jobs(line), 0, "nobody waits");
+	UNTIL(asked("leave"));
+	say_answer("{\"state\":\"running\"}");
+	say_done("done", 1, "{}");
+	UNTIL(ends);
+	cr_expect_eq(state, OG_STATE_DONE);
+	close_rig();
+}
+
+Test(job, who_comes_back_within_the_grace_keeps_it)
+{
+	struct og_job *j;
+
+	open_rig();
+	og_job_leave(submit(true), 50);
+	UNTIL(n_submits);
+	j = og_job_attach(line, ID, NULL, &(struct og_chunk_at){0}, &sink, NULL);
+	UNTIL(asked("attach"));
+	say_answer("{\"state\":\"running\"}");
+	UNTIL(og_link_jobs(line) == 1);
+	cr_expect_eq(n_questions, 1, "nobody left");
+	og_job_forget(j);
+	close_rig();
+}
+
+/* Chunks flow to this gateway for somebody of another tenant. */
+Test(job, nothing_is_heard_before_the_scheduler_allows_it)
+{
+	const struct og_chunk_at from = {.attempt = 1};
+
+	open_rig();
+	og_job_attach(line, ID, "a", &from, &sink, NULL);
+	UNTIL(asked("attach"));
+	say_chunk(1, 0, "x");
+	tell("result", &(struct og_envelope){.type = OG_T_RESPONSE, .state = "done"}, "{}", questions[0]->reply_to);
+	say_answer("{\"state\":\"running\"}");
+	UNTIL(n_questions == 2);
+	cr_expect_eq(text.len, 0);
+	cr_expect(asked("attach"), "what came before is asked for");
+	say_answer("{\"state\":\"done\",\"result\":{\"text\":\"4\"}}");
+	UNTIL(ends);
+	cr_expect_str_eq(og_buf_str(&text), "|{\"text\":\"4\"}");
 	close_rig();
 }
 
@@ -350,7 +423,7 @@ Test(job, one_that_was_there_before_is_attached_to)
 	const struct og_chunk_at from = {.attempt = 1, .seq = 1};
 
 	open_rig();
-	cr_assert_not_null(og_job_attach(line, ID, &from, &sink, NULL));
+	cr_assert_not_null(og_job_attach(line, ID, NULL, &from, &sink, NULL));
 	UNTIL(asked("attach"));
 	say_answer("{\"state\":\"running\",\"attempt\":1}");
 	say_chunk(1, 1, "b");
@@ -364,7 +437,7 @@ Test(job, one_that_was_there_before_is_attached_to)
 Test(job, one_that_has_ended_is_asked_for_its_result)
 {
 	open_rig();
-	og_job_attach(line, ID, NULL, &sink, NULL);
+	og_job_attach(line, ID, NULL, NULL, &sink, NULL);
 	UNTIL(asked("result"));
 	say_answer("{\"state\":\"done\",\"result\":{\"text\":\"4\"}}");
 	UNTIL(ends);
@@ -375,7 +448,7 @@ Test(job, one_that_has_ended_is_asked_for_its_result)
 Test(job, one_that_nobody_knows_ends_as_not_found)
 {
 	open_rig();
-	og_job_attach(line, ID, NULL, &sink, NULL);
+	og_job_attach(line, ID, NULL, NULL, &sink, NULL);
 	for (size_t n = 1; !ends; n++) {
 		UNTIL(n_questions == n || ends);
 		if (!ends)

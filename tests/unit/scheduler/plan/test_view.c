@@ -82,3 +82,18 @@ Test(view, jobs_newest_first_and_only_those_that_fit)
 	f.since_ms = WALL + now;
 	cr_expect_eq(jobs(f, ids), 0);
 }
+
+Test(view, pages_lose_none_of_those_that_came_within_a_millisecond)
+{
+	struct og_filter f = {.tier = -1, .class = -1, .state = -1};
+	unsigned ids[3];
+
+	for (unsigned i = 5; i >= 1; i--)
+		add(i, SMALL, OG_WHERE_LANE);
+	cr_assert_eq(jobs(f, ids), 3);
+	cr_expect(ids[0] == 5 && ids[1] == 4 && ids[2] == 3);
+	f.before_ms = og_index_find(plan.index, id_of(3))->accepted_ms;
+	f.before_id = id_of(3);
+	cr_assert_eq(jobs(f, ids), 2);
+	cr_expect(ids[0] == 2 && ids[1] == 1);
+}
