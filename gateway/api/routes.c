@@ -3,6 +3,7 @@
 #include "api/health.h"
 #include "api/ollama.h"
 #include "api/openai.h"
+#include "api/ours/ours.h"
 #include "base/alloc.h"
 
 const struct og_api_route og_api_routes[] = {
@@ -44,5 +45,40 @@ const struct og_api_route og_api_routes[] = {
 	{"DELETE", "/api/delete", og_ollama_not_from_here, OG_NEED_KEY},
 	{"POST", "/api/blobs/{}", og_ollama_not_from_here, OG_NEED_KEY},
 	{"POST", "/api/push", og_ollama_cannot_push, OG_NEED_KEY},
+
+	{"POST", "/api/v1/jobs", og_jobs_submit, OG_NEED_KEY},
+	{"GET", "/api/v1/jobs", og_jobs_list, OG_NEED_KEY},
+	{"GET", "/api/v1/jobs/{}", og_jobs_show, OG_NEED_KEY},
+	{"DELETE", "/api/v1/jobs/{}", og_jobs_cancel, OG_NEED_KEY},
+	{"POST", "/api/v1/jobs/{}/cancel", og_jobs_cancel, OG_NEED_KEY},
+	{"GET", "/api/v1/jobs/{}/result", og_jobs_result, OG_NEED_KEY},
+	{"GET", "/api/v1/jobs/{}/events", og_jobs_events, OG_NEED_KEY},
+	{"GET", "/api/v1/nodes", og_nodes_list, OG_NEED_KEY},
+	{"POST", "/api/v1/nodes/register", og_nodes_register, OG_NEED_KEY},
+	{"GET", "/api/v1/nodes/{}", og_nodes_show, OG_NEED_KEY},
+	{"POST", "/api/v1/nodes/{}/heartbeat", og_nodes_heartbeat, OG_NEED_KEY},
+	{"POST", "/api/v1/nodes/{}/drain", og_nodes_drain, OG_NEED_ADMIN},
+	{"POST", "/api/v1/nodes/{}/undrain", og_nodes_undrain, OG_NEED_ADMIN},
+	{"GET", "/api/v1/tiers", og_tiers_list, OG_NEED_KEY},
+	{"GET", "/api/v1/tiers/{}", og_tiers_show, OG_NEED_KEY},
+	{"POST", "/api/v1/tiers/{}/pause", og_tiers_pause, OG_NEED_ADMIN},
+	{"POST", "/api/v1/tiers/{}/resume", og_tiers_resume, OG_NEED_ADMIN},
+	{"GET", "/api/v1/queues", og_queues_list, OG_NEED_KEY},
+	{"GET", "/api/v1/dead", og_dead_list, OG_NEED_KEY},
+	{"POST", "/api/v1/dead/requeue", og_dead_requeue_all, OG_NEED_KEY},
+	{"POST", "/api/v1/dead/drop", og_dead_drop_all, OG_NEED_KEY},
+	{"GET", "/api/v1/dead/{}", og_dead_show, OG_NEED_KEY},
+	{"DELETE", "/api/v1/dead/{}", og_dead_drop, OG_NEED_KEY},
+	{"POST", "/api/v1/dead/{}/requeue", og_dead_requeue, OG_NEED_KEY},
+	{"GET", "/api/v1/keys", og_keys_page, OG_NEED_ADMIN},
+	{"POST", "/api/v1/keys", og_keys_make, OG_NEED_ADMIN},
+	{"DELETE", "/api/v1/keys/{}", og_keys_revoke, OG_NEED_ADMIN},
+	{"POST", "/api/v1/keys/{}/rotate", og_keys_rotate, OG_NEED_ADMIN},
+	{"GET", "/api/v1/tenants", og_tenants_page, OG_NEED_ADMIN},
+	{"GET", "/api/v1/tenants/{}", og_tenants_show, OG_NEED_ADMIN},
+	{"PUT", "/api/v1/tenants/{}", og_tenants_put, OG_NEED_ADMIN},
+	{"DELETE", "/api/v1/tenants/{}", og_tenants_remove, OG_NEED_ADMIN},
+	{"GET", "/api/v1/usage", og_usage_show, OG_NEED_ADMIN},
+	{"GET", "/api/v1/openapi.json", og_openapi, OG_NEED_NOTHING},
 };
 const size_t og_api_n_routes = OG_COUNT(og_api_routes);

@@ -137,6 +137,7 @@ static void on_end(void *ctx, const struct og_job_end *end)
 	(void)ctx;
 	ends++;
 	state = end->state;
+	gap = end->gap;
 	snprintf(error, sizeof(error), "%s", end->error_type ? end->error_type : "");
 	if (end->body)
 		og_buf_adds(&text, "|");
