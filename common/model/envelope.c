@@ -276,6 +276,15 @@ int og_envelope_decode(const struct og_message *m, struct og_envelope *ret, stru
 	return 0;
 }
 
+int og_envelope_check(const struct og_envelope *e, struct og_error *err)
+{
+	struct og_message m = {0};
+	struct og_envelope read;
+
+	og_envelope_encode(e, &m);
+	return og_envelope_decode(&m, &read, err);
+}
+
 void og_envelope_encode(const struct og_envelope *e, struct og_message *m)
 {
 	struct og_header foreign[OG_MESSAGE_HEADERS_MAX];

@@ -39,7 +39,7 @@ struct og_envelope {
 	const char *lease;      /* og-lease: 64 hex digits, HMAC-SHA256(job, attempt, epoch) */
 	int64_t epoch;          /* og-epoch: of the leader that placed it */
 	int64_t stream;         /* og-stream: 1 where chunks are wanted */
-	int64_t bundle;         /* og-bundle: of a request 1 where several chunks may come in one message; of a chunk how many */
+	int64_t bundle; /* og-bundle: of a request 1 where several chunks may come in one message; of a chunk how many */
 	int64_t progress;       /* og-progress: 1 where placed/started messages are wanted */
 	int64_t explicit_id;    /* og-explicit-id: 1 where the client chose the id (duplicates are answered, not run) */
 	int64_t detach;         /* og-detach: 1 where nobody waits */
@@ -72,6 +72,8 @@ struct og_envelope {
 
 /* Points into `m`. Checks shape and bounds of every header that is there and that the type's required ones are. */
 int og_envelope_decode(const struct og_message *m, struct og_envelope *ret, struct og_error *err);
+/* Whether a message can hold it: what og_envelope_decode would say of it once it is encoded. For texts that strangers gave. */
+int og_envelope_check(const struct og_envelope *e, struct og_error *err);
 /* What og-error is for a message that could not be decoded, for this reason. */
 const char *og_envelope_error_type(const struct og_error *why);
 

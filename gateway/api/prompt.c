@@ -453,6 +453,7 @@ void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_
 {
 	struct og_prompt *p = og_new(struct og_prompt);
 	struct og_refusal why;
+	struct og_error err;
 	int rc;
 
 	*p = (struct og_prompt){.api = api,
@@ -478,6 +479,11 @@ void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_
 	}
 	if (p->stream)
 		uv_timer_start(&p->timer, on_timer, REFUSE_MS, 0);
+	if (og_envelope_check(&request->e, &err) < 0) {
+		og_refusal_of_error(&err, &why);
+		give_up(p, &why);
+		return;
+	}
 	rc = og_bill_open(&p->bill, api, og_api_caller(c), &request->e, request->len, on_bill, p, &why);
 	if (rc > 0)
 		submit(p, &request->e, request->body, request->len);

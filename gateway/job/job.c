@@ -220,6 +220,8 @@ struct og_job *og_job_submit(struct og_link *l, const struct og_envelope *e, con
 	}
 	own.reply_to = og_session_reply(l->session);
 	own.bundle = own.stream;
+	if (og_envelope_check(&own, err) < 0)
+		return NULL;
 	og_envelope_encode(&own, &m);
 	j = job_new(l, e->id, sink);
 	j->ours = j->may_hear = true;

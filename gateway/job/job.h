@@ -49,7 +49,7 @@ struct og_job_sink {
 struct og_job;
 
 /* `e`: reply_to is set here; with e->stream chunks come. BUSY: so much is on its way that the broker does not take more now;
- * RETRY: the line is down; INVALID: too large. */
+ * RETRY: the line is down; INVALID: too large, or with a text that no header may hold. */
 struct og_job *og_job_submit(struct og_link *l, const struct og_envelope *e, const void *body, size_t len,
 	const struct og_job_sink *sink, struct og_error *err);
 /* Of one that is there already. `tenant`: whose it must be (NULL: anybody's). `from`: the first chunk that is wanted (NULL:

@@ -311,3 +311,16 @@ Test(envelope, unknown_headers_are_ignored_whatever_they_hold)
 	add(&m, "", "", 0);
 	accepted(&m, &e);
 }
+
+Test(envelope, what_strangers_say_is_checked_before_it_is_sent)
+{
+	const struct og_envelope good = {
+		.type = OG_T_RPC, .id = "11111111-2222-3333-4444-555555555555", .verb = "tiers"};
+	struct og_envelope bad = good;
+	struct og_error err;
+
+	cr_assert_eq(og_envelope_check(&good, &err), 0, "%s", err.message);
+	bad.region = "a\x01";
+	cr_assert_lt(og_envelope_check(&bad, &err), 0);
+	cr_assert_str_eq(err.message, "og-region holds a control character");
+}

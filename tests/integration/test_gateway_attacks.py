@@ -1,0 +1,50 @@
+"""Who means ill by a gateway: strange HTTP, strange JSON, strange headers, forged messages. Each is answered whole, by a typed error or by a
+cut; the sanitizers have nothing to say when the gateway is stopped; and nothing is left of it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+
+from gateway_rig import MODEL, ask, gateway, serving, stub, stub_text  # noqa: E402, F401
+from test_gateway_web import speak  # noqa: E402
+
+
+def chat_request(text="x", *headers, **more):
+    """The bytes of one, with header lines that no library would send."""
+    body = json.dumps(ask(text, **more)).encode()
+    lines = [b"POST /v1/chat/completions HTTP/1.1", b"Host: x", b"Connection: close", b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize(
+    "header, said",
+    [
+        (b"og-region: " + b"r" * 128, "og-region is 128 bytes long"),
+        (b"og-region: a\x01b", "og-region holds a control character"),
+        (b"og-region: \xff\xfe", "og-region is not UTF-8"),
+        (b"og-tier: " + b"t" * 500, "og-tier"),
+        (b"og-session: \x7f", "og-session"),
+        (b"og-avoid: " + b",".join(b"%032x" % n for n in range(100)), "og-avoid is 3299 bytes long"),
+        (b"og-deadline: 9404642160000000", "og-deadline"),  # in the year 300000
+        (b"og-deadline: 99999999999999999999999", "og-deadline"),
+        (b"og-deadline: -1", "og-deadline"),
+        (b"og-class: urgent\x01", "og-class"),
+        (b"idempotency-key: " + b"k" * 5000, "idempotency-key"),
+    ],
+)
+def test_headers_that_no_message_can_hold(gateway, header, said):
+    for stream in (False, True):
+        answer = speak(gateway, chat_request(stub_text(tokens=1), header, stream=stream))
+        assert answer.startswith("HTTP/1.1 400 ") and said in answer, answer
+    assert gateway.alive()
+
+
+def test_what_is_no_name_of_a_model(gateway):
+    for model in ("a\x01b", "m" * 127, "é" * 63):
+        assert gateway.chat(stub_text(tokens=1), model=model).status in (400, 404)
+    assert gateway.chat(stub_text(tokens=1), max_tokens=10**15).status in (200, 400)
+    assert gateway.chat(stub_text(tokens=1), headers={"idempotency-key": "a\x01\x7f é".encode().decode("latin-1")}).status == 200
