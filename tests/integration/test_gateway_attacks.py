@@ -23,17 +23,17 @@ def chat_request(text="x", *headers, **more):
 @pytest.mark.parametrize(
     "header, said",
     [
-        (b"og-region: " + b"r" * 128, "og-region is 128 bytes long"),
-        (b"og-region: a\x01b", "og-region holds a control character"),
-        (b"og-region: \xff\xfe", "og-region is not UTF-8"),
-        (b"og-tier: " + b"t" * 500, "og-tier"),
-        (b"og-session: \x7f", "og-session"),
-        (b"og-avoid: " + b",".join(b"%032x" % n for n in range(100)), "og-avoid is 3299 bytes long"),
-        (b"og-deadline: 9404642160000000", "og-deadline"),  # in the year 300000
-        (b"og-deadline: 99999999999999999999999", "og-deadline"),
-        (b"og-deadline: -1", "og-deadline"),
-        (b"og-class: urgent\x01", "og-class"),
-        (b"idempotency-key: " + b"k" * 5000, "idempotency-key"),
+        (b"og-region: " + b"r" * 128, "region"),
+        (b"og-region: a\x01b", "region holds a control character"),
+        (b"og-region: \xff\xfe", "region: is not UTF-8"),
+        (b"og-tier: " + b"t" * 500, "tier"),
+        (b"og-session: \x7f", "session"),
+        (b"og-avoid: " + b",".join(b"%032x" % n for n in range(100)), "avoid"),
+        (b"og-deadline: 9404642160000000", "deadline"),  # in the year 300000
+        (b"og-deadline: 99999999999999999999999", "deadline"),
+        (b"og-deadline: -1", "deadline"),
+        (b"og-class: urgent\x01", "class"),
+        (b"idempotency-key: " + b"k" * 5000, "idempotency key"),
     ],
 )
 def test_headers_that_no_message_can_hold(gateway, header, said):
