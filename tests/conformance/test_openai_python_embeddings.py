@@ -34,11 +34,11 @@ def test_one_text(client):
 
 
 @covers(EMBEDDINGS, "several texts")
-def test_what_is_alike_is_near(client):
-    answer = client.embeddings.create(model=MODEL, input=["A cat sits.", "A cat is sitting.", "Stocks fell by 3%."])
+def test_several_texts(client):
+    answer = client.embeddings.create(model=MODEL, input=["A cat sits.", "Stocks fell.", "A cat sits."])
     assert [d.index for d in answer.data] == [0, 1, 2]
-    a, b, c = (d.embedding for d in answer.data)
-    assert dot(a, b) > dot(a, c)
+    a, b, same = (d.embedding for d in answer.data)
+    assert dot(a, same) > 0.999 > dot(a, b)
 
 
 def dot(a, b):
