@@ -2,7 +2,7 @@
 
 import pydantic
 import pytest
-from langchain_openai import ChatOpenAI
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from rig import MODEL, STUB
 
 CLIENT = "langchain"
@@ -60,6 +60,15 @@ def test_tools(make):
     for other in others:
         first += other
     assert first.tool_calls == wanted
+
+
+@covers("/v1/embeddings", "one text", "several texts")
+def test_embeddings(network):
+    # Else it counts tokens with a table that it fetches from the internet.
+    how = {"check_embedding_ctx_length": False, "api_key": "none"}
+    embeddings = OpenAIEmbeddings(base_url=network.url + "/v1", model=MODEL, **how)
+    assert len(embeddings.embed_query("A cat sits.")) == 576
+    assert [len(v) for v in embeddings.embed_documents(["A cat sits.", "Stocks fell."])] == [576, 576]
 
 
 @covers("any", "many at a time")

@@ -56,6 +56,13 @@ def test_text_completion(network):
     assert answer.choices[0].text
 
 
+@covers("/v1/embeddings", "one text", "several texts")
+def test_embeddings(network):
+    where = {"api_base": network.url + "/v1", "api_key": "none"}
+    answer = litellm.embedding(model=f"openai/{MODEL}", input=["A cat sits.", "Stocks fell."], **where)
+    assert [len(d["embedding"]) for d in answer.data] == [576, 576]
+
+
 @covers("any", "404 unknown model")
 def test_unknown_model(ask):
     with pytest.raises(litellm.NotFoundError):

@@ -5,7 +5,7 @@ import threading
 
 import openai
 import pytest
-from rig import MODEL, STUB
+from rig import MODEL, NOBODYS, STUB
 from services import wait_for
 
 CLIENT = "openai-python"
@@ -343,6 +343,14 @@ def test_without_a_key(network):
         openai.OpenAI(base_url=network.locked_url + "/v1", api_key="og-wrong", max_retries=0).models.list()
     assert refused.value.code == "invalid_api_key"
     assert openai.OpenAI(base_url=network.locked_url + "/v1", api_key=network.key).models.list().data
+
+
+@covers("any", "503 with retry-after")
+def test_nobody_serves_it(client):
+    with pytest.raises(openai.InternalServerError) as refused:
+        ask(client, model=NOBODYS)
+    assert (refused.value.status_code, refused.value.code) == (503, "no_capacity")
+    assert int(refused.value.response.headers["retry-after"]) > 0
 
 
 @by_stub

@@ -134,8 +134,8 @@ class Dialect:
     def call(self, name):
         first = {"index": 0, "id": "call_0", "type": "function", "function": {"name": name, "arguments": ""}}
         pieces = [first, *({"index": 0, "function": {"arguments": part}} for part in ('{"city":', '"Paris"}'))]
-        choices = [{"index": 0, "delta": {"tool_calls": [piece]}, "finish_reason": None} for piece in pieces]
-        return b"".join(self.frame(self.chunk([choice])) for choice in choices)
+        deltas = [{"role": "assistant", "content": None}, *({"tool_calls": [piece]} for piece in pieces)]
+        return b"".join(self.frame(self.chunk([{"index": 0, "delta": d, "finish_reason": None}])) for d in deltas)
 
     def chunk(self, choices):
         kind = "chat.completion.chunk" if self.chat else "text_completion"

@@ -60,6 +60,27 @@ run({
     assert.ok((await client.completions.create(request)).choices[0].text);
     assert.ok(text(await all(await client.completions.create({ ...request, stream: true }))));
   },
+  async embeddings() {
+    const of = async (input) => (await client.embeddings.create({ model: MODEL, input })).data.map((d) => d.embedding.length);
+    assert.deepEqual(await of("A cat sits."), [576]); // asked for as base64, which the SDK decodes
+    assert.deepEqual(await of(["A cat sits.", "Stocks fell."]), [576, 576]);
+  },
+  async tools() {
+    const tools = [{ type: "function", function: { name: "get_weather", parameters: { type: "object" } } }];
+    const messages = [{ role: "user", content: "node weather [[stub call=get_weather]]" }];
+    const called = (message) => message.tool_calls.map((c) => [c.function.name, JSON.parse(c.function.arguments)]);
+    const whole = await client.chat.completions.create({ model: STUB, messages, tools });
+    assert.deepEqual(called(whole.choices[0].message), [["get_weather", { city: "Paris" }]]);
+    const streamed = await client.chat.completions.stream({ model: STUB, messages, tools }).finalMessage();
+    assert.deepEqual(called(streamed), [["get_weather", { city: "Paris" }]]);
+  },
+  async responses() {
+    const request = { model: MODEL, input: "Say hi.", max_output_tokens: 6 };
+    assert.ok((await client.responses.create(request)).output_text);
+    const events = await all(await client.responses.create({ ...request, stream: true }));
+    assert.equal(events[0].type, "response.created");
+    assert.ok(events.some((e) => e.type === "response.output_text.delta"));
+  },
   async models() {
     const names = (await all(await client.models.list())).map((m) => m.id);
     assert.ok(names.includes(MODEL) && names.includes("smol"));
