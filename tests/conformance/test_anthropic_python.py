@@ -73,6 +73,17 @@ def test_tools_reach_the_engine(client, network):
 
 
 @by_stub
+@covers(MESSAGES, "tools")
+def test_calls_of_tools_come_back(client):
+    asked = ask("anthropic calls [[stub call=get_weather]]", STUB, tools=[WEATHER])
+    with client.messages.stream(**asked) as stream:
+        streamed = stream.get_final_message()
+    for answer in (client.messages.create(**asked), streamed):
+        (call,) = [c for c in answer.content if c.type == "tool_use"]
+        assert (call.name, call.input, answer.stop_reason) == ("get_weather", {"city": "Paris"}, "tool_use")
+
+
+@by_stub
 @covers(MESSAGES, "images")
 def test_images_reach_the_engine(client, network):
     source = {"type": "base64", "media_type": "image/png", "data": PIXEL.partition(",")[2]}
