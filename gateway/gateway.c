@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "batch/keeper.h"
 #include "store/ledger.h"
 
 #define DRAIN_LOOK_MS 50
@@ -22,6 +23,7 @@ struct og_gateway {
 	bool store_told; /* that the store is away has been logged */
 	struct og_api api;
 	struct og_web_route *routes;
+	struct og_batch_keeper *batches;
 	uv_timer_t drain;
 	bool stopping;
 };
@@ -235,6 +237,7 @@ int og_gateway_start(
 		uv_run(loop, UV_RUN_DEFAULT);
 		goto fail;
 	}
+	g->batches = og_batch_keeper_open(&g->api);
 	uv_timer_init(loop, &g->drain);
 	g->drain.data = g;
 	*ret = g;
@@ -274,6 +277,7 @@ static void on_look(uv_timer_t *timer)
 void og_gateway_drain(struct og_gateway *g)
 {
 	og_web_quiesce(g->api.web);
+	og_batch_keeper_stop(g->batches);
 	uv_timer_start(&g->drain, on_look, 0, DRAIN_LOOK_MS);
 }
 
@@ -283,6 +287,7 @@ void og_gateway_stop(struct og_gateway *g)
 		return;
 	g->stopping = true;
 	uv_close((uv_handle_t *)&g->drain, NULL);
+	og_batch_keeper_close(g->batches);
 	og_web_close(g->api.web, NULL, NULL);
 	og_link_close(g->api.link, NULL, NULL);
 	og_store_close(g->api.store, NULL, NULL);

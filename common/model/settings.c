@@ -176,6 +176,8 @@ const struct og_config_row og_settings_rows[] = {
 		"Of one file."},
 	{"gateway", "files_max", OG_CONFIG_BYTES, AT(gateway_files_max), "10GiB", 1024, TIB, NULL,
 		"Of all files; beyond it no more are taken."},
+	{"gateway", "batch_window", OG_CONFIG_INT, AT(gateway_batch_window), "64", 1, 1000, NULL,
+		"Lines of a batch that are on their way at once."},
 	{"gateway", "drain", OG_CONFIG_DURATION, AT(gateway_drain_ms), "30s", 0, DAY, NULL,
 		"How long what is under way may take to end when the program is told to stop."},
 

@@ -6,7 +6,7 @@
 
 #define OG_FILE_ID_SIZE (sizeof("file-") + 32)
 
-void og_file_id_new(char ret[static OG_FILE_ID_SIZE]);
+void og_file_id_of(const char *uuid, char ret[static OG_FILE_ID_SIZE]);
 char *og_file_path(const struct og_api *api, const char *id); /* the caller frees */
 /* OpenAI's file object, which is its record too. */
 json_t *og_file_object(const char *id, const char *name, const char *purpose, int64_t size);

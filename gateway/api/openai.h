@@ -9,6 +9,7 @@ og_handler og_openai_models, og_openai_model, og_openai_chat, og_openai_completi
 	og_openai_responses;
 og_handler og_openai_response, og_openai_response_cancel, og_openai_response_items, og_openai_response_delete;
 og_handler og_openai_file_upload, og_openai_files, og_openai_file, og_openai_file_content, og_openai_file_delete;
+og_handler og_openai_batch_create, og_openai_batches, og_openai_batch, og_openai_batch_cancel;
 
 /* The envelope of a request whose body names a model. -1: refused. */
 int og_openai_envelope(struct og_web_call *c, const json_t *body, char id[static OG_ID_LEN + 1],

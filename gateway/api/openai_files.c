@@ -22,12 +22,10 @@ char *og_file_path(const struct og_api *api, const char *id)
 	return og_path_join(api->settings->gateway_files, id);
 }
 
-void og_file_id_new(char ret[static OG_FILE_ID_SIZE])
+void og_file_id_of(const char *uuid, char ret[static OG_FILE_ID_SIZE])
 {
-	char uuid[OG_ID_LEN + 1];
 	size_t n = strlen(strcpy(ret, "file-"));
 
-	og_uuid_new(uuid);
 	for (const char *at = uuid; *at; at++)
 		if (*at != '-')
 			ret[n++] = *at;
@@ -143,6 +141,7 @@ void og_openai_file_upload(struct og_api *api, struct og_web_call *c)
 	struct og_web_file file;
 	struct og_refusal why;
 	struct upload *u;
+	char uuid[OG_ID_LEN + 1];
 	og_autofree char *name = NULL;
 
 	if (check(c, &file, &why) < 0) {
@@ -152,7 +151,8 @@ void og_openai_file_upload(struct og_api *api, struct og_web_call *c)
 	u = og_new(struct upload);
 	*u = (struct upload){.api = api, .c = c, .file = file};
 	strcpy(u->tenant, og_api_caller(c)->tenant);
-	og_file_id_new(u->id);
+	og_uuid_new(uuid);
+	og_file_id_of(uuid, u->id);
 	name = og_strndup(file.name ? file.name : "file", NAME_MAX_BYTES);
 	u->object = og_file_object(u->id, name, og_web_field(c, "purpose"), file.size);
 	u->sync.data = u;

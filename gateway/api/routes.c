@@ -26,6 +26,10 @@ const struct og_api_route og_api_routes[] = {
 	{"GET", "/v1/files/{}", og_openai_file, OG_NEED_KEY},
 	{"DELETE", "/v1/files/{}", og_openai_file_delete, OG_NEED_KEY},
 	{"GET", "/v1/files/{}/content", og_openai_file_content, OG_NEED_KEY},
+	{"POST", "/v1/batches", og_openai_batch_create, OG_NEED_KEY},
+	{"GET", "/v1/batches", og_openai_batches, OG_NEED_KEY},
+	{"GET", "/v1/batches/{}", og_openai_batch, OG_NEED_KEY},
+	{"POST", "/v1/batches/{}/cancel", og_openai_batch_cancel, OG_NEED_KEY},
 
 	{"POST", "/v1/messages", og_anthropic_messages_create, OG_NEED_KEY},
 	{"POST", "/v1/messages/count_tokens", og_anthropic_count_tokens, OG_NEED_KEY},
