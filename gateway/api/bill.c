@@ -6,7 +6,8 @@
 
 #include "base/alloc.h"
 
-#define BYTES_A_TOKEN  4    /* about, of text; what was really used is charged at the end */
+#define BYTES_A_TOKEN  4 /* about, of text; what was really used is charged at the end */
+#define TOKENS_MAX     1000000000
 #define TOKENS_UNKNOWN 1024 /* of an answer that has no bound of its own */
 
 /* ── scopes ── */
@@ -112,15 +113,22 @@ int og_bill_open(struct og_bill *b, struct og_api *api, const struct og_caller *
 
 /* ── what was used ── */
 
-static void settle(struct og_bill *b, int64_t prompt, int64_t completion, bool replayed)
+/* What a node says that it used, within reason. */
+static int64_t plausible(int64_t tokens)
+{
+	return tokens < 0 ? 0 : tokens > TOKENS_MAX ? TOKENS_MAX : tokens;
+}
+
+static void settle(struct og_bill *b, int64_t prompt, int64_t completion, bool replayed, bool left)
 {
 	const struct og_settlement s = {.job = b->job,
 		.key = b->key->id,
 		.tenant = b->key->tenant,
 		.model = b->model,
-		.prompt_tokens = prompt,
-		.completion_tokens = completion,
-		.replayed = replayed};
+		.prompt_tokens = plausible(prompt),
+		.completion_tokens = plausible(completion),
+		.replayed = replayed,
+		.left = left};
 
 	og_ledger_settle(b->api->store, &s);
 	close_bill(b);
@@ -153,13 +161,13 @@ void og_bill_settle(struct og_bill *b, const struct og_job_end *end)
 	if (!prompt && !completion && end->state != OG_STATE_DONE)
 		og_bill_refund(b);
 	else
-		settle(b, prompt, completion, !ran_now);
+		settle(b, prompt, completion, !ran_now, false);
 }
 
 void og_bill_settle_left(struct og_bill *b, int64_t completion_tokens)
 {
 	if (b->key)
-		settle(b, b->prompt_tokens, completion_tokens, false);
+		settle(b, b->prompt_tokens, completion_tokens, false, true);
 }
 
 void og_bill_refund(struct og_bill *b)

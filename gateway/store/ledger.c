@@ -47,6 +47,32 @@ static void closing_free(struct og_closing *c)
 	free(c);
 }
 
+struct og_booking *og_ledger_booking(const struct og_ledger *l, const char *job)
+{
+	struct og_booking *b;
+
+	HASH_FIND_STR(l->bookings, job, b);
+	return b;
+}
+
+/* The last one that was kept, or all of them. True: it had been reserved here. */
+static bool drop_booking(struct og_ledger *l, const char *job, bool all)
+{
+	struct og_booking *b = og_ledger_booking(l, job);
+	bool had = b != NULL;
+
+	while (b) {
+		struct og_booking *under = b->under;
+
+		HASH_DEL(l->bookings, b);
+		free(b);
+		if (under)
+			HASH_ADD_STR(l->bookings, job, under);
+		b = all ? under : NULL;
+	}
+	return had;
+}
+
 void og_ledger_free(struct og_ledger *l)
 {
 	struct og_booking *b, *tmp;
@@ -56,8 +82,7 @@ void og_ledger_free(struct og_ledger *l)
 		return;
 	HASH_ITER(hh, l->bookings, b, tmp)
 	{
-		HASH_DEL(l->bookings, b);
-		free(b);
+		drop_booking(l, b->job, true);
 	}
 	while ((c = STAILQ_FIRST(&l->queue))) {
 		STAILQ_REMOVE_HEAD(&l->queue, next);
@@ -106,6 +131,7 @@ static int send_closing(struct og_closing *c)
 	og_args_add_number(&a, c->completion_tokens);
 	og_args_add(&a, c->replayed ? "replayed" : "");
 	og_args_add(&a, c->reserved ? "reserved" : "");
+	og_args_add(&a, c->mark);
 	return og_args_eval(c->store, &og_script_settle, &a, on_closed, c, NULL);
 }
 
@@ -136,26 +162,6 @@ static void add_closing(struct og_gateway_store *s, struct og_closing *c)
 	og_ledger_pump(s);
 }
 
-struct og_booking *og_ledger_booking(const struct og_ledger *l, const char *job)
-{
-	struct og_booking *b;
-
-	HASH_FIND_STR(l->bookings, job, b);
-	return b;
-}
-
-/* True: it had been reserved here. */
-static bool drop_booking(struct og_ledger *l, const char *job)
-{
-	struct og_booking *b = og_ledger_booking(l, job);
-
-	if (!b)
-		return false;
-	HASH_DEL(l->bookings, b);
-	free(b);
-	return true;
-}
-
 /* Rows of usage are told apart by tabs. */
 static char *plain(const char *text)
 {
@@ -170,7 +176,10 @@ static char *plain(const char *text)
 void og_ledger_settle(struct og_gateway_store *s, const struct og_settlement *settlement)
 {
 	struct og_closing *c = og_new(struct og_closing);
+	const struct og_booking *b = og_ledger_booking(s->ledger, settlement->job);
 
+	if (b && settlement->left)
+		memcpy(c->mark, b->mark, sizeof(c->mark));
 	snprintf(c->job, sizeof(c->job), "%s", settlement->job);
 	snprintf(c->key, sizeof(c->key), "%s", settlement->key);
 	c->tenant = plain(settlement->tenant);
@@ -178,7 +187,7 @@ void og_ledger_settle(struct og_gateway_store *s, const struct og_settlement *se
 	c->prompt_tokens = settlement->prompt_tokens;
 	c->completion_tokens = settlement->completion_tokens;
 	c->replayed = settlement->replayed;
-	c->reserved = drop_booking(s->ledger, settlement->job);
+	c->reserved = drop_booking(s->ledger, settlement->job, !settlement->left);
 	add_closing(s, c);
 }
 
@@ -198,7 +207,7 @@ void og_ledger_refund(struct og_gateway_store *s, const char *job)
 
 	if (b)
 		memcpy(mark, b->mark, sizeof(mark));
-	drop_booking(s->ledger, job);
+	drop_booking(s->ledger, job, false);
 	refund(s, job, mark);
 }
 
@@ -223,7 +232,9 @@ struct reserving {
 
 static void keep(struct og_ledger *l, struct og_booking *b)
 {
-	drop_booking(l, b->job);
+	b->under = og_ledger_booking(l, b->job);
+	if (b->under)
+		HASH_DEL(l->bookings, b->under);
 	HASH_ADD_STR(l->bookings, job, b);
 }
 

@@ -50,12 +50,15 @@ struct og_settlement {
 	/* It came as <reply>.result: the job was not run for this request. So a reservation that this request made is given back; one
 	 * that was there already (its gateway died) is settled. */
 	bool replayed;
+	/* Its client has left. Where another request holds the same job, the job goes on and that one pays: then nothing is counted,
+	 * and nothing freed. */
+	bool left;
 };
 
 /* Counts what was used and frees what was reserved. Waited for by nobody: while the store is away up to 65,536 of them are kept
  * here; what is beyond that is left to the reservations' leases, and counted by og_ledger_lost. */
 void og_ledger_settle(struct og_gateway_store *s, const struct og_settlement *settlement);
-/* It never ran, or used nothing that is to be paid: everything is given back. Kept likewise. */
+/* It never ran, or used nothing that is to be paid: everything is given back, once nobody else holds the same job. Kept likewise. */
 void og_ledger_refund(struct og_gateway_store *s, const char *job);
 
 uint64_t og_ledger_lost(const struct og_gateway_store *s);

@@ -15,6 +15,7 @@ struct og_booking {
 	UT_hash_handle hh;
 	char mark[OG_MARK_MAX];
 	char job[OG_ID_LEN + 1];
+	struct og_booking *under; /* of the same job, by another request with the same idempotency key; or NULL */
 };
 
 struct og_closing;

@@ -1,7 +1,7 @@
 /* The ledger's scripts.
  *
- *   booked:<job>   hash: state (open, settled, refunded), key, tenant, tokens, at, mark (whose reserve it was last), again (it was open
- *                  when it was reserved another time); while open without end, then for an hour
+ *   booked:<job>   hash: state (open, settled, refunded), key, tenant, tokens, at, m:<mark> (a reserve that nobody has given back), holders
+ *                  (how many there are), again (it was open when it was reserved another time); while open without end, then for an hour
  *   counted:<job>  of one that was never reserved: it was counted; for five minutes
  *   leases         zset of the open ones, by the ms at which their lease ends
  *   meter:k:<key>, meter:t:<tenant>   hash: r, t (what is left of the minute: requests, tokens; absent: all), at (when that was so), jobs
@@ -61,6 +61,13 @@
 	"local function use(x, tokens)\n" \
 	"  x.day_n, x.month_n, x.total = x.day_n + tokens, x.month_n + tokens, x.total + tokens\n" \
 	"end\n" \
+	"local function hold(job, mark)\n" \
+	"  if redis.call('HSETNX', p..'booked:'..job, 'm:'..mark, 1) == 1 then redis.call('HINCRBY', p..'booked:'..job, 'holders', 1) end\n" \
+	"end\n" \
+	"local function let_go(job, mark)\n" \
+	"  if redis.call('HDEL', p..'booked:'..job, 'm:'..mark) == 0 then return false end\n" \
+	"  return redis.call('HINCRBY', p..'booked:'..job, 'holders', -1) == 0\n" \
+	"end\n" \
 	"local function close(job, state)\n" \
 	"  redis.call('HSET', p..'booked:'..job, 'state', state)\n" \
 	"  redis.call('EXPIRE', p..'booked:'..job, " CLOSED_S ")\n" \
@@ -103,7 +110,8 @@ struct og_redis_script og_script_reserve = {.name = "reserve", .text =
 	"local job, key, tenant, tokens = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])\n"
 	"local booked = p..'booked:'..job\n"
 	"if redis.call('HGET', booked, 'state') == 'open' then\n"
-	"  redis.call('HSET', booked, 'mark', ARGV[6], 'again', 1)\n"
+	"  redis.call('HSET', booked, 'again', 1)\n"
+	"  hold(job, ARGV[6])\n"
 	"  redis.call('ZADD', p..'leases', now + ARGV[7], job)\n"
 	"  return {0, 0, 0, 0}\n"
 	"end\n"
@@ -120,8 +128,8 @@ struct og_redis_script og_script_reserve = {.name = "reserve", .text =
 	"  save(x)\n"
 	"end\n"
 	"redis.call('DEL', booked)\n"
-	"redis.call('HSET', booked, 'state', 'open', 'key', key, 'tenant', tenant, 'tokens', ARGV[5], 'at', whole(now),\n"
-	"  'mark', ARGV[6])\n"
+	"redis.call('HSET', booked, 'state', 'open', 'key', key, 'tenant', tenant, 'tokens', ARGV[5], 'at', whole(now))\n"
+	"hold(job, ARGV[6])\n"
 	"redis.call('ZADD', p..'leases', now + ARGV[7], job)\n"
 	"log('reserve', job, key, tenant, ARGV[5])\n"
 	"return {0, 0, 0, 0}\n"};
@@ -132,6 +140,7 @@ struct og_redis_script og_script_settle = {.name = "settle", .text =
 	"local used = ARGV[6] + ARGV[7]\n"
 	"local b = redis.call('HMGET', p..'booked:'..job, 'state', 'key', 'tenant', 'tokens', 'again')\n"
 	"if b[1] == 'settled' then return 0 end\n"
+	"if b[1] == 'open' and ARGV[10] ~= '' and not let_go(job, ARGV[10]) then return 0 end\n"
 	"if b[1] == 'open' then\n"
 	"  key, tenant = b[2], b[3]\n"
 	"  if ARGV[8] == 'replayed' and not b[5] then\n"
@@ -162,8 +171,8 @@ struct og_redis_script og_script_settle = {.name = "settle", .text =
 
 struct og_redis_script og_script_refund = {.name = "refund", .text =
 	OG_LUA_NOW OG_LUA_DAY LOG METER
-	"local b = redis.call('HMGET', p..'booked:'..ARGV[2], 'state', 'key', 'tenant', 'tokens', 'mark')\n"
-	"if b[1] ~= 'open' or (ARGV[3] ~= '' and ARGV[3] ~= b[5]) then return 0 end\n"
+	"local b = redis.call('HMGET', p..'booked:'..ARGV[2], 'state', 'key', 'tenant', 'tokens')\n"
+	"if b[1] ~= 'open' or (ARGV[3] ~= '' and not let_go(ARGV[2], ARGV[3])) then return 0 end\n"
 	"give_back(ARGV[2], b, 'refunded')\n"
 	"log('refund', ARGV[2], b[2], b[3], b[4])\n"
 	"return 1\n"};

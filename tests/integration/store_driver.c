@@ -6,7 +6,7 @@
  *   {"do":"key","secret":S}         {"event":"key","id":…,"limited":…,…} or {"event":"key","error":kind,"message":…}
  *   {"do":"reserve","job":J,"tokens":N}   with the key that was looked up last:
  *                                   {"event":"reserved","job":…,"refused":…,"of_tenant":…,"limit":…,"retry_after_s":…,"words":…}
- *   {"do":"settle","job":J,"model":M,"prompt":N,"completion":N[,"replayed":true][,"key":…,"tenant":…]}, {"do":"refund","job":J}
+ *   {"do":"settle","job":J,"model":M,"prompt":N,"completion":N[,"replayed":true][,"left":true][,"key":…,"tenant":…]}, {"do":"refund","job":J}
  *   {"do":"admin","verb":V,"request":{…}}   {"event":"admin","answer":…} or the error
  *   {"do":"first","path":P}         {"event":"first","secret":…}
  *   {"do":"clock","ms":N}           from now on that is the time of the store's scripts
@@ -123,6 +123,7 @@ static void settle(const json_t *c)
 		.prompt_tokens = number(c, "prompt"),
 		.completion_tokens = number(c, "completion"),
 		.replayed = json_is_true(json_object_get(c, "replayed")),
+		.left = json_is_true(json_object_get(c, "left")),
 	};
 
 	og_ledger_settle(store, &s);

@@ -369,21 +369,25 @@ def test_all_orders_and_repetitions_come_to_the_same(gateway, redis):
     settled = 0
     for sequence in itertools.product("srR", repeat=3):  # settle, refund, reserve again
         job = str(uuid.uuid4())
-        state = "open"
+        state, holders, known = "open", 1, True  # known: here, of the one that holds it last
         gateway.reserve(100, job)
         for word in sequence:
             if word == "s":
                 gateway.settle(job)
                 settled += state in ("open", "refunded")
-                state = "settled"
+                state, known = "settled", False
             elif word == "r":
                 gateway.refund(job)
-                state = "refunded" if state == "open" else state
+                if state == "open":
+                    holders, known = (holders - 1, holders > 1) if known else (0, False)
+                    state = "open" if holders else "refunded"
             else:
                 gateway.reserve(100, job)
-                state = "open"
-        if state == "open":
+                state, holders, known = "open", holders + 1 if state == "open" else 1, True
+        while state == "open":
             gateway.refund(job)
+            holders -= 1
+            state = "open" if holders else "refunded"
     meter = redis.meter(f"k:{key}")
     assert (meter["jobs"], meter["held"]) == ("0", "0")
     assert used(gateway) == (settled, 3 * settled, 4 * settled)
@@ -418,6 +422,26 @@ def test_an_answer_that_is_replayed_costs_nothing_unless_its_first_gateway_died(
     gateway.reserve(50, orphan)
     gateway.settle(orphan, replayed=True)
     assert used(gateway) == (2, 6, 8) and redis.meter(f"k:{key}")["jobs"] == "0"
+
+
+def test_who_shares_a_job_frees_no_place_while_another_holds_it(gateway, redis):
+    """The same idempotency key twice: the second is refused (another body), or its client leaves at once."""
+    key = limited(gateway, running=1)
+    for away in ("refund", "left"):
+        job = str(uuid.uuid4())
+        other = Gateway(redis)
+        other.tell("clock", ms=NOON)
+        other.call("key", secret=gateway.admin("keys_rotate", id=key, grace_ms=60000)["secret"])
+        for g in (gateway, gateway, other):
+            assert g.reserve(50, job)["refused"] == ""
+        for g in (gateway, other):
+            g.refund(job) if away == "refund" else g.settle(job, 1, 1, left=True)
+            assert gateway.reserve()["refused"] == "running" and redis.meter(f"k:{key}")["jobs"] == "1"
+        before = used(gateway)
+        gateway.settle(job, 3, 40)
+        assert used(gateway) == (before[0] + 1, before[1] + 3, before[2] + 40), "and it is counted as what it was"
+        assert redis.meter(f"k:{key}")["jobs"] == "0"
+        other.kill()
 
 
 def test_usage_is_summed_as_it_is_asked_for(gateway):

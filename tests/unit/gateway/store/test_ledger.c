@@ -91,10 +91,10 @@ Test(ledger, reserves_and_settles)
 	cr_assert_eq(last.refused, OG_LIMIT_NONE);
 	expect("reserve 11111111-2222-3333-4444-555555555555 0123456789ab acme 50 ", " 30000;");
 	settle();
-	expect("settle 11111111-2222-3333-4444-555555555555 0123456789ab acme a_b 3 4 ", "  reserved;");
+	expect("settle 11111111-2222-3333-4444-555555555555 0123456789ab acme a_b 3 4 ", "  reserved ;");
 	cr_assert(og_ledger_is_idle(rig.store));
 	settle();
-	expect("settle ", " 3 4  ;");
+	expect("settle ", " 3 4   ;");
 }
 
 Test(ledger, tells_which_limit_it_is)
