@@ -124,6 +124,7 @@ bench() {
 say "packages"
 quietly packages
 quietly python_packages
+if runs integration; then quietly schemathesis; fi
 
 runs lint && lint
 if runs unit || runs integration || runs e2e || runs chaos; then build asan; fi

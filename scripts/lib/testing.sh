@@ -45,6 +45,20 @@ python_packages() {
 	echo "$stamp" >$venv/.stamp
 }
 
+# A test that wants it is skipped where it cannot be had.
+schemathesis() {
+	local venv=build/schemathesis stamp
+	stamp=$(sha256sum <tests/requirements-schemathesis.txt)
+	[ "$(cat $venv/.stamp 2>/dev/null)" = "$stamp" ] && return
+	rm -rf $venv
+	python3 -m venv $venv
+	if ! $venv/bin/pip install -q -r tests/requirements-schemathesis.txt; then
+		rm -rf $venv
+		return
+	fi
+	echo "$stamp" >$venv/.stamp
+}
+
 build() {
 	local preset
 	for preset in "$@"; do

@@ -8,7 +8,7 @@
 #include "base/parse.h"
 #include "model/json.h"
 
-#define TEXT_MAX 255
+#define TEXT_MAX 127
 
 /* ── for whom ── */
 

@@ -1,0 +1,113 @@
+"""/api/v1 with keys: a tenant sees its own jobs alone, an administrator all; what only an administrator may order; nodes and the store."""
+
+import os
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+
+from gateway_rig import MODEL, Serving, ask, stub, stub_text  # noqa: E402, F401
+from services import wait_for  # noqa: E402
+
+V1 = "/api/v1"
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory, stub):  # noqa: F811
+    serving = Serving(tmp_path_factory.mktemp("gt") / "r", f"gt-{os.getpid()}", stub)
+    serving.start_store()
+    serving.fleet.scheduler()
+    serving.worker()
+    serving.one = serving.gateway("one")
+    wait_for("the first key", (serving.root / "secrets/gateway.key").exists, 10)
+    serving.one.key = (serving.root / "secrets/gateway.key").read_text().strip()
+    wait_for("the worker to be heard", lambda: serving.one.get("/v1/models").json["data"][0]["ready"])
+    yield serving
+    serving.close()
+
+
+def key_of(rig, tenant, **more):
+    made = rig.one.post(f"{V1}/keys", {"name": f"of {tenant}", "tenant": tenant, **more})
+    assert made.status == 201, made.body
+    return {"authorization": f"Bearer {made.json['secret']}"}
+
+
+def test_a_tenant_sees_its_own_jobs_alone(rig):
+    g, red, blue = rig.one, key_of(rig, "red"), key_of(rig, "blue")
+    job = g.post(f"{V1}/jobs", ask(stub_text(tokens=200, pace_ms=50)), headers=red).json["id"]
+    for path in ("", "/result", "/events", "/result?wait=1s"):
+        refused = g.get(f"{V1}/jobs/{job}{path}", headers=blue)
+        assert (refused.status, refused.json["error"]["type"]) == (404, "not_found"), path
+    assert g.request("DELETE", f"{V1}/jobs/{job}", headers=blue).status == 404
+    assert g.post(f"{V1}/jobs/{job}/cancel", b"", headers=blue).status == 404
+    assert g.get(f"{V1}/jobs?tenant=red", headers=blue).json == {"jobs": []}
+    for who in (red, None):
+        assert g.get(f"{V1}/jobs/{job}", headers=who).json["tenant"] == "red"
+        wait_for("it in the list", lambda: job in [j["id"] for j in g.get(f"{V1}/jobs", headers=who).json["jobs"]])  # noqa: B023
+    assert g.post(f"{V1}/jobs/{job}/cancel", b"", headers=red).status == 200
+    assert g.get(f"{V1}/jobs/{job}/result?wait=20s", headers=red).json["state"] == "cancelled"
+
+
+def test_scopes_and_usage_count_here_too(rig):
+    g, huge = rig.one, key_of(rig, "scoped", models=["Huge"])
+    refused = g.post(f"{V1}/jobs", ask("x"), headers=huge)
+    assert (refused.status, refused.json["error"]["type"]) == (403, "model_not_allowed")
+    green = key_of(rig, "green")
+    job = g.post(f"{V1}/jobs", ask(stub_text(tokens=3)), headers=green).json["id"]
+    assert g.get(f"{V1}/jobs/{job}/result?wait=20s", headers=green).json["state"] == "done"
+
+    def used():
+        return g.get(f"{V1}/usage?tenant=green&by=tenant").json["usage"]
+
+    wait_for("its bill", lambda: used() and used()[0]["completion_tokens"] == 3)
+
+
+def test_only_an_administrator_orders(rig):
+    g, plain = rig.one, key_of(rig, "plain")
+    node = g.get(f"{V1}/nodes", headers=plain).json["nodes"][0]
+    orders = [("POST", f"/tiers/{MODEL}/pause"), ("POST", f"/nodes/{node['id']}/drain"), ("GET", "/keys"), ("GET", "/usage"), ("GET", "/tenants")]
+    for method, path in orders:
+        assert g.request(method, V1 + path, b"" if method == "POST" else None, headers=plain).json["error"]["type"] == "not_allowed", path
+    assert g.post(f"{V1}/tiers/smol/pause", b"").json == {"tier": MODEL, "paused": True}
+    assert [t["paused"] for t in g.get(f"{V1}/queues", headers=plain).json["tiers"] if t["id"] == MODEL] == [True]
+    assert g.post(f"{V1}/tiers/smol/resume", b"").json["paused"] is False
+    assert g.get(f"{V1}/tiers/smol", headers=plain).json["id"] == MODEL and g.get(f"{V1}/tiers/none").status == 404
+    assert g.post(f"{V1}/nodes/{node['name']}/drain", b"").json["nodes"] == [{"id": node["id"], "name": node["name"]}]
+    wait_for("its order", lambda: g.post(f"{V1}/nodes/{node['id']}/heartbeat", b"", headers=plain).json["orders"] == ["drain"])
+    assert g.post(f"{V1}/nodes/{node['name']}/undrain", b"").status == 200
+    wait_for("no order", lambda: g.post(f"{V1}/nodes/{node['id']}/heartbeat", b"").json["orders"] == [])
+
+
+def test_a_node_is_in_or_hears_how_it_gets_in(rig):
+    g = rig.one
+    node = g.get(f"{V1}/nodes").json["nodes"][0]
+    assert g.post(f"{V1}/nodes/register", {"id": node["id"]}).json["node"]["name"] == node["name"]
+    refused = g.post(f"{V1}/nodes/register", {"id": str(uuid.uuid4())})
+    assert refused.status == 403 and refused.json["error"]["type"] == "invite_needed" and "accept" in refused.json["error"]["message"]
+    assert g.post(f"{V1}/nodes/register", {}).status == 400
+    assert g.post(f"{V1}/nodes/none/heartbeat", b"").status == 404 == g.get(f"{V1}/nodes/none").status
+
+
+def test_dead_letters(rig):
+    g, red, blue = rig.one, key_of(rig, "red"), key_of(rig, "blue")
+    none = str(uuid.uuid4())
+    assert g.get(f"{V1}/dead", headers=red).json == {"dead": [], "total": 0}
+    for method, path in (("GET", none), ("DELETE", none), ("POST", f"{none}/requeue")):
+        assert g.request(method, f"{V1}/dead/{path}", b"" if method == "POST" else None, headers=blue).status == 404
+    assert g.post(f"{V1}/dead/drop?older=1h", b"", headers=red).json["dropped"] == 0
+    assert g.get(f"{V1}/dead?limit=0").status == g.get(f"{V1}/dead?older=x").status == 400
+
+
+def test_keys_and_tenants(rig):
+    g = rig.one
+    made = g.post(f"{V1}/keys", {"name": "k", "tenant": "teal", "running": 2}).json
+    assert made["id"] in [k["id"] for k in g.get(f"{V1}/keys?tenant=teal").json["keys"]]
+    assert g.post(f"{V1}/keys/{made['id']}/rotate", b"").json["secret"] != made["secret"]
+    assert g.request("PUT", f"{V1}/tenants/teal", {"weight": 3}).json["tenant"]["weight"] == 3
+    assert g.request("DELETE", f"{V1}/tenants/teal").json["error"]["type"] == "conflict"
+    assert g.request("DELETE", f"{V1}/keys/{made['id']}").status == 200
+    assert g.request("DELETE", f"{V1}/keys/{'0' * 12}").status == 404 == g.get(f"{V1}/tenants/nobody").status
+    assert g.post(f"{V1}/keys", {"tenant": "x"}).status == 400
