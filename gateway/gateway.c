@@ -53,6 +53,11 @@ static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 			og_format_bytes(form ? s->gateway_file_max : s->gateway_body_max, bytes, sizeof(bytes)),
 			form ? "file_max" : "body_max");
 		break;
+	case OG_WEB_AMBIGUOUS:
+		og_refuse_with(&r, 400, "invalid_request",
+			"its headers can be read in two ways: send one Content-Length, or `Transfer-Encoding: chunked` "
+			"alone, no space in a header's name");
+		break;
 	case OG_WEB_TOO_SLOW:
 		og_refuse_with(&r, 408, "too_slow", "the body did not come in time");
 		break;

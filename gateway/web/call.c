@@ -212,6 +212,11 @@ static void judge_head(struct og_web_call *c)
 	const struct og_web_config *config = &c->w->config;
 	enum og_web_why why;
 
+	if (og_web_is_ambiguous(c->mhd)) {
+		og_web_set_header(c, MHD_HTTP_HEADER_CONNECTION, "close");
+		refuse(c, OG_WEB_AMBIGUOUS);
+		return;
+	}
 	if (og_web_cors(c))
 		return;
 	c->route = og_web_route_find(config->routes, config->n_routes, c->method, c->path, c->parts, &why);

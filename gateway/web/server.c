@@ -138,8 +138,9 @@ static struct MHD_Daemon *start(struct og_web *w, const struct sockaddr_storage 
 		{MHD_OPTION_LISTEN_BACKLOG_SIZE, BACKLOG, NULL},
 		{MHD_OPTION_LISTENING_ADDRESS_REUSE, 1, NULL},
 		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)og_web_unescape, NULL},
 	};
-	size_t n = 10;
+	size_t n = 11;
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 
 	if (w->cert) {

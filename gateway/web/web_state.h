@@ -1,5 +1,6 @@
 /* What the parts of the server share: server.c (the daemon on the loop, connections), call.c (one request and its
- * answer), form.c (its file), watch.c (clients that go away, time-outs), route.c (which handler), address.c, cors.c. */
+ * answer), form.c (its file), watch.c (clients that go away, time-outs), framing.c (where a request ends),
+ * route.c (which handler), address.c, cors.c. */
 #ifndef OG_WEB_STATE_H
 #define OG_WEB_STATE_H
 
@@ -97,6 +98,10 @@ void og_web_form_free(struct og_web_form *f);
 /* watch.c */
 void og_web_watch_calls(uv_timer_t *sweep); /* the sweep: who waits is watched, who is too slow is closed */
 void og_web_unwatch(struct og_web_call *c);
+
+/* framing.c */
+bool og_web_is_ambiguous(struct MHD_Connection *mhd); /* another server may see its end elsewhere */
+size_t og_web_unescape(void *ctx, struct MHD_Connection *mhd, char *text);
 
 /* route.c: NULL: *ret_why says why not. Fills the call's parts. */
 const struct og_web_route *og_web_route_find(const struct og_web_route *routes, size_t n, const char *method,

@@ -48,3 +48,48 @@ def test_what_is_no_name_of_a_model(gateway):
         assert gateway.chat(stub_text(tokens=1), model=model).status in (400, 404)
     assert gateway.chat(stub_text(tokens=1), max_tokens=10**15).status in (200, 400)
     assert gateway.chat(stub_text(tokens=1), headers={"idempotency-key": "a\x01\x7f é".encode().decode("latin-1")}).status == 200
+
+
+CHUNKED = b"2\r\n{}\r\n0\r\n\r\n"
+HIDDEN = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "headers, body",
+    [
+        ([b"Content-Length: 0", b"Transfer-Encoding: chunked"], CHUNKED),
+        ([b"Transfer-Encoding: chunked", b"Content-Length: 4"], CHUNKED),
+        ([b"Content-Length: 0", b"Content-Length: %d" % len(HIDDEN)], HIDDEN),
+        ([b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity"], CHUNKED),
+        ([b"Transfer-Encoding: xchunked"], CHUNKED),
+        ([b"Transfer-Encoding: gzip, chunked"], CHUNKED),
+        ([b"Transfer-Encoding : chunked"], CHUNKED),
+        ([b"Content-Length : 5"], HIDDEN),
+        ([b"Content-Length: -1"], HIDDEN),
+        ([b"Content-Length: 99999999999999999999999"], HIDDEN),
+        ([b"Transfer-Encoding: chunked"], b"-1\r\n{}\r\n0\r\n\r\n"),
+        ([b"Transfer-Encoding: chunked"], b"1\r\n{}\r\n0\r\n\r\n"),
+        ([b"Transfer-Encoding: chunked"], b"fffffffffffffffff\r\n{}\r\n0\r\n\r\n"),
+    ],
+)
+def test_a_request_that_ends_in_two_places_is_refused_and_nothing_behind_it_is_read(gateway, headers, body):
+    head = b"\r\n".join([b"POST /v1/chat/completions HTTP/1.1", b"Host: x", *headers])
+    answer = speak(gateway, head + b"\r\n\r\n" + body + HIDDEN)
+    assert answer.startswith(("HTTP/1.1 400 ", "HTTP/1.1 413 ")), answer
+    assert "og_gateway" not in answer and "200 OK" not in answer, "the hidden one is not answered"
+    assert gateway.alive()
+
+
+def test_a_nul_does_not_end_a_path(gateway):
+    assert gateway.get("/healthz%00/x").status == 404
+    assert "%00b" in gateway.get("/v1/models/a%00b").json["error"]["message"]
+    assert gateway.get("/v1/models/sm%6Fl").json["id"] and gateway.get("/v1/models/%ff%zz%1").status == 404
+
+
+def test_requests_one_behind_the_other(gateway):
+    """Whole answers and streams, all sent at once, are answered in their order."""
+    body = json.dumps(ask(stub_text(tokens=5, pace_ms=20), stream=True)).encode()
+    chat = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = speak(gateway, chat + HIDDEN.replace(b"metrics", b"healthz") + chat + last)
+    assert answer.count("HTTP/1.1 200 OK") == 4 and answer.count("data: [DONE]") == 2 and answer.endswith("ok\n")
