@@ -43,7 +43,7 @@ static const struct og_verb verbs[] = {
 		"FOLDER/store for the gateways' own Redis, and the secrets that are not there yet. Where they listen "
 		"is what\n"
 		"broker.endpoints, broker.management, redis.address and store.address say. Prints the files that "
-                "changed, and nothing when none did.\n\n"
+		"changed, and nothing when none did.\n\n"
 		"  --listen ADDRESS[:PORT]  RabbitMQ listens there as well, for other hosts\n",
 		og_verb_render},
 	{"invite", "NODE [--endpoints HOST:PORT,…]", "make a node's users and print its join string",
