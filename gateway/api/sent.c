@@ -153,10 +153,13 @@ static json_t *rest_of_choice(const struct og_sent *s, const json_t *choice)
 json_t *og_sent_rest(struct og_sent *s, const json_t *response)
 {
 	const json_t *choice, *usage = json_object_get(response, "usage");
-	json_t *rest = json_array(), *last;
+	json_t *rest, *last;
 	size_t i;
 
+	if (!json_array_size(json_object_get(response, "choices")))
+		return NULL; /* no answer at all: not one of which nothing is missing */
 	fold(s);
+	rest = json_array();
 	json_array_foreach(json_object_get(response, "choices"), i, choice)
 	{
 		json_t *missing = s->opaque ? NULL : rest_of_choice(s, choice);

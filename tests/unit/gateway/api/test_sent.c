@@ -84,6 +84,17 @@ Test(sent, what_is_no_text_cannot_be_gone_on_with)
 	og_sent_done(&sent);
 }
 
+Test(sent, what_has_no_choices_is_no_answer)
+{
+	json_t *empty = json_pack("{s:[]}", "choices");
+
+	og_sent_init(&sent);
+	cr_expect_null(og_sent_rest(&sent, NULL));
+	cr_expect_null(og_sent_rest(&sent, empty));
+	json_decref(empty);
+	og_sent_done(&sent);
+}
+
 Test(sent, long_streams_are_remembered_by_length_and_hash)
 {
 	static char text[90000];
