@@ -12,11 +12,14 @@
 
 /* ── scopes ── */
 
-static bool may_model(const struct og_api *api, const struct og_key *key, const char *model)
+/* A model has several names: the key may say any of them, and the client any other. */
+static bool may_model(const struct og_key *key, const struct og_tier *tier, const char *model)
 {
-	const struct og_tier *tier = og_catalogue_find(api->catalogue, model);
+	bool may = og_key_may_model(key, model) || (tier && og_key_may_model(key, tier->id));
 
-	return og_key_may_model(key, model) || (tier && og_key_may_model(key, tier->id));
+	for (size_t i = 0; tier && i < tier->n_aliases; i++)
+		may = may || og_key_may_model(key, tier->aliases[i]);
+	return may;
 }
 
 static int check_scopes(
@@ -25,14 +28,16 @@ static int check_scopes(
 	const char *model = e->tier ? e->tier : e->model ? e->model : OG_TIER_AUTO;
 	const char *class = e->class_name ? e->class_name : og_class_name(OG_CLASS_NORMAL);
 
-	if (!may_model(api, key, model))
-		return og_refuse_with(why, 403, "model_not_allowed", "this key is not for the model '%.100s'", model);
+	if (!may_model(key, og_catalogue_find(api->catalogue, model), model))
+		return og_refuse_with(
+			why, 403, "model_not_allowed", "this key is for %.200s, not for '%.100s'", key->models, model);
 	if (!og_key_may_region(key, e->region ? e->region : ""))
 		return og_refuse_with(why, 403, "region_not_allowed",
 			"this key is for the regions %.200s: name one of them in the header og-region", key->regions);
 	if (!og_key_may_class(key, class))
-		return og_refuse_with(
-			why, 403, "class_not_allowed", "this key is for the classes %s, not '%s'", key->classes, class);
+		return og_refuse_with(why, 403, "class_not_allowed",
+			"this key is for the classes %s, not '%s': say one of them in the header og-class",
+			key->classes, class);
 	return 0;
 }
 
@@ -96,6 +101,7 @@ int og_bill_open(struct og_bill *b, struct og_api *api, const struct og_caller *
 	size_t bytes, og_bill_cb *cb, void *ctx, struct og_refusal *why)
 {
 	const char *model = e->model ? e->model : e->tier ? e->tier : OG_TIER_AUTO;
+	const struct og_tier *tier = og_catalogue_find(api->catalogue, model);
 	int64_t prompt = (int64_t)(bytes / BYTES_A_TOKEN);
 
 	*b = (struct og_bill){.api = api, .prompt_tokens = prompt};
@@ -105,7 +111,7 @@ int og_bill_open(struct og_bill *b, struct og_api *api, const struct og_caller *
 		return -1;
 	b->key = og_key_hold(who->key);
 	snprintf(b->job, sizeof(b->job), "%s", e->id);
-	snprintf(b->model, sizeof(b->model), "%s", model);
+	snprintf(b->model, sizeof(b->model), "%s", tier ? tier->id : model);
 	if (!og_key_is_limited(b->key))
 		return 1;
 	return reserve(b, prompt + (e->max_tokens ? e->max_tokens : TOKENS_UNKNOWN), cb, ctx, why);

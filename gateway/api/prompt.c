@@ -247,7 +247,8 @@ static bool on_restart(void *ctx)
 		linger(p);
 		return true;
 	}
-	og_refuse_with(&why, 502, "answer_cut", "the answer was cut off, for its worker was lost: ask again");
+	og_refuse_with(
+		&why, 502, "answer_cut", "the answer was cut off before its end, and its job is cancelled: ask again");
 	leave(p);
 	refuse(p, &why);
 	prompt_free(p);

@@ -308,11 +308,14 @@ char *og_reserved_words(const struct og_reserved *r)
 		[OG_LIMIT_REQUESTS] = "requests a minute",
 		[OG_LIMIT_TOKENS] = "tokens a minute",
 		[OG_LIMIT_RUNNING] = "requests at once",
-		[OG_LIMIT_BUDGET] = "tokens, its budget,",
 	};
 	const char *whose = r->of_tenant ? "tenant" : "key";
 
 	if (!r->refused)
 		return og_strdup("");
+	if (r->refused == OG_LIMIT_BUDGET)
+		return og_printf("this %s's budget of %" PRId64
+				 " tokens has no room for all that this request may take: ask for less by max_tokens%s",
+			whose, r->limit, r->retry_after_s ? ", or wait until the budget begins anew" : "");
 	return og_printf("this %s's limit of %" PRId64 " %s is reached", whose, r->limit, words[r->refused]);
 }

@@ -106,7 +106,8 @@ Test(ledger, tells_which_limit_it_is)
 	cr_assert_eq(last.refused, OG_LIMIT_BUDGET);
 	cr_assert_eq(last.retry_after_s, 60);
 	words = og_reserved_words(&last);
-	cr_assert_str_eq(words, "this tenant's limit of 1000 tokens, its budget, is reached");
+	cr_assert_str_eq(words, "this tenant's budget of 1000 tokens has no room for all that this request may take: "
+	                        "ask for less by max_tokens");
 }
 
 Test(ledger, a_reserve_without_its_answer_is_taken_back_by_its_mark)
