@@ -107,7 +107,7 @@ Test(ledger, tells_which_limit_it_is)
 	cr_assert_eq(last.retry_after_s, 60);
 	words = og_reserved_words(&last);
 	cr_assert_str_eq(words, "this tenant's budget of 1000 tokens has no room for all that this request may take: "
-	                        "ask for less by max_tokens");
+				"ask for less by max_tokens, or wait until the budget begins anew");
 }
 
 Test(ledger, a_reserve_without_its_answer_is_taken_back_by_its_mark)
