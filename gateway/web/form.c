@@ -47,6 +47,8 @@ static enum MHD_Result on_piece(void *ctx, enum MHD_ValueKind kind, const char *
 	(void)kind;
 	(void)type;
 	(void)encoding;
+	if (!key) /* a part without a name is nobody's */
+		return MHD_YES;
 	if (strcmp(key, "file") != 0) {
 		add_field(f, key, data, len, at);
 		return MHD_YES;

@@ -81,6 +81,23 @@ def test_what_is_wrong_is_named(serving, gateway):
     assert not [f for f in os.listdir(serving.root / "files") if f.endswith(".part")]
 
 
+@pytest.mark.parametrize("said", ['Content-Disposition: form-data', 'X-Nothing: 1', 'Content-Disposition: form-data; filename="x"'])
+def test_a_part_without_a_name_is_nobodys(gateway, said):
+    body = f"--7d1e9\r\n{said}\r\n\r\nstray\r\n".encode() + form(b"content", purpose="batch")
+    made = gateway.post("/v1/files", body, headers={"content-type": TYPE})
+    assert made.status in (200, 400)
+    if made.status == 200:
+        assert gateway.get(f"/v1/files/{made.json['id']}/content").body == b"content"
+    assert gateway.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize("boundary", ["", '"', '""', '"x', "x" * 20000, ";"])
+def test_a_strange_boundary_is_no_form(gateway, boundary):
+    refused = gateway.post("/v1/files", b"--x\r\n", headers={"content-type": f"multipart/form-data; boundary={boundary[:9000]}"})
+    assert refused.status == 400, refused.body
+    assert gateway.get("/healthz").status == 200
+
+
 def test_all_files_together_are_bounded(gateway):
     before = len(gateway.get("/v1/files?limit=1000").json["data"])
     made = [upload(gateway, b"x" * (35 * MIB)) for _ in range(3)]
