@@ -104,7 +104,7 @@ int og_bill_open(struct og_bill *b, struct og_api *api, const struct og_caller *
 	const struct og_tier *tier = og_catalogue_find(api->catalogue, model);
 	int64_t prompt = (int64_t)(bytes / BYTES_A_TOKEN);
 
-	*b = (struct og_bill){.api = api, .prompt_tokens = prompt};
+	*b = (struct og_bill){.api = api, .prompt_tokens = prompt, .shared = e->explicit_id};
 	if (!who->key)
 		return 1;
 	if (check_scopes(api, who->key, e, why) < 0)
@@ -167,7 +167,7 @@ void og_bill_settle(struct og_bill *b, const struct og_job_end *end)
 	if (!prompt && !completion && end->state != OG_STATE_DONE)
 		og_bill_refund(b);
 	else
-		settle(b, prompt, completion, !ran_now, false);
+		settle(b, prompt, completion, !ran_now && b->shared, false);
 }
 
 void og_bill_settle_left(struct og_bill *b, int64_t completion_tokens)

@@ -17,6 +17,9 @@ struct og_bill {
 	struct og_key *key; /* held; NULL: nobody is charged (a caller without a key) */
 	char job[OG_ID_LEN + 1], model[OG_NAME_MAX];
 	int64_t prompt_tokens; /* estimated */
+	/* Its job's id may be an earlier request's as well (an idempotency key). An end that was asked for tells not which of
+	 * them it ran for; that of an id of its own is its own. */
+	bool shared;
 };
 
 /* Called from the loop where og_bill_open returned 0. `why` NULL: it may go on. */

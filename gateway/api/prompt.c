@@ -327,6 +327,7 @@ static void on_gone(void *ctx)
 	p->api->metrics.cancelled += !p->resumable && !p->detached;
 	if (p->held) {
 		p->c = NULL; /* on_bill ends it */
+		uv_timer_stop(&p->timer);
 	} else if (p->detached && p->job && !p->attach) {
 		p->c = NULL; /* it goes on without us to its end, which is charged */
 		og_job_yield(p->job);

@@ -3,7 +3,9 @@
 import os
 import socket
 import json
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,34 @@ def test_a_budget_ends(rig):
     refused = chat(rig, secret, stub_text(tokens=1), max_tokens=1100)
     assert (refused.status, refused.json["error"]["code"]) == (429, "insufficient_quota"), refused.body
     assert chat(rig, secret, stub_text(tokens=1), max_tokens=100).status == 200, "what is left is enough for it"
+
+
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("wrong", [{"max_tokens": 10**13}, {"model": "a\nb"}, {"headers": {"og-session": "a\tb"}}])
+def test_what_no_message_can_carry_is_refused(rig, limited, wrong):
+    name = f"strange-{limited}-{next(iter(wrong))}"
+    secret = new_key(rig, name, *(["--requests-per-minute", "60"] if limited else []))
+    refused = chat(rig, secret, stub_text(tokens=1), **wrong)
+    assert (refused.status, refused.json["error"]["code"]) == (400, "invalid_request"), refused.body
+    assert chat(rig, secret, stub_text(tokens=1)).status == 200
+
+
+def test_a_client_that_leaves_while_the_store_is_slow(rig, stub):  # noqa: F811
+    secret = new_key(rig, "hasty", "--running", "1")
+    assert chat(rig, secret, stub_text(tokens=1)).status == 200
+    body = json.dumps(ask("hasty one " + stub_text(tokens=2), stream=True)).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\nContent-Length: {len(body)}\r\n\r\n"
+    before = rig.one.control()["gateway"]["requests"]
+    os.kill(rig.store.process.pid, signal.SIGSTOP)
+    try:
+        with socket.create_connection(("127.0.0.1", rig.one.port)) as s:
+            s.sendall(head.encode() + body)
+            wait_for("the request", lambda: rig.one.control()["gateway"]["requests"] > before)
+        time.sleep(0.6)  # a stream begins after 250 ms; the store is given up after 1 s
+    finally:
+        os.kill(rig.store.process.pid, signal.SIGCONT)
+    wait_for("its place to be free", lambda: chat(rig, secret, stub_text(tokens=1)).status == 200, 10)
+    assert not stub.requests("hasty one")
 
 
 def test_scopes(rig):

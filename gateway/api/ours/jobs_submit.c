@@ -191,6 +191,7 @@ static void submit(struct og_api *api, struct og_web_call *c, const struct og_en
 {
 	struct submission *s = og_new(struct submission);
 	struct og_refusal why;
+	struct og_error err;
 	int rc;
 
 	*s = (struct submission){.api = api, .c = c, .detached = e->detach};
@@ -200,6 +201,11 @@ static void submit(struct og_api *api, struct og_web_call *c, const struct og_en
 	og_web_set_header(c, "og-job", s->id);
 	og_web_note(c, "job", s->id);
 	og_web_on_gone(c, on_gone, s);
+	if (og_envelope_check(e, &err) < 0) {
+		og_refusal_of_error(&err, &why);
+		refuse(s, &why);
+		return;
+	}
 	rc = og_bill_open(&s->bill, api, og_api_caller(c), e, len, on_bill, s, &why);
 	if (rc > 0)
 		send_it(s, e, body, len);
