@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "api/api.h"
+#include "api/local.h"
 #include "base/alloc.h"
 
 const struct og_caller *og_api_caller(const struct og_web_call *c)
@@ -79,6 +80,8 @@ static void on_key(void *ctx, struct og_key *key, const struct og_error *err)
 {
 	struct looking *l = ctx;
 
+	if (l->c)
+		og_web_on_gone(l->c, NULL, NULL); /* ours ends here; its route says who is told from now on */
 	if (l->c && err)
 		refuse_key(l->c, err);
 	else if (l->c)
@@ -119,13 +122,26 @@ static const char *secret_of(const struct og_web_call *c)
 	return og_web_header(c, "x-api-key");
 }
 
+/* Whether it needs no key: gateway.loopback_without_key. */
+static bool is_local(const struct og_api *api, const struct og_web_call *c)
+{
+	static const char *const passed_on[] = {
+		"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip"};
+	struct og_local_head head = {.host = og_web_header(c, "host"), .origin = og_web_header(c, "origin")};
+
+	if (!api->settings->gateway_loopback_without_key || !og_web_from_loopback(c))
+		return false;
+	for (size_t i = 0; i < OG_COUNT(passed_on); i++)
+		head.forwarded = head.forwarded || og_web_header(c, passed_on[i]);
+	return og_local_is_own(&head, og_web_origin_allowed(c));
+}
+
 bool og_api_admits(void *ctx, const struct og_web_call *c)
 {
 	const struct og_api *api = ctx;
 	const char *secret = secret_of(c);
 
-	return (secret && og_secret_valid(secret, strlen(secret))) ||
-	       (api->settings->gateway_loopback_without_key && og_web_from_loopback(c));
+	return (secret && og_secret_valid(secret, strlen(secret))) || is_local(api, c);
 }
 
 void og_api_dispatch(void *ctx, struct og_web_call *c)
@@ -133,7 +149,7 @@ void og_api_dispatch(void *ctx, struct og_web_call *c)
 	struct og_api *api = ctx;
 	const struct og_api_route *route = og_web_more(c);
 	const char *secret = secret_of(c);
-	bool local = api->settings->gateway_loopback_without_key && og_web_from_loopback(c);
+	bool local = is_local(api, c);
 	struct og_refusal why;
 
 	og_api_head(c);

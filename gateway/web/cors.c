@@ -28,11 +28,18 @@ static bool is_listed(const char *list, const char *origin)
 	return false;
 }
 
+bool og_web_origin_allowed(const struct og_web_call *c)
+{
+	const char *origin = og_web_header(c, "origin"), *list = c->w->config.cors_origins;
+
+	return origin && list && is_listed(list, origin);
+}
+
 bool og_web_cors(struct og_web_call *c)
 {
-	const char *origin = og_web_header(c, "origin"), *list = c->w->config.cors_origins, *asked;
+	const char *origin = og_web_header(c, "origin"), *asked;
 
-	if (!origin || !list || !is_listed(list, origin))
+	if (!og_web_origin_allowed(c))
 		return false;
 	og_web_set_header(c, "access-control-allow-origin", origin);
 	og_web_set_header(c, "access-control-expose-headers", EXPOSED);

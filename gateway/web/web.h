@@ -103,6 +103,7 @@ struct og_web_file {
 int og_web_take_file(struct og_web_call *c, struct og_web_file *ret, struct og_error *err);
 void og_web_file_done(struct og_web_file *file); /* closes and frees; the file stays */
 bool og_web_from_loopback(const struct og_web_call *c);
+bool og_web_origin_allowed(const struct og_web_call *c);    /* it is of a page of an origin in cors_origins */
 const char *og_web_peer(const struct og_web_call *c);       /* "192.0.2.7"; "" unknown */
 const char *og_web_request_id(const struct og_web_call *c); /* a UUID of ours; also the header x-request-id */
 int64_t og_web_since_us(const struct og_web_call *c);       /* monotonic: when its head was read */

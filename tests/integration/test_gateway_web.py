@@ -65,6 +65,14 @@ def test_pages_of_other_origins(serving, gateway):
     assert "access-control-allow-origin" not in open_to.get("/healthz", headers={"origin": "https://evil.example"}).headers
 
 
+def test_pages_of_other_origins_are_not_this_machines_user(gateway):
+    """A page needs no leave to send a form's type, nor for a name of its own that says 127.0.0.1."""
+    body = json.dumps(ask(stub_text(tokens=1))).encode()
+    for head in ({"origin": "https://evil.example"}, {"host": "evil.example"}, {"x-forwarded-for": "192.0.2.7"}):
+        assert gateway.post("/v1/chat/completions", body, headers={"content-type": "text/plain", **head}).status == 401, head
+    assert gateway.post("/v1/chat/completions", body, headers={"origin": "http://localhost:3000"}).status == 200
+
+
 def test_slow_clients_do_not_hold_up_others(serving):
     g = serving.gateway("slow", "gateway.loopback_without_key=yes", "gateway.idle_timeout=2s")
     slow = [socket.create_connection(("127.0.0.1", g.port)) for _ in range(1000)]
@@ -163,12 +171,20 @@ def haproxy(folder, gateway):
 
 
 @pytest.mark.parametrize("proxy", [nginx, haproxy])
-def test_through_a_proxy(gateway, stub, tmp_path, proxy):
+def test_through_a_proxy(serving, gateway, stub, tmp_path, proxy):
+    """It is on this machine, and those it asks for are not: they need a key."""
+    serving.store or serving.start_store()
+    wait_for("the store to be reached", lambda: gateway.control()["gateway"]["store"])
+    secret = gateway.control("keys_create", name=proxy.__name__, tenant="default")["secret"]
     p = proxy(tmp_path, gateway)
     try:
         body = json.dumps(ask("proxied " + stub_text(tokens=20, pace_ms=100), stream=True)).encode()
         with socket.create_connection(("127.0.0.1", p.port), timeout=20) as s:
-            s.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+            s.sendall(f"{head}\r\n".encode() + body)
+            assert s.recv(4096).startswith(b"HTTP/1.1 401 ")
+        with socket.create_connection(("127.0.0.1", p.port), timeout=20) as s:
+            s.sendall(f"{head}Authorization: Bearer {secret}\r\n\r\n".encode() + body)
             began, seen = time.monotonic(), b""
             while b"tok2" not in seen:
                 seen += s.recv(4096)
