@@ -6,6 +6,8 @@ import json
 import signal
 import sys
 import time
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(_
 
 from gateway_rig import MODEL, Serving, ask, stub, stub_text  # noqa: E402, F401
 from services import wait_for  # noqa: E402
+from test_broker_config import api  # noqa: E402
 from test_gateway_keys import new_key, og, og_json, rig  # noqa: E402, F401
 
 
@@ -113,6 +116,20 @@ def test_the_same_idempotency_key_is_paid_once(rig, limited):
         assert answer.status == 200
     wait_for("it to be counted", lambda: used(rig, name)[0])
     assert used(rig, name)[2] == 4
+
+
+def test_one_whose_end_had_to_be_asked_for_is_charged(rig, stub):  # noqa: F811
+    """Its gateway lost the broker meanwhile: the job ran for this request all the same."""
+    secret = new_key(rig, "asked")
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(chat, rig, secret, "asked " + stub_text(tokens=20, pace_ms=100))
+        wait_for("it to run", lambda: stub.requests("asked"))
+        mine = [c for c in api("GET", "/api/connections") if c.get("vhost") == rig.fleet.cluster.name and "gateway" in c.get("user", "")]
+        for c in mine:
+            api("DELETE", "/api/connections/" + urllib.parse.quote(c["name"], safe=""))
+        assert mine and answer.result(60).status == 200
+    wait_for("it to be counted", lambda: used(rig, "asked")[0], 10)
+    assert used(rig, "asked")[2] == 20
 
 
 def test_a_gateway_that_dies_leaves_no_place_taken(rig):
