@@ -58,9 +58,6 @@ static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 			"its headers can be read in two ways: send one Content-Length, or `Transfer-Encoding: chunked` "
 			"alone, no space in a header's name");
 		break;
-	case OG_WEB_TOO_SLOW:
-		og_refuse_with(&r, 408, "too_slow", "the body did not come in time");
-		break;
 	case OG_WEB_STOPPING:
 		og_refuse_with(&r, 503, "unavailable", "this gateway is being stopped: ask again");
 		r.retry_after_s = 1;

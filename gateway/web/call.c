@@ -190,8 +190,6 @@ static uint64_t body_max(const struct og_web_call *c)
 	return c->route && c->route->form_max ? (uint64_t)c->route->form_max : c->w->config.body_max;
 }
 
-/* Of one who asks before sending the body. The others are let send it, into nowhere: most clients read no answer before they
- * have written all, and take a closed connection for our fault. */
 static bool is_too_large(const struct og_web_call *c)
 {
 	const char *expect = og_web_header(c, MHD_HTTP_HEADER_EXPECT);
@@ -206,7 +204,8 @@ static void refuse(struct og_web_call *c, enum og_web_why why)
 	c->w->config.hooks.refuse(c->w->config.hooks.ctx, c, why);
 }
 
-/* What can be refused before its body has come. */
+/* What can be refused before its body has come. Only who asks before sending it is told at once. The others are let send it, into
+ * nowhere: most clients read no answer before they have written all, and take a closed connection for our fault. */
 static void judge_head(struct og_web_call *c)
 {
 	const struct og_web_config *config = &c->w->config;
@@ -215,6 +214,7 @@ static void judge_head(struct og_web_call *c)
 	if (og_web_is_ambiguous(c->mhd)) {
 		og_web_set_header(c, MHD_HTTP_HEADER_CONNECTION, "close");
 		refuse(c, OG_WEB_AMBIGUOUS);
+		c->handled = true; /* nobody knows where its body ends */
 		return;
 	}
 	if (og_web_cors(c))
@@ -264,12 +264,16 @@ enum MHD_Result og_web_on_access(void *ctx, struct MHD_Connection *mhd, const ch
 	const char *version, const char *data, size_t *len, void **state)
 {
 	struct og_web_call *c = *state;
+	struct og_web *w = ctx;
 
 	(void)version;
+	if (w->closed) /* what is suspended now would never be resumed */
+		return MHD_NO;
 	if (!c) {
-		*state = c = begin(ctx, mhd, url, method);
+		*state = c = begin(w, mhd, url, method);
 		judge_head(c);
-		return c->status ? queue(c) : MHD_YES;
+		c->handled = c->handled || (c->status && og_web_header(c, MHD_HTTP_HEADER_EXPECT));
+		return c->handled ? queue(c) : MHD_YES;
 	}
 	if (*len) {
 		take(c, data, *len);

@@ -80,8 +80,7 @@ static bool is_late(const struct og_web_connection *x, int64_t now)
 
 	if (!x->call)
 		return now - x->since_ms > config->idle_ms;
-	return x->call->phase == OG_WEB_READS &&
-	       now - x->call->since_ms > config->body_ms + x->call->received / BODY_CHUNK * 1000;
+	return !x->call->handled && now - x->call->since_ms > config->body_ms + x->call->received / BODY_CHUNK * 1000;
 }
 
 /* Its end is told by libmicrohttpd, which sees the closed socket. */

@@ -40,7 +40,6 @@ enum og_web_why {
 	OG_WEB_METHOD_NOT_ALLOWED, /* 405 */
 	OG_WEB_TOO_LARGE,          /* 413: the body is above the cap */
 	OG_WEB_AMBIGUOUS,          /* 400: it is not clear where it ends */
-	OG_WEB_TOO_SLOW,           /* 408: the body did not come in time */
 	OG_WEB_STOPPING,           /* 503: the server is being stopped */
 };
 

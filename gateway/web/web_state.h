@@ -36,7 +36,8 @@ struct og_web_call {
 	struct og_web_connection *on;
 	struct MHD_Connection *mhd;
 	enum og_web_phase phase;
-	bool suspended, handled, lost;
+	bool suspended, lost;
+	bool handled; /* its body is whole, or nobody waits for it */
 	char id[OG_ID_LEN + 1], peer[64];
 	const char *method; /* static */
 	char *path;

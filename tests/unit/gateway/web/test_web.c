@@ -61,12 +61,12 @@ static void begin(void *ctx, struct og_web_call *c)
 	og_web_stream(c, 200, "text/event-stream");
 }
 
-static const struct og_web_route routes[] = {
-	{"POST", "/echo", echo, NULL, 0}, {"GET", "/hold", hold, NULL, 0}, {"GET", "/stream", begin, NULL, 0}};
+static const struct og_web_route routes[] = {{"POST", "/echo", echo, NULL, 0}, {"GET", "/hold", hold, NULL, 0},
+	{"POST", "/wait", hold, NULL, 0}, {"GET", "/stream", begin, NULL, 0}};
 
 static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 {
-	static const int statuses[] = {404, 405, 413, 408, 503};
+	static const int statuses[] = {404, 405, 413, 400, 503};
 
 	(void)ctx;
 	og_web_reply(c, statuses[why], "text/plain", "no", 2);
@@ -334,6 +334,44 @@ Test(web, closing_tells_those_who_wait)
 	cr_expect_eq(gone, 1);
 	cr_expect_eq(ended, 1);
 	og_buf_done(&a.body);
+}
+
+Test(web, a_body_that_ends_while_it_is_closed_is_nobodys)
+{
+	int fd;
+
+	open_web(60000);
+	fd = dial();
+	say(fd, "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab");
+	UNTIL(og_web_calls(web) == 1);
+	say(fd, "cd");
+	close_web();
+	cr_expect_eq(gone, 0);
+	cr_expect_eq(ended, 1);
+	close(fd);
+}
+
+/* Else its client, which writes before it reads, would find a broken connection and no answer. */
+Test(web, a_refusal_follows_the_body)
+{
+	static char body[1 << 20];
+	char head[128], said[64] = {0};
+	int fd;
+
+	open_web(60000);
+	fd = dial();
+	snprintf(head, sizeof(head), "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", sizeof(body));
+	say(fd, head);
+	UNTIL(og_web_calls(web) == 1);
+	for (size_t sent = 0; sent < sizeof(body); sent += 65536) {
+		cr_assert_eq(send(fd, body, 65536, MSG_DONTWAIT | MSG_NOSIGNAL), 65536);
+		uv_run(&loop, UV_RUN_ONCE);
+	}
+	UNTIL(ended == 1);
+	cr_expect_gt(read(fd, said, sizeof(said) - 1), 0);
+	cr_expect_str_eq(strtok(said, "\r"), "HTTP/1.1 404 Not Found");
+	close(fd);
+	close_web();
 }
 
 Test(web, one_that_is_being_stopped_refuses)
