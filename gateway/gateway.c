@@ -236,8 +236,7 @@ int og_gateway_start(
 		og_web_close(g->api.web, NULL, NULL);
 		if (g->api.link)
 			og_link_close(g->api.link, NULL, NULL);
-		uv_run(loop, UV_RUN_DEFAULT);
-		goto fail;
+		goto fail; /* the caller's loop ends them: they know nothing of us any more */
 	}
 	g->batches = og_batch_keeper_open(&g->api);
 	uv_timer_init(loop, &g->drain);

@@ -22,7 +22,7 @@ struct og_gateway_config {
 	void *ctx;
 };
 
-/* `config`'s pointers are borrowed. */
+/* `config`'s pointers are borrowed. -1: what was opened is being closed, on the loop. */
 int og_gateway_start(
 	uv_loop_t *loop, const struct og_gateway_config *config, struct og_gateway **ret, struct og_error *err);
 int og_gateway_port(const struct og_gateway *g);

@@ -53,6 +53,16 @@ def test_tls_of_its_own(serving, gateway, tmp_path):
     serving.gateways.remove(refused)
 
 
+def test_a_start_that_fails_ends(serving):
+    """What was opened before is closed: nothing waits for a store that cannot be named."""
+    refused = serving.gateway("nowhere", "store.address=unix:", until_ready=False)
+    serving.gateways.remove(refused)
+    try:
+        assert refused.process.wait(20) == 1 and "store.address" in refused.text(), refused.text()
+    finally:
+        refused.process.kill()
+
+
 def test_pages_of_other_origins(serving, gateway):
     asks = {"origin": "https://chat.example", "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
     assert "access-control-allow-origin" not in gateway.get("/healthz", headers=asks).headers
