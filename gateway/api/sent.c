@@ -48,7 +48,6 @@ static void look_into_choice(struct og_sent *s, const json_t *choice)
 	json_int_t index = json_integer_value(json_object_get(choice, "index"));
 	const json_t *delta = json_object_get(choice, "delta");
 	const json_t *text = json_object_get(delta ? delta : choice, delta ? "content" : "text");
-	const json_t *reason = json_object_get(choice, "finish_reason");
 
 	if (index < 0 || index >= OG_SENT_CHOICES || says_more(delta)) {
 		s->opaque = true;
@@ -56,7 +55,6 @@ static void look_into_choice(struct og_sent *s, const json_t *choice)
 	}
 	s->choices[index].hash = hash(s->choices[index].hash, json_string_value(text), json_string_length(text));
 	s->choices[index].len += json_string_length(text);
-	s->choices[index].finished = s->choices[index].finished || json_is_string(reason);
 }
 
 static void look_into(struct og_sent *s, const char *chunk, size_t len)

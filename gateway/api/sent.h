@@ -19,7 +19,6 @@ struct og_sent {
 	struct {
 		size_t len;    /* bytes of its text */
 		uint64_t hash; /* of them */
-		bool finished;
 	} choices[OG_SENT_CHOICES];
 	bool opaque; /* something other than text went out, which cannot be told apart again */
 };
