@@ -58,6 +58,10 @@ static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 			"its headers can be read in two ways: send one Content-Length, or `Transfer-Encoding: chunked` "
 			"alone, no space in a header's name");
 		break;
+	case OG_WEB_FULL:
+		og_refuse_with(&r, 503, "busy", "so much is being sent to this gateway that it takes no more now");
+		r.retry_after_s = 1;
+		break;
 	case OG_WEB_STOPPING:
 		og_refuse_with(&r, 503, "unavailable", "this gateway is being stopped: ask again");
 		r.retry_after_s = 1;
@@ -189,6 +193,7 @@ static int listen_on(struct og_gateway *g, uv_loop_t *loop, struct og_error *err
 		.key = s->gateway_tls_key,
 		.cors_origins = s->gateway_cors_origins,
 		.body_max = (size_t)s->gateway_body_max,
+		.bodies_max = (size_t)s->gateway_bodies_max,
 		.form_dir = s->gateway_files,
 		.stream_max = (size_t)s->gateway_stream_max,
 		.connections_max = (unsigned)s->gateway_connections_max,

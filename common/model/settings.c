@@ -146,6 +146,8 @@ const struct og_config_row og_settings_rows[] = {
 		"Whether who asks from this machine needs no key."},
 	{"gateway", "body_max", OG_CONFIG_BYTES, AT(gateway_body_max), "8MiB", 1024, 8 * MIB, NULL,
 		"Of a request's body."},
+	{"gateway", "bodies_max", OG_CONFIG_BYTES, AT(gateway_bodies_max), "512MiB", 8 * MIB, TIB, NULL,
+		"Of all bodies that are kept at a time; what comes beyond is refused, to come again."},
 	{"gateway", "stream_max", OG_CONFIG_BYTES, AT(gateway_stream_max), "4MiB", 65536, 1024 * MIB, NULL,
 		"Of a stream that its reader does not take in time; beyond it the connection is cut."},
 	{"gateway", "connections_max", OG_CONFIG_INT, AT(gateway_connections_max), "20000", 1, 1000000, NULL,

@@ -59,7 +59,7 @@ struct og_settings {
 	/* [gateway] */
 	char *gateway_listen, *gateway_tls_cert, *gateway_tls_key, *gateway_cors_origins, *gateway_background;
 	bool gateway_loopback_without_key;
-	int64_t gateway_body_max, gateway_stream_max, gateway_connections_max;
+	int64_t gateway_body_max, gateway_bodies_max, gateway_stream_max, gateway_connections_max;
 	int64_t gateway_idle_ms, gateway_body_ms, gateway_resume_ms, gateway_drain_ms;
 	int64_t gateway_responses_ttl_ms, gateway_responses_max;
 	char *gateway_files; /* absolute */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 
@@ -11,6 +12,14 @@
 #define TOKENS_UNKNOWN 1024 /* of an answer that has no bound of its own */
 
 /* ── scopes ── */
+
+/* As the scheduler has it: the tier, but for `auto`; else the model. */
+static const char *asked_for(const struct og_envelope *e)
+{
+	if (e->tier && strcasecmp(e->tier, OG_TIER_AUTO) != 0)
+		return e->tier;
+	return e->model ? e->model : OG_TIER_AUTO;
+}
 
 /* A model has several names: the key may say any of them, and the client any other. */
 static bool may_model(const struct og_key *key, const struct og_tier *tier, const char *model)
@@ -25,7 +34,7 @@ static bool may_model(const struct og_key *key, const struct og_tier *tier, cons
 static int check_scopes(
 	const struct og_api *api, const struct og_key *key, const struct og_envelope *e, struct og_refusal *why)
 {
-	const char *model = e->tier ? e->tier : e->model ? e->model : OG_TIER_AUTO;
+	const char *model = asked_for(e);
 	const char *class = e->class_name ? e->class_name : og_class_name(OG_CLASS_NORMAL);
 
 	if (!may_model(key, og_catalogue_find(api->catalogue, model), model))
@@ -100,7 +109,7 @@ static int reserve(struct og_bill *b, int64_t tokens, og_bill_cb *cb, void *ctx,
 int og_bill_open(struct og_bill *b, struct og_api *api, const struct og_caller *who, const struct og_envelope *e,
 	size_t bytes, og_bill_cb *cb, void *ctx, struct og_refusal *why)
 {
-	const char *model = e->model ? e->model : e->tier ? e->tier : OG_TIER_AUTO;
+	const char *model = asked_for(e);
 	const struct og_tier *tier = og_catalogue_find(api->catalogue, model);
 	int64_t prompt = (int64_t)(bytes / BYTES_A_TOKEN);
 

@@ -250,17 +250,12 @@ static void visit_drop(struct og_job *j, int64_t now)
 
 void og_link_close(struct og_link *l, void (*cb)(void *ctx), void *ctx)
 {
-	struct og_question *q, *next;
-
 	l->closing = true;
 	l->up = false;
 	l->on_closed = cb;
 	l->closed_ctx = ctx;
 	og_session_close(l->session, on_session_closed, l); /* it tells no publisher any more how it went */
 	each_job(l, visit_drop, 0);
-	HASH_ITER(hh, l->questions, q, next)
-	{
-		question_free(q);
-	}
+	fail_questions(l, INT64_MAX, "this gateway is being stopped");
 	uv_close((uv_handle_t *)&l->tick, on_tick_closed);
 }

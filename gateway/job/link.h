@@ -21,7 +21,7 @@ struct og_link_config {
 
 /* What `config` points to is borrowed. */
 struct og_link *og_link_open(uv_loop_t *loop, const struct og_link_config *config, struct og_error *err);
-/* Who waits is not told any more, but for a job's `dropped`. `cb` is called when all is freed. */
+/* Who asked is told RETRY; of jobs only `dropped` is told. `cb` is called when all is freed. */
 void og_link_close(struct og_link *l, void (*cb)(void *ctx), void *ctx);
 bool og_link_is_up(const struct og_link *l);
 size_t og_link_jobs(const struct og_link *l); /* that have not ended, and for which somebody waits here */

@@ -74,6 +74,7 @@ static void call_free(struct og_web_call *c)
 	for (size_t i = 0; i < OG_WEB_PARTS_MAX; i++)
 		free(c->parts[i]);
 	og_web_form_free(c->form);
+	c->w->bodies -= c->body.len;
 	og_buf_done(&c->body);
 	og_buf_done(&c->out);
 	og_buf_done(&c->headers);
@@ -226,8 +227,29 @@ static void judge_head(struct og_web_call *c)
 		refuse(c, why);
 	else if (is_too_large(c))
 		refuse(c, OG_WEB_TOO_LARGE);
-	else if (c->route->form_max && (!config->hooks.admits || config->hooks.admits(config->hooks.ctx, c)))
+	else if (config->hooks.admits && !config->hooks.admits(config->hooks.ctx, c))
+		c->unkept = true;
+	else if (c->route->form_max)
 		og_web_form_begin(c);
+}
+
+static void drop_body(struct og_web_call *c)
+{
+	c->w->bodies -= c->body.len;
+	og_buf_done(&c->body);
+}
+
+/* What cannot be kept is refused, and the rest of it read and forgotten: an answer may only follow a whole body. */
+static void keep(struct og_web_call *c, const char *data, size_t len)
+{
+	bool full = c->w->bodies + len > c->w->config.bodies_max;
+
+	if (!full && og_buf_add(&c->body, data, len) == 0) {
+		c->w->bodies += len;
+		return;
+	}
+	drop_body(c);
+	refuse(c, full ? OG_WEB_FULL : OG_WEB_TOO_LARGE);
 }
 
 static void take(struct og_web_call *c, const char *data, size_t len)
@@ -235,15 +257,14 @@ static void take(struct og_web_call *c, const char *data, size_t len)
 	c->received += (int64_t)len;
 	if (c->status)
 		return;
-	if (c->route->form_max && (uint64_t)c->received <= body_max(c)) {
-		if (c->form)
-			og_web_form_take(c, data, len);
-		return;
+	if ((uint64_t)c->received > body_max(c)) {
+		drop_body(c);
+		refuse(c, OG_WEB_TOO_LARGE);
+	} else if (c->form) {
+		og_web_form_take(c, data, len);
+	} else if (!c->route->form_max && !c->unkept) {
+		keep(c, data, len);
 	}
-	if (!c->route->form_max && og_buf_add(&c->body, data, len) == 0)
-		return;
-	og_buf_done(&c->body); /* the rest is read and forgotten: an answer may only follow a whole body */
-	refuse(c, OG_WEB_TOO_LARGE);
 }
 
 static enum MHD_Result go_on(struct og_web_call *c)

@@ -40,14 +40,15 @@ enum og_web_why {
 	OG_WEB_METHOD_NOT_ALLOWED, /* 405 */
 	OG_WEB_TOO_LARGE,          /* 413: the body is above the cap */
 	OG_WEB_AMBIGUOUS,          /* 400: it is not clear where it ends */
+	OG_WEB_FULL,               /* 503: so many bytes of bodies are kept */
 	OG_WEB_STOPPING,           /* 503: the server is being stopped */
 };
 
 struct og_web_hooks {
 	/* Answers by og_web_reply. */
 	void (*refuse)(void *ctx, struct og_web_call *c, enum og_web_why why);
-	/* Whether this one may have a form written to the disk, before it is known who asks; NULL: everybody. The form of
-	 * another is read into nowhere. */
+	/* Whether the body of this one is worth keeping, before it is known who asks; NULL: everybody's. Another's is read
+	 * into nowhere. */
 	bool (*admits)(void *ctx, const struct og_web_call *c);
 	/* The call is over, one way or the other; it is freed after. For the access log. May be NULL. */
 	void (*ended)(void *ctx, const struct og_web_call *c);
@@ -59,6 +60,7 @@ struct og_web_config {
 	const char *cert, *key;   /* PEM files, both or neither ("" or NULL): then TLS is spoken */
 	const char *cors_origins; /* with commas between, or "*"; "": none is allowed */
 	size_t body_max;          /* bytes of a request's body */
+	size_t bodies_max;        /* and of all that are kept at a time */
 	const char *form_dir;     /* folder for the files of forms; there already */
 	size_t stream_max;        /* bytes of a stream that wait for its reader; beyond them the connection is cut */
 	unsigned connections_max;

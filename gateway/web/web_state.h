@@ -37,6 +37,7 @@ struct og_web_call {
 	struct MHD_Connection *mhd;
 	enum og_web_phase phase;
 	bool suspended, lost;
+	bool unkept;  /* its body is read into nowhere */
 	bool handled; /* its body is whole, or nobody waits for it */
 	char id[OG_ID_LEN + 1], peer[64];
 	const char *method; /* static */
@@ -74,6 +75,7 @@ struct og_web {
 	struct og_web_connection *connections;
 	struct og_web_call *calls;
 	size_t n_connections, n_calls;
+	size_t bodies; /* bytes that are kept of them */
 	unsigned open; /* handles, watches */
 	bool closed;
 	void (*on_closed)(void *ctx);

@@ -103,6 +103,8 @@ def test_scopes(rig):
     secret = new_key(rig, "narrow", "--model", MODEL, "--class", "batch")
     assert chat(rig, secret, "x", model="Huge").json["error"]["code"] == "model_not_allowed"
     assert chat(rig, secret, "x").json["error"]["code"] == "class_not_allowed"
+    assert chat(rig, secret, "x", headers={"og-tier": "Huge"}).json["error"]["code"] == "model_not_allowed"
+    assert chat(rig, secret, "x", model="Huge", headers={"og-tier": "auto"}).json["error"]["code"] == "model_not_allowed"
     for name in (MODEL, "smol"):
         assert chat(rig, secret, stub_text(tokens=1), model=name, headers={"og-class": "batch"}).status == 200
 

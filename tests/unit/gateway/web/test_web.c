@@ -66,7 +66,7 @@ static const struct og_web_route routes[] = {{"POST", "/echo", echo, NULL, 0}, {
 
 static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 {
-	static const int statuses[] = {404, 405, 413, 400, 503};
+	static const int statuses[] = {404, 405, 413, 400, 503, 503};
 
 	(void)ctx;
 	og_web_reply(c, statuses[why], "text/plain", "no", 2);
@@ -81,10 +81,11 @@ static void on_ended(void *ctx, const struct og_web_call *c)
 
 /* ── the rig ── */
 
-static void open_web(int64_t idle_ms)
+static void open_web_as(int64_t idle_ms, bool (*admits)(void *ctx, const struct og_web_call *c))
 {
 	const struct og_web_config config = {.listen = "127.0.0.1:0",
 		.body_max = 1000,
+		.bodies_max = 1500,
 		.stream_max = 1 << 20,
 		.connections_max = 100,
 		.idle_ms = idle_ms,
@@ -92,7 +93,7 @@ static void open_web(int64_t idle_ms)
 		.cors_origins = "https://a.example, https://b.example",
 		.routes = routes,
 		.n_routes = OG_COUNT(routes),
-		.hooks = {.refuse = refuse, .ended = on_ended}};
+		.hooks = {.refuse = refuse, .admits = admits, .ended = on_ended}};
 
 	og_log_init("test", OG_LOG_ERROR);
 	uv_loop_init(&loop);
@@ -102,6 +103,11 @@ static void open_web(int64_t idle_ms)
 	held = NULL;
 	gone = ended = cut = 0;
 	closed = false;
+}
+
+static void open_web(int64_t idle_ms)
+{
+	open_web_as(idle_ms, NULL);
 }
 
 static void on_closed(void *ctx)
@@ -394,6 +400,47 @@ Test(web, one_that_is_being_stopped_refuses)
 	cr_expect_gt(read(fd, said, sizeof(said) - 1), 0);
 	cr_expect_str_eq(strtok(said, "\r"), "HTTP/1.1 200 OK");
 	close(fd);
+	close_web();
+}
+
+/* Each holds its body for as long as its answer is not there. */
+Test(web, bodies_are_bounded_in_all)
+{
+	static char body[900];
+	struct answer first, second;
+
+	memset(body, 'x', sizeof(body));
+	open_web(60000);
+	ask(&first, "POST", "/wait", body, sizeof(body));
+	UNTIL(held);
+	cr_expect_eq(status_of("POST", "/echo", body, sizeof(body)), 503);
+	cr_expect_eq(status_of("POST", "/echo", body, 500), 200);
+	og_web_reply(held, 200, "text/plain", "", 0);
+	UNTIL(first.ended);
+	ask(&second, "POST", "/echo", body, sizeof(body));
+	UNTIL(second.ended);
+	cr_expect_eq(second.status, 200);
+	og_buf_done(&second.body);
+	close_web();
+}
+
+static bool nobody(void *ctx, const struct og_web_call *c)
+{
+	(void)ctx;
+	(void)c;
+	return false;
+}
+
+Test(web, the_body_of_one_who_is_not_admitted_is_read_into_nowhere)
+{
+	struct answer a;
+
+	open_web_as(60000, nobody);
+	ask(&a, "POST", "/echo", "hello", 5);
+	UNTIL(a.ended);
+	cr_expect_eq(a.status, 200, "its handler refuses it, in words");
+	cr_expect_eq(a.body.len, 0);
+	og_buf_done(&a.body);
 	close_web();
 }
 
