@@ -55,14 +55,14 @@ lint() {
 }
 
 fuzz() {
-	say "fuzz: ${OG_FUZZ_SECONDS:-20} s a parser"
+	say "fuzz: ${OG_FUZZ_SECONDS:-12} s a parser"
 	local fuzzer name
 	for fuzzer in build/clang/tests/fuzz/fuzz_*; do
 		if [ -d "$fuzzer" ] || [ ! -x "$fuzzer" ]; then continue; fi
 		name=${fuzzer##*/}
 		(
 			corpus=$(mktemp -d)
-			check "$name" "$fuzzer" -max_total_time="${OG_FUZZ_SECONDS:-20}" -timeout=5 -rss_limit_mb=1024 -verbosity=0 \
+			check "$name" "$fuzzer" -max_total_time="${OG_FUZZ_SECONDS:-12}" -timeout=5 -rss_limit_mb=1024 -verbosity=0 \
 				-artifact_prefix="$reports/" "$corpus" "tests/fuzz/seeds/${name#fuzz_}"
 			rm -rf "$corpus"
 		) &

@@ -142,7 +142,7 @@ def test_what_is_wrong_is_refused_in_our_shape(gateway):
 
 
 def test_a_job_that_fails_says_so_and_one_that_runs_too(gateway, stub):
-    job = submit(gateway, stub_text(status=400, message="no-such-thing"))
+    job = submit(gateway, stub_text(status=400, message="no-such-thing", headers_ms=300))
     end = result(gateway, job)
     assert end.status == 200 and end.json["state"] == "failed"
     assert end.json["result"]["error"]["type"] == "engine_error" and "no-such-thing" in end.json["result"]["error"]["message"]

@@ -40,7 +40,8 @@ def rig(tmp_path, stub):  # noqa: F811
 def run(rig, folder, seconds, *chosen):
     words = ["run", f"{rig.one.url}/api/v1/openapi.json", "-H", f"Authorization: Bearer {rig.one.key}", *chosen]
     bounds = ["--max-time", str(seconds), "--request-timeout", "15", "--workers", "2", "--seed", "1", "--exclude-checks", CHECKS]
-    quiet = ["--phases", "examples,coverage,fuzzing", "--no-color", "--continue-on-failure", "--suppress-health-check", "all", "--generation-database", "none"]
+    # Not its phase `coverage`: now and then CPython 3.11 ends it ("AST constructor recursion depth mismatch").
+    quiet = ["--phases", "examples,fuzzing", "--max-examples", "40", "--no-color", "--continue-on-failure", "--suppress-health-check", "all", "--generation-database", "none"]
     done = subprocess.run(
         [TOOL, *words, *bounds, *quiet], cwd=folder, capture_output=True, text=True, timeout=seconds + 120, check=False
     )

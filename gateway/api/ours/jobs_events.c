@@ -17,9 +17,10 @@
 #include "base/parse.h"
 #include "model/json.h"
 
-#define LOOK_MS 2000
-#define WAIT_MS 15000 /* so often a stream that has nothing says so */
-#define OUT_MAX (16u * 1024 * 1024)
+#define AT_THE_END -1
+#define LOOK_MS    2000
+#define WAIT_MS    15000 /* so often a stream that has nothing says so */
+#define OUT_MAX    (16u * 1024 * 1024)
 
 struct events {
 	struct og_api *api;
@@ -172,31 +173,41 @@ static void on_look(uv_timer_t *timer)
 
 /* ── the beginning ── */
 
-static int read_from(struct og_web_call *c, struct og_chunk_at *ret)
+/* "2.0.17" into the chunk that follows, "" into the first, "end" into one that never comes. */
+static int parse_event_id(const char *id, struct og_chunk_at *ret)
 {
-	const char *id = og_web_header(c, "last-event-id");
 	long long attempt, run, seq;
-	struct og_refusal why;
 	int n = 0;
 
-	if (!id)
-		id = og_web_query(c, "last_event_id");
-	*ret = (struct og_chunk_at){0};
-	if (!id || !*id)
+	*ret = (struct og_chunk_at){.seq = !strcmp(id, "end") ? AT_THE_END : 0};
+	if (!*id || ret->seq)
 		return 0;
-	if (!strcmp(id, "end")) {
-		og_web_reply(c, 204, "text/event-stream", "", 0);
-		return -1;
-	}
 	if (strlen(id) > 40 || sscanf(id, "%lld.%lld.%lld%n", &attempt, &run, &seq, &n) != 3 || id[n] || attempt < 1 ||
-		run < 0 || seq < 0) {
+		run < 0 || seq < 0)
+		return -1;
+	*ret = (struct og_chunk_at){attempt, run, seq + 1};
+	return 0;
+}
+
+/* The header, which a browser sends by itself, before the query. */
+static int read_from(struct og_web_call *c, struct og_chunk_at *ret)
+{
+	const char *const ids[] = {og_web_query(c, "last_event_id"), og_web_header(c, "last-event-id")};
+	struct og_refusal why;
+
+	*ret = (struct og_chunk_at){0};
+	for (size_t i = 0; i < OG_COUNT(ids); i++) {
+		if (!ids[i] || parse_event_id(ids[i], ret) == 0)
+			continue;
 		og_refuse_with(&why, 400, "invalid_request",
-			"last-event-id: '%.60s' is none of ours: those are <attempt>.<run>.<number>", id);
+			"last-event-id: '%.60s' is none of ours: those are <attempt>.<run>.<number>", ids[i]);
 		og_refuse(c, &why);
 		return -1;
 	}
-	*ret = (struct og_chunk_at){attempt, run, seq + 1};
-	return 0;
+	if (ret->seq != AT_THE_END)
+		return 0;
+	og_web_reply(c, 204, "text/event-stream", "", 0);
+	return -1;
 }
 
 static json_t *begin(struct og_api *api, struct og_web_call *c, const json_t *answer)
