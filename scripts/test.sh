@@ -81,7 +81,7 @@ pytest_on() {
 	[ -f "$reports/$folder.xml" ] || echo failed >"$reports/$folder.check"
 }
 
-# Most of an integration test is waiting, so three files run at a time, each with a RabbitMQ and Redis of its own; all share one real engine.
+# Most of an integration test is waiting, so four files run at a time, each with a RabbitMQ and Redis of its own; all share one real engine.
 integration() {
 	say integration
 	local port engine
@@ -89,7 +89,7 @@ integration() {
 	$python scripts/engine/og-engine --port "$port" >"$reports/engine.out" 2>&1 &
 	engine=$!
 	export OG_BUILD=$PWD/build/asan OG_TEST_ENGINE_URL=http://127.0.0.1:$port
-	pytest_on integration $python -m pytest -n 3 --dist loadfile
+	pytest_on integration $python -m pytest -n 4 --dist loadfile
 	kill "$engine"
 	wait "$engine" || true
 }
@@ -135,7 +135,7 @@ if runs unit; then
 		say "unit: $preset"
 		rm -f build/"$preset"/reports/*.xml
 		# Its exit status counts as a test of its own: a program that crashed left no report.
-		check "unit-$preset" ctest --test-dir "build/$preset" -j "$(nproc)" --output-on-failure --timeout 120
+		check "unit-$preset" ctest --test-dir "build/$preset" -j $((2 * $(nproc))) --output-on-failure --timeout 120
 		for xml in build/"$preset"/reports/*.xml; do cp "$xml" "$reports/$preset-${xml##*/}"; done
 	done
 fi
