@@ -1,6 +1,6 @@
-/* What the parts of the server share: server.c (the daemon on the loop, connections), call.c (one request and its
- * answer), form.c (its file), watch.c (clients that go away, time-outs), framing.c (where a request ends),
- * route.c (which handler), address.c, cors.c. */
+/* What the parts of the server share: server.c (the daemon on the loop, connections), call.c (one request as it
+ * comes, and its answer as it goes), answer.c (the answer as it is made), form.c (its file), watch.c (clients that go
+ * away, time-outs), framing.c (where a request ends), route.c (which handler), address.c, cors.c. */
 #ifndef OG_WEB_STATE_H
 #define OG_WEB_STATE_H
 

@@ -26,12 +26,10 @@ def memory_kib(process):
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())[1])
 
 
-def speak(gateway, *pieces, pause=0.0):
+def speak(gateway, said):
     """What it says to bytes that are no library's; "" where it closes at once."""
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as s:
-        for piece in pieces:
-            s.sendall(piece)
-            time.sleep(pause)
+        s.sendall(said)
         answer = b""
         with contextlib.suppress(ConnectionResetError):
             while more := s.recv(65536):
