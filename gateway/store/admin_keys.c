@@ -178,16 +178,14 @@ int og_admin_keys_list(struct og_admin_call *c, struct og_error *err)
 	const char *tenant;
 	int64_t from = 0;
 	struct og_args a;
-	char now[24];
 
 	if (og_admin_tenant(c, "tenant", false, &tenant, err) != 0 ||
 		og_admin_number(c, "from", 0, INT32_MAX, &from, err) != 0)
 		return -1;
 	og_args_begin(c->store, &a);
-	og_args_add(&a, og_store_clock(c->store, now));
 	og_args_add_number(&a, from);
 	og_args_add_number(&a, OG_ADMIN_PAGE_MAX);
-	og_args_add(&a, tenant ? tenant : "");
+	og_args_add(&a, tenant);
 	og_args_add(&a, json_is_true(json_object_get(c->request, "all")) ? "all" : "");
 	return og_args_eval(c->store, &og_script_keys_page, &a, on_page, c, err);
 }
@@ -231,12 +229,10 @@ int og_admin_keys_revoke(struct og_admin_call *c, struct og_error *err)
 {
 	const char *id;
 	struct og_args a;
-	char now[24];
 
 	if (read_id(c, &id, err) != 0)
 		return -1;
 	og_args_begin(c->store, &a);
-	og_args_add(&a, og_store_clock(c->store, now));
 	og_args_add(&a, id);
 	return og_args_eval(c->store, &og_script_key_revoke, &a, on_changed, c, err);
 }
@@ -244,7 +240,7 @@ int og_admin_keys_revoke(struct og_admin_call *c, struct og_error *err)
 int og_admin_keys_rotate(struct og_admin_call *c, struct og_error *err)
 {
 	struct secret *s = c->state = og_new(struct secret);
-	char hash[OG_HASH_LEN + 1], now[24];
+	char hash[OG_HASH_LEN + 1];
 	const char *id;
 	int64_t grace = 0;
 	struct og_args a;
@@ -254,7 +250,6 @@ int og_admin_keys_rotate(struct og_admin_call *c, struct og_error *err)
 	og_secret_make(s->secret);
 	og_secret_hash(s->secret, OG_SECRET_LEN, hash);
 	og_args_begin(c->store, &a);
-	og_args_add(&a, og_store_clock(c->store, now));
 	og_args_add(&a, id);
 	og_args_add(&a, hash);
 	og_args_add_number(&a, grace);

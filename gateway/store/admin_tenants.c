@@ -29,10 +29,8 @@ static json_t *show_tenant(const struct og_redis_reply *row)
 static int ask_page(struct og_admin_call *c, const char *name, int64_t from, og_redis_cb *cb, struct og_error *err)
 {
 	struct og_args a;
-	char now[24];
 
 	og_args_begin(c->store, &a);
-	og_args_add(&a, og_store_clock(c->store, now));
 	og_args_add(&a, name);
 	og_args_add_number(&a, from);
 	og_args_add_number(&a, OG_ADMIN_PAGE_MAX);
@@ -131,14 +129,12 @@ int og_admin_tenants_set(struct og_admin_call *c, struct og_error *err)
 	int64_t weight = 0;
 	const char *name;
 	struct og_args a;
-	char now[24];
 
 	if (og_admin_tenant(c, "name", true, &name, err) != 0 ||
 		og_admin_number(c, "weight", 1, OG_WEIGHT_MAX, &weight, err) != 0 ||
 		og_limits_read(c->request, &limits, &named, err) != 0)
 		return -1;
 	og_args_begin(c->store, &a);
-	og_args_add(&a, og_store_clock(c->store, now));
 	og_args_add(&a, name);
 	if (weight)
 		add_number(&a, "weight", weight);
@@ -172,12 +168,10 @@ int og_admin_tenants_remove(struct og_admin_call *c, struct og_error *err)
 {
 	const char *name;
 	struct og_args a;
-	char now[24];
 
 	if (og_admin_tenant(c, "name", true, &name, err) != 0)
 		return -1;
 	og_args_begin(c->store, &a);
-	og_args_add(&a, og_store_clock(c->store, now));
 	og_args_add(&a, name);
 	return og_args_eval(c->store, &og_script_tenant_remove, &a, on_removed, c, err);
 }

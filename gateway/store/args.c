@@ -9,12 +9,13 @@
 void og_args_begin(const struct og_gateway_store *s, struct og_args *a)
 {
 	a->n = 0;
-	og_args_add(a, s->prefix);
+	og_args_add(a, s ? s->prefix : NULL);
+	og_args_add(a, s ? og_store_clock(s, a->numbers[a->n]) : NULL);
 }
 
 void og_args_add(struct og_args *a, const char *text)
 {
-	a->argv[a->n++] = text;
+	a->argv[a->n++] = text ? text : "";
 }
 
 void og_args_add_number(struct og_args *a, int64_t number)
@@ -34,6 +35,8 @@ void og_args_add_field(struct og_args *a, const char *field, const char *text)
 int og_args_eval(struct og_gateway_store *s, struct og_redis_script *script, const struct og_args *a, og_redis_cb *cb,
 	void *ctx, struct og_error *err)
 {
+	if (!s)
+		return og_fail(err, OG_RETRY, "this gateway has no store");
 	return og_redis_eval(s->redis, script, 1, a->n, a->argv, NULL, cb, ctx, err);
 }
 

@@ -1,5 +1,5 @@
-/* The arguments of one command or script for the store. Numbers are written into the struct; everything else is borrowed until
- * the call, and the struct is filled anew for each. A script's KEYS[1] is the prefix "og:<cluster>:". */
+/* The arguments of one script for the store. Numbers are written into the struct; everything else is borrowed until
+ * the call, and the struct is filled anew for each. */
 #ifndef OG_GATEWAY_ARGS_H
 #define OG_GATEWAY_ARGS_H
 
@@ -13,12 +13,13 @@ struct og_args {
 	int n;
 };
 
+/* The prefix "og:<cluster>:", which is a script's KEYS[1], and the clock, its ARGV[1]. `s` may be NULL: og_args_eval refuses. */
 void og_args_begin(const struct og_gateway_store *s, struct og_args *a);
-void og_args_add(struct og_args *a, const char *text);
+void og_args_add(struct og_args *a, const char *text); /* NULL is "" */
 void og_args_add_number(struct og_args *a, int64_t number);
 void og_args_add_field(struct og_args *a, const char *field, const char *text);
 
-/* -1: RETRY or BUSY, and the callback is not called. */
+/* -1: RETRY (no store, or it is away) or BUSY, and the callback is not called. */
 int og_args_eval(struct og_gateway_store *s, struct og_redis_script *script, const struct og_args *a, og_redis_cb *cb,
 	void *ctx, struct og_error *err);
 

@@ -30,12 +30,11 @@ int og_key_create(struct og_gateway_store *s, bool first, const char *id, const 
 	const struct og_key_spec *spec, og_redis_cb *cb, void *ctx, struct og_error *err)
 {
 	struct og_limits limits = spec->limits;
-	char hash[OG_HASH_LEN + 1], now[24];
+	char hash[OG_HASH_LEN + 1];
 	struct og_args a;
 
 	og_secret_hash(secret, strlen(secret), hash);
 	og_args_begin(s, &a);
-	og_args_add(&a, og_store_clock(s, now));
 	og_args_add(&a, first ? "first" : "");
 	og_args_add(&a, id);
 	og_args_add(&a, hash);

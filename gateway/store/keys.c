@@ -154,13 +154,11 @@ static struct flight *start(struct og_gateway_store *s, const char *hash, struct
 {
 	struct flight *f = og_new(struct flight);
 	struct og_args a;
-	char now[24];
 
 	f->store = s;
 	f->asked_ms = og_clock_mono_ms();
 	memcpy(f->hash, hash, sizeof(f->hash));
 	og_args_begin(s, &a);
-	og_args_add(&a, og_store_clock(s, now));
 	og_args_add(&a, hash);
 	if (og_args_eval(s, &og_script_key, &a, on_key, f, err) != 0) {
 		free(f);

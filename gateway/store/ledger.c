@@ -115,10 +115,8 @@ static void on_closed(void *ctx, const struct og_redis_reply *reply, const struc
 static int send_closing(struct og_closing *c)
 {
 	struct og_args a;
-	char now[24];
 
 	og_args_begin(c->store, &a);
-	og_args_add(&a, og_store_clock(c->store, now));
 	og_args_add(&a, c->job);
 	if (!c->model) {
 		og_args_add(&a, c->mark);
@@ -268,13 +266,11 @@ int og_ledger_reserve(struct og_gateway_store *s, const char *job, const struct 
 {
 	struct reserving *r = og_new(struct reserving);
 	struct og_args a;
-	char now[24];
 
 	*r = (struct reserving){s, og_new(struct og_booking), cb, ctx};
 	snprintf(r->booking->job, sizeof(r->booking->job), "%s", job);
 	snprintf(r->booking->mark, sizeof(r->booking->mark), "%s.%" PRIu64, s->ledger->process, ++s->ledger->marks);
 	og_args_begin(s, &a);
-	og_args_add(&a, og_store_clock(s, now));
 	og_args_add(&a, job);
 	og_args_add(&a, key->id);
 	og_args_add(&a, key->tenant);

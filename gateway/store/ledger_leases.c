@@ -69,12 +69,10 @@ static void on_orphans(void *ctx, const struct og_redis_reply *reply, const stru
 static void look_for_orphans(struct og_gateway_store *s)
 {
 	struct og_args a;
-	char now[24];
 
 	if (!s->config.on_orphans || s->ledger->looking || og_clock_mono_ms() < s->ledger->look_from_ms)
 		return;
 	og_args_begin(s, &a);
-	og_args_add(&a, og_store_clock(s, now));
 	og_args_add_number(&a, s->config.lease_ms);
 	og_args_add_number(&a, ORPHANS);
 	s->ledger->looking = og_args_eval(s, &og_script_orphans, &a, on_orphans, s, NULL) == 0;

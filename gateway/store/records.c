@@ -7,7 +7,6 @@
 #include "model/json.h"
 #include "store/args.h"
 #include "store/scripts_records.h"
-#include "store/store_state.h"
 
 struct asked {
 	og_record_cb *one;
@@ -16,22 +15,17 @@ struct asked {
 	void *ctx;
 };
 
-static void begin(
-	const struct og_gateway_store *s, struct og_args *a, char clock[static 24], const struct og_record_kind *kind)
+static void begin(const struct og_gateway_store *s, struct og_args *a, const struct og_record_kind *kind)
 {
 	og_args_begin(s, a);
-	og_args_add(a, og_store_clock(s, clock));
 	og_args_add(a, kind->name);
 }
 
 static int ask(struct og_gateway_store *s, struct og_redis_script *script, const struct og_args *a, og_redis_cb *cb,
 	const struct asked *asked, struct og_error *err)
 {
-	struct asked *kept;
+	struct asked *kept = og_memdup(asked, sizeof(*asked));
 
-	if (!s)
-		return og_fail(err, OG_RETRY, "this gateway has no store");
-	kept = og_memdup(asked, sizeof(*asked));
 	if (og_args_eval(s, script, a, cb, kept, err) == 0)
 		return 0;
 	free(kept);
@@ -98,14 +92,11 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_record_said_cb *cb, void *ctx, struct og_error *err)
 {
 	og_autofree char *text = json_dumps(put->record, JSON_COMPACT);
-	char clock[24];
 	struct og_args a;
 
-	if (!s)
-		return og_fail(err, OG_RETRY, "this gateway has no store");
 	if (!text || strlen(text) > OG_RECORD_MAX)
 		return og_fail(err, OG_INVALID, "it is too large to be kept");
-	begin(s, &a, clock, kind);
+	begin(s, &a, kind);
 	og_args_add(&a, put->id);
 	og_args_add(&a, put->tenant);
 	og_args_add(&a, text);
@@ -113,9 +104,9 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_args_add_number(&a, kind->bytes_max);
 	og_args_add(&a, kind->oldest_go ? "1" : "");
 	og_args_add(&a, put->fresh ? "fresh" : put->there ? "there" : "");
-	og_args_add(&a, put->owner ? put->owner : "");
+	og_args_add(&a, put->owner);
 	og_args_add_number(&a, put->due_in_ms);
-	og_args_add(&a, put->held_by ? put->held_by : "");
+	og_args_add(&a, put->held_by);
 	og_args_add_number(&a, put->bytes);
 	return ask(s, &og_script_record_put, &a, on_said, &(struct asked){.said = cb, .ctx = ctx}, err);
 }
@@ -123,42 +114,33 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 int og_record_get(struct og_gateway_store *s, const struct og_record_kind *kind, const char *tenant, const char *id,
 	og_record_cb *cb, void *ctx, struct og_error *err)
 {
-	char clock[24];
 	struct og_args a;
 
-	if (!s)
-		return og_fail(err, OG_RETRY, "this gateway has no store");
-	begin(s, &a, clock, kind);
+	begin(s, &a, kind);
 	og_args_add(&a, id);
-	og_args_add(&a, tenant ? tenant : "");
+	og_args_add(&a, tenant);
 	return ask(s, &og_script_record_get, &a, on_one, &(struct asked){.one = cb, .ctx = ctx}, err);
 }
 
 int og_record_remove(struct og_gateway_store *s, const struct og_record_kind *kind, const char *tenant, const char *id,
 	og_record_said_cb *cb, void *ctx, struct og_error *err)
 {
-	char clock[24];
 	struct og_args a;
 
-	if (!s)
-		return og_fail(err, OG_RETRY, "this gateway has no store");
-	begin(s, &a, clock, kind);
+	begin(s, &a, kind);
 	og_args_add(&a, id);
-	og_args_add(&a, tenant ? tenant : "");
+	og_args_add(&a, tenant);
 	return ask(s, &og_script_record_remove, &a, on_said, &(struct asked){.said = cb, .ctx = ctx}, err);
 }
 
 int og_records_list(struct og_gateway_store *s, const struct og_record_kind *kind, const struct og_record_page *page,
 	og_records_cb *cb, void *ctx, struct og_error *err)
 {
-	char clock[24];
 	struct og_args a;
 
-	if (!s)
-		return og_fail(err, OG_RETRY, "this gateway has no store");
-	begin(s, &a, clock, kind);
+	begin(s, &a, kind);
 	og_args_add(&a, page->tenant);
-	og_args_add(&a, page->after ? page->after : "");
+	og_args_add(&a, page->after);
 	og_args_add_number(&a, page->limit);
 	og_args_add(&a, page->oldest_first ? "1" : "");
 	return ask(s, &og_script_records_list, &a, on_many, &(struct asked){.many = cb, .ctx = ctx}, err);
@@ -167,12 +149,9 @@ int og_records_list(struct og_gateway_store *s, const struct og_record_kind *kin
 int og_records_claim(struct og_gateway_store *s, const struct og_record_kind *kind, const char *owner, int64_t lease_ms,
 	int64_t limit, og_records_cb *cb, void *ctx, struct og_error *err)
 {
-	char clock[24];
 	struct og_args a;
 
-	if (!s)
-		return og_fail(err, OG_RETRY, "this gateway has no store");
-	begin(s, &a, clock, kind);
+	begin(s, &a, kind);
 	og_args_add(&a, owner);
 	og_args_add_number(&a, lease_ms);
 	og_args_add_number(&a, limit);
@@ -182,12 +161,9 @@ int og_records_claim(struct og_gateway_store *s, const struct og_record_kind *ki
 int og_record_hold(struct og_gateway_store *s, const struct og_record_kind *kind, const char *id, const char *owner,
 	int64_t lease_ms, og_record_said_cb *cb, void *ctx, struct og_error *err)
 {
-	char clock[24];
 	struct og_args a;
 
-	if (!s)
-		return og_fail(err, OG_RETRY, "this gateway has no store");
-	begin(s, &a, clock, kind);
+	begin(s, &a, kind);
 	og_args_add(&a, id);
 	og_args_add(&a, owner);
 	og_args_add_number(&a, lease_ms);
