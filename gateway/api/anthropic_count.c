@@ -1,11 +1,8 @@
 /* POST /v1/messages/count_tokens: the same request as a message's, counted by the engine that would answer it. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/anthropic.h"
-#include "api/anthropic/request.h"
-#include "api/prompt.h"
-#include "base/alloc.h"
+#include "api/anthropic_begin.h"
 #include "model/json.h"
 #include "model/operation.h"
 
@@ -33,37 +30,16 @@ static int whole(struct og_prompt *p, const struct og_job_end *end, char **ret, 
 
 static const struct og_form form = {.whole = whole};
 
-static void start(struct og_api *api, struct og_web_call *c, const struct og_anthropic_request *r)
+static void start(struct og_api *api, struct og_web_call *c, const struct og_anthropic_request *r,
+	struct og_prompt_request *request)
 {
-	struct og_prompt_request request = {.form = &form};
-	og_autofree char *text = json_dumps(r->body, JSON_COMPACT);
-	char id[OG_ID_LEN + 1];
-	struct og_refusal why;
-
-	if (og_prompt_envelope(c, id, &request.e, &why) < 0) {
-		og_refuse(c, &why);
-		return;
-	}
-	request.e.model = r->model;
-	request.e.operation = og_operation_name(OG_OPERATION_COUNT_TOKENS);
-	request.body = text;
-	request.len = strlen(text);
-	og_prompt_start(api, c, &request);
+	(void)r;
+	request->form = &form;
+	request->e.operation = og_operation_name(OG_OPERATION_COUNT_TOKENS);
+	og_prompt_start(api, c, request);
 }
 
 void og_anthropic_count_tokens(struct og_api *api, struct og_web_call *c)
 {
-	json_t *q = og_api_json_body(c);
-	struct og_anthropic_request r;
-	struct og_refusal why;
-
-	if (!q)
-		return;
-	if (og_anthropic_request(q, &r, &why) < 0) {
-		og_refuse(c, &why);
-	} else {
-		start(api, c, &r);
-		og_anthropic_request_done(&r);
-	}
-	json_decref(q);
+	og_anthropic_begin(api, c, start);
 }

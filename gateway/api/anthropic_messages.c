@@ -4,9 +4,8 @@
 
 #include "api/anthropic.h"
 #include "api/anthropic/events.h"
-#include "api/anthropic/request.h"
+#include "api/anthropic_begin.h"
 #include "api/background.h"
-#include "api/prompt.h"
 #include "base/alloc.h"
 #include "model/json.h"
 
@@ -84,42 +83,22 @@ static const struct og_form form = {
 
 /* ── the request ── */
 
-static void start(struct og_api *api, struct og_web_call *c, const struct og_anthropic_request *r)
+static void start(struct og_api *api, struct og_web_call *c, const struct og_anthropic_request *r,
+	struct og_prompt_request *request)
 {
-	struct og_prompt_request request = {.stream = r->stream, .form = &form, .form_done = free};
-	og_autofree char *text = json_dumps(r->body, JSON_COMPACT);
-	struct og_anthropic_events *events;
-	char id[OG_ID_LEN + 1];
-	struct og_refusal why;
+	struct og_anthropic_events *events = og_new(struct og_anthropic_events);
 
-	if (og_prompt_envelope(c, id, &request.e, &why) < 0) {
-		og_refuse(c, &why);
-		return;
-	}
-	events = og_new(struct og_anthropic_events);
-	og_anthropic_events_init(events, id, r->model, r->hide_thinking);
-	request.e.model = r->model;
-	request.e.class_name = og_background_class(api->settings->gateway_background, r->body, request.e.class_name);
-	request.e.max_tokens = r->max_tokens;
-	request.body = text;
-	request.len = strlen(text);
-	request.of_form = events;
-	og_prompt_start(api, c, &request);
+	og_anthropic_events_init(events, request->e.id, r->model, r->hide_thinking);
+	request->e.class_name = og_background_class(api->settings->gateway_background, r->body, request->e.class_name);
+	request->e.max_tokens = r->max_tokens;
+	request->stream = r->stream;
+	request->form = &form;
+	request->of_form = events;
+	request->form_done = free;
+	og_prompt_start(api, c, request);
 }
 
 void og_anthropic_messages_create(struct og_api *api, struct og_web_call *c)
 {
-	json_t *q = og_api_json_body(c);
-	struct og_anthropic_request r;
-	struct og_refusal why;
-
-	if (!q)
-		return;
-	if (og_anthropic_request(q, &r, &why) < 0) {
-		og_refuse(c, &why);
-	} else {
-		start(api, c, &r);
-		og_anthropic_request_done(&r);
-	}
-	json_decref(q);
+	og_anthropic_begin(api, c, start);
 }
