@@ -35,7 +35,7 @@ static int load(struct program *p, struct og_error *err)
 		og_catalogue_load(s->catalogue, &p->catalogue, err) < 0)
 		return -1;
 	if (s->serve && strcmp(s->tier, "auto") != 0 && !og_catalogue_find(p->catalogue, s->tier))
-		return og_catalogue_unknown(p->catalogue, s->tier, err);
+		return og_catalogue_unknown(p->catalogue, s->tier, NULL, err);
 	if (s->serve)
 		og_gauge_read(&(struct og_gauge_options){.root = s->root}, &p->profile);
 	return 0;

@@ -126,7 +126,7 @@ int og_tier_choose(const struct og_catalogue *c, const struct og_profile *p, con
 	if (t)
 		return choose_named(t, p, s, wish->model, ret, err);
 	if (strcmp(wish->tier, "auto") != 0)
-		return og_catalogue_unknown(c, wish->tier, err);
+		return og_catalogue_unknown(c, wish->tier, NULL, err);
 	return og_fail(err, OG_INVALID,
 		"engine.model '%s' is no tier's model: say with worker.tier (--tier) which tier it serves",
 		wish->model);

@@ -14,6 +14,7 @@
 
 #define SECTION_PREFIX "tier "
 #define NEAREST        3
+#define DEFAULT_TAG    ":latest"
 
 enum type { NUMBER, INTEGER, NAME, NAMES };
 
@@ -199,12 +200,26 @@ struct og_catalogue *og_catalogue_default(void)
 	return c;
 }
 
+static size_t len_without_tag(const char *name)
+{
+	size_t len = strlen(name), tag = sizeof(DEFAULT_TAG) - 1;
+
+	return len > tag && !strcasecmp(name + len - tag, DEFAULT_TAG) ? len - tag : len;
+}
+
+bool og_model_same(const char *a, const char *b)
+{
+	size_t len = len_without_tag(a);
+
+	return len == len_without_tag(b) && !strncasecmp(a, b, len);
+}
+
 static bool answers_to(const struct og_tier *t, const char *name)
 {
-	if (!strcasecmp(t->id, name))
+	if (og_model_same(t->id, name))
 		return true;
 	for (size_t i = 0; i < t->n_aliases; i++)
-		if (!strcasecmp(t->aliases[i], name))
+		if (og_model_same(t->aliases[i], name))
 			return true;
 	return false;
 }
@@ -239,8 +254,17 @@ static size_t distance(const struct og_tier *t, const char *name)
 	return best;
 }
 
-int og_catalogue_unknown(const struct og_catalogue *c, const char *name, struct og_error *err)
+static bool is_any(const bool *served, size_t n)
 {
+	for (size_t i = 0; served && i < n; i++)
+		if (served[i])
+			return true;
+	return false;
+}
+
+int og_catalogue_unknown(const struct og_catalogue *c, const char *name, const bool *served, struct og_error *err)
+{
+	bool some = is_any(served, c->n);
 	const char *nearest[NEAREST + 1] = {0}; /* sorted; the last place is for what falls out */
 	size_t distances[NEAREST + 1];
 	size_t n = 0;
@@ -249,6 +273,8 @@ int og_catalogue_unknown(const struct og_catalogue *c, const char *name, struct 
 		size_t d = distance(&c->tiers[i], name);
 		size_t at = n;
 
+		if (some && !served[i])
+			continue;
 		for (; at && distances[at - 1] > d; at--) {
 			distances[at] = distances[at - 1];
 			nearest[at] = nearest[at - 1];

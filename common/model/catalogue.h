@@ -16,6 +16,7 @@
 #ifndef OG_MODEL_CATALOGUE_H
 #define OG_MODEL_CATALOGUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,10 +50,13 @@ const char *og_catalogue_default_text(void); /* the same as a file: `og-gauge --
 int og_catalogue_load(const char *path, struct og_catalogue **ret, struct og_error *err);
 int og_catalogue_parse(const char *text, size_t len, const char *name, struct og_catalogue **ret, struct og_error *err);
 
-/* By tier id or alias, case-insensitively; NULL: none. */
+/* Whether two names mean one model: case does not matter, nor does Ollama's default tag, ":latest". */
+bool og_model_same(const char *a, const char *b);
+/* By tier id or alias, as og_model_same has it; NULL: none. */
 const struct og_tier *og_catalogue_find(const struct og_catalogue *c, const char *name);
 const struct og_tier *og_catalogue_find_key(const struct og_catalogue *c, const char *key);
-/* "unknown model 'llama': nearest are Llama-3.2-3B, …" (up to three ids) as INVALID. */
-int og_catalogue_unknown(const struct og_catalogue *c, const char *name, struct og_error *err);
+/* "unknown model 'llama': nearest are Llama-3.2-3B, …" (up to three ids) as INVALID. `served` says of each row whether it may be
+ * named, unless it may be said of none; NULL: all may. */
+int og_catalogue_unknown(const struct og_catalogue *c, const char *name, const bool *served, struct og_error *err);
 
 #endif

@@ -21,10 +21,11 @@ static const char *asked_for(const struct og_envelope *e)
 	return e->model ? e->model : OG_TIER_AUTO;
 }
 
-/* A model has several names: the key may say any of them, and the client any other. */
-static bool may_model(const struct og_key *key, const struct og_tier *tier, const char *model)
+bool og_bill_may_model(const struct og_api *api, const struct og_caller *who, const char *model)
 {
-	bool may = og_key_may_model(key, model) || (tier && og_key_may_model(key, tier->id));
+	const struct og_tier *tier = og_catalogue_find(api->catalogue, model);
+	const struct og_key *key = who->key;
+	bool may = !key || og_key_may_model(key, model) || (tier && og_key_may_model(key, tier->id));
 
 	for (size_t i = 0; tier && i < tier->n_aliases; i++)
 		may = may || og_key_may_model(key, tier->aliases[i]);
@@ -32,12 +33,13 @@ static bool may_model(const struct og_key *key, const struct og_tier *tier, cons
 }
 
 static int check_scopes(
-	const struct og_api *api, const struct og_key *key, const struct og_envelope *e, struct og_refusal *why)
+	const struct og_api *api, const struct og_caller *who, const struct og_envelope *e, struct og_refusal *why)
 {
+	const struct og_key *key = who->key;
 	const char *model = asked_for(e);
 	const char *class = e->class_name ? e->class_name : og_class_name(OG_CLASS_NORMAL);
 
-	if (!may_model(key, og_catalogue_find(api->catalogue, model), model))
+	if (!og_bill_may_model(api, who, model))
 		return og_refuse_with(
 			why, 403, "model_not_allowed", "this key is for %.200s, not for '%.100s'", key->models, model);
 	if (!og_key_may_region(key, e->region ? e->region : ""))
@@ -116,7 +118,7 @@ int og_bill_open(struct og_bill *b, struct og_api *api, const struct og_caller *
 	*b = (struct og_bill){.api = api, .prompt_tokens = prompt, .shared = e->explicit_id};
 	if (!who->key)
 		return 1;
-	if (check_scopes(api, who->key, e, why) < 0)
+	if (check_scopes(api, who, e, why) < 0)
 		return -1;
 	b->key = og_key_hold(who->key);
 	snprintf(b->job, sizeof(b->job), "%s", e->id);

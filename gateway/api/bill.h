@@ -25,6 +25,9 @@ struct og_bill {
 /* Called from the loop where og_bill_open returned 0. `why` NULL: it may go on. */
 typedef void og_bill_cb(void *ctx, const struct og_refusal *why);
 
+/* Whether the caller may ask for a model of that name; its key may have it under any other of its tier's names. */
+bool og_bill_may_model(const struct og_api *api, const struct og_caller *who, const char *model);
+
 /* 1: open. 0: the store is asked; `cb` is called once, and `ctx` must live until then. -1: refused, *why says it. `e` has the
  * job's id, model, class, region and max_tokens; `bytes` is how long the prompt is. */
 int og_bill_open(struct og_bill *b, struct og_api *api, const struct og_caller *who, const struct og_envelope *e,

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "api/background.h"
+#include "api/models.h"
 #include "api/ollama.h"
 #include "api/ollama/events.h"
 #include "api/ollama/request.h"
 #include "api/prompt.h"
-#include "api/tiers.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "model/json.h"
@@ -73,7 +73,7 @@ static struct og_ollama_answer answer_of(const struct og_ollama_request *r)
 {
 	struct og_ollama_answer a = {.generate = r->generate, .hide_thinking = r->hide_thinking};
 
-	strcpy(a.name, r->model.name);
+	strcpy(a.name, r->model);
 	return a;
 }
 
@@ -85,16 +85,15 @@ static json_t *loaded(struct og_api *api, struct og_web_call *c, const json_t *a
 	struct og_ollama_answer a;
 	struct og_refusal why;
 
-	(void)api;
 	if (!q)
 		return NULL;
 	turn(q, &r, &why);
 	a = answer_of(&r);
-	if (og_tiers_find(answer, r.model.id)) {
+	if (og_models_find(api, c, answer, r.model)) {
 		line = og_ollama_loaded(&a, og_clock_wall_ms(), r.unload);
 	} else {
-		og_refuse_with(&why, 404, "model_not_found", "model '%.200s' not found: GET /api/tags lists them",
-			r.model.name);
+		og_refuse_with(
+			&why, 404, "model_not_found", "model '%.200s' not found: GET /api/tags lists them", r.model);
 		og_refuse(c, &why);
 	}
 	og_ollama_request_done(&r);
@@ -124,7 +123,7 @@ static void start(struct og_api *api, struct og_web_call *c, const struct og_oll
 		og_refuse(c, &why);
 		return;
 	}
-	request.e.model = r->model.id;
+	request.e.model = r->model;
 	request.e.class_name = og_background_class(api->settings->gateway_background, r->body, request.e.class_name);
 	request.e.max_tokens = r->max_tokens;
 	request.body = text;

@@ -42,8 +42,8 @@ static void start(struct og_api *api, struct og_web_call *c, const struct og_oll
 	}
 	e = og_new(struct embedding);
 	e->legacy = q->legacy;
-	strcpy(e->name, q->model.name);
-	request.e.model = q->model.id;
+	strcpy(e->name, q->model);
+	request.e.model = q->model;
 	request.e.operation = og_operation_name(OG_OPERATION_EMBED);
 	request.body = text;
 	request.len = strlen(text);
@@ -62,7 +62,7 @@ static void take(struct og_api *api, struct og_web_call *c, bool legacy)
 	if (og_ollama_embed_request(body, legacy, &q, &why) < 0)
 		og_refuse(c, &why);
 	else if (!q.body)
-		og_api_reply_json(c, 200, og_ollama_no_embeddings(q.model.name, legacy));
+		og_api_reply_json(c, 200, og_ollama_no_embeddings(q.model, legacy));
 	else
 		start(api, c, &q);
 	og_ollama_embed_done(&q);

@@ -1,9 +1,10 @@
-/* GET /api/tags and /api/ps, POST /api/show and /api/pull: the cluster's tiers as Ollama's models. Listed is what somebody
- * serves; the rest of the catalogue can be shown, and pulling it says what is missing. */
+/* GET /api/tags and /api/ps, POST /api/show and /api/pull: the cluster's tiers, as far as the caller may use them, as Ollama's
+ * models. Listed is what somebody serves; the rest of the catalogue can be shown, and pulling it says what is missing. */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/models.h"
 #include "api/ollama.h"
 #include "api/ollama/events.h"
 #include "api/ollama/request.h"
@@ -72,21 +73,19 @@ static json_t *listed(const json_t *tier, const char *name, int64_t since_s)
 
 static json_t *tags(struct og_api *api, struct og_web_call *c, const json_t *answer)
 {
-	json_t *models = json_array();
+	json_t *models = json_array(), *tiers = og_models_list(api, c, answer, false);
 	const json_t *tier, *alias;
 	size_t i, k;
 
-	(void)c;
-	json_array_foreach(json_object_get(answer, "tiers"), i, tier)
+	json_array_foreach(tiers, i, tier)
 	{
-		if (!og_tiers_is_served(tier))
-			continue;
 		json_array_append_new(models, listed(tier, id_of(tier), api->started_s));
 		json_array_foreach(json_object_get(tier, "aliases"), k, alias)
 		{
 			json_array_append_new(models, listed(tier, json_string_value(alias), api->started_s));
 		}
 	}
+	json_decref(tiers);
 	return json_pack("{s:o}", "models", models);
 }
 
@@ -97,21 +96,18 @@ void og_ollama_tags(struct og_api *api, struct og_web_call *c)
 
 static json_t *ps(struct og_api *api, struct og_web_call *c, const json_t *answer)
 {
-	json_t *models = json_array(), *model;
+	json_t *models = json_array(), *tiers = og_models_list(api, c, answer, false), *model;
 	const json_t *tier;
 	size_t i;
 
-	(void)api;
-	(void)c;
-	json_array_foreach(json_object_get(answer, "tiers"), i, tier)
+	json_array_foreach(tiers, i, tier)
 	{
-		if (!og_tiers_is_served(tier))
-			continue;
 		model = model_of(tier, id_of(tier));
 		json_object_set_new(model, "size_vram", bytes_of(tier, "vram_gib"));
 		json_object_set_new(model, "expires_at", json_string("9999-12-31T23:59:59Z")); /* it stays */
 		json_array_append_new(models, model);
 	}
+	json_decref(tiers);
 	return json_pack("{s:o}", "models", models);
 }
 
@@ -123,7 +119,8 @@ void og_ollama_ps(struct og_api *api, struct og_web_call *c)
 /* ── of one model ── */
 
 /* The tier that the request names; NULL: it was refused. */
-static const json_t *asked_for(struct og_web_call *c, const json_t *answer, struct og_ollama_model *ret)
+static const json_t *asked_for(
+	struct og_api *api, struct og_web_call *c, const json_t *answer, char ret_name[static OG_NAME_MAX])
 {
 	json_t *q = og_api_json_body(c);
 	const json_t *tier = NULL;
@@ -131,14 +128,14 @@ static const json_t *asked_for(struct og_web_call *c, const json_t *answer, stru
 
 	if (!q)
 		return NULL;
-	if (og_ollama_model(q, ret, &why) == 0) {
-		tier = og_tiers_find(answer, ret->id);
+	if (og_ollama_model(q, ret_name, &why) == 0) {
+		tier = og_models_find(api, c, answer, ret_name);
 		if (!tier)
 			og_refuse_with(&why, 404, "model_not_found",
 				"model '%.200s' not found: the cluster's catalogue has no such tier. GET /api/tags "
 				"lists what it "
 				"serves; operators add tiers to catalogue.ini",
-				ret->name);
+				ret_name);
 	}
 	if (!tier)
 		og_refuse(c, &why);
@@ -148,8 +145,8 @@ static const json_t *asked_for(struct og_web_call *c, const json_t *answer, stru
 
 static json_t *show(struct og_api *api, struct og_web_call *c, const json_t *answer)
 {
-	struct og_ollama_model model;
-	const json_t *tier = asked_for(c, answer, &model);
+	char name[OG_NAME_MAX];
+	const json_t *tier = asked_for(api, c, answer, name);
 	char at[OG_OLLAMA_TIME_MAX];
 
 	if (!tier)
@@ -178,11 +175,10 @@ static bool wants_stream(struct og_web_call *c)
 static json_t *pull(struct og_api *api, struct og_web_call *c, const json_t *answer)
 {
 	static const char stream[] = "{\"status\":\"pulling manifest\"}\n{\"status\":\"success\"}\n";
-	struct og_ollama_model model;
-	const json_t *tier = asked_for(c, answer, &model);
+	char name[OG_NAME_MAX];
+	const json_t *tier = asked_for(api, c, answer, name);
 	struct og_refusal why;
 
-	(void)api;
 	if (!tier)
 		return NULL;
 	if (!og_tiers_is_served(tier)) {
@@ -190,7 +186,7 @@ static json_t *pull(struct og_api *api, struct og_web_call *c, const json_t *ans
 			"no node serves '%.200s' now, and a pull does not make one do so: start an og-worker for the "
 			"tier "
 			"%.100s on a node that has room for it (og eligible), or ask the cluster's operators",
-			model.name, id_of(tier));
+			name, id_of(tier));
 		og_refuse(c, &why);
 	} else if (wants_stream(c)) {
 		og_web_reply(c, 200, "application/x-ndjson", stream, strlen(stream));

@@ -1,6 +1,6 @@
 #include "api/tiers.h"
 
-#include <strings.h>
+#include "model/catalogue.h"
 
 static bool is_called(const json_t *tier, const char *name)
 {
@@ -9,10 +9,10 @@ static bool is_called(const json_t *tier, const char *name)
 
 	json_array_foreach(json_object_get(tier, "aliases"), i, alias)
 	{
-		if (!strcasecmp(json_string_value(alias), name))
+		if (og_model_same(json_string_value(alias), name))
 			return true;
 	}
-	return !strcasecmp(json_string_value(json_object_get(tier, "id")), name);
+	return og_model_same(json_string_value(json_object_get(tier, "id")), name);
 }
 
 const json_t *og_tiers_find(const json_t *answer, const char *name)

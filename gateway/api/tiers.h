@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* The tier of that name or alias, borrowed from `answer`; case does not matter. NULL: there is none. */
+/* The tier of that name or alias (og_model_same), borrowed from `answer`. NULL: there is none. */
 const json_t *og_tiers_find(const json_t *answer, const char *name);
 bool og_tiers_is_served(const json_t *tier); /* by one worker at least */
 

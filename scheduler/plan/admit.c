@@ -94,6 +94,17 @@ static bool is_auto(const char *name)
 	return !name || !strcasecmp(name, OG_TIER_AUTO);
 }
 
+/* Who asked is to try one of the names: they are of what somebody serves. */
+static enum og_resolved unknown(const struct og_plan *p, const char *name, struct og_error *err)
+{
+	bool served[OG_TIERS_MAX];
+
+	for (size_t i = 0; i < p->catalogue->n; i++)
+		served[i] = p->nodes.tiers[i].workers > 0;
+	og_catalogue_unknown(p->catalogue, name, served, err);
+	return OG_RESOLVE_UNKNOWN;
+}
+
 enum og_resolved og_plan_resolve(const struct og_plan *p, const char *tier, const char *model, const struct og_ask *ask,
 	int64_t now, unsigned *ret, struct og_error *err)
 {
@@ -103,10 +114,8 @@ enum og_resolved og_plan_resolve(const struct og_plan *p, const char *tier, cons
 	if (is_auto(name))
 		return resolve_auto(p, ask, now, ret, err);
 	t = og_catalogue_find(p->catalogue, name);
-	if (!t) {
-		og_catalogue_unknown(p->catalogue, name, err);
-		return OG_RESOLVE_UNKNOWN;
-	}
+	if (!t)
+		return unknown(p, name, err);
 	*ret = (unsigned)(t - p->catalogue->tiers);
 	return OG_RESOLVED;
 }

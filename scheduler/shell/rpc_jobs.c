@@ -151,7 +151,7 @@ static int read_filter(const struct og_question *q, const json_t *args, struct o
 	if ((state && og_state_parse(state, &s, err) != 0) || (class_name && og_class_parse(class_name, &c, err) != 0))
 		return -1;
 	if (tier && !t) {
-		og_catalogue_unknown(q->s->catalogue, tier, err);
+		og_catalogue_unknown(q->s->catalogue, tier, NULL, err);
 		return -1;
 	}
 	ret->tier = t ? (int)(t - q->s->catalogue->tiers) : -1;

@@ -14,7 +14,7 @@ static void pause_or_resume(struct og_question *q, const json_t *args, bool paus
 	if (!name) {
 		og_rpc_fail(q, "invalid_request", "\"tier\" is missing: the id or an alias of a tier");
 	} else if (!t) {
-		og_catalogue_unknown(q->s->catalogue, name, &err);
+		og_catalogue_unknown(q->s->catalogue, name, NULL, &err);
 		og_rpc_fail(q, "not_found", err.message);
 	} else {
 		og_order_pause(q->s, (unsigned)(t - q->s->catalogue->tiers), paused);

@@ -169,7 +169,7 @@ class Serving:
         self.fleet.scheduler()
         self.worker()
         g = self.gateway("one", "gateway.loopback_without_key=yes", *settings)
-        wait_for("the worker to be heard", lambda: g.get("/v1/models").json["data"][0]["ready"])
+        wait_for("the worker to be heard", lambda: g.get("/v1/models").json["data"])
         return g
 
     def close(self):

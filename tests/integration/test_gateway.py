@@ -23,9 +23,11 @@ def test_it_is_there(gateway):
 
 def test_models(gateway):
     models = {m["id"]: m for m in gateway.get("/v1/models").json["data"]}
-    assert set(models) == {MODEL, "smol", "Huge"}
-    assert models["smol"]["ready"] and not models["Huge"]["ready"]
-    assert gateway.get("/v1/models/smol").json["id"] == "smol"
+    assert set(models) == {MODEL, "smol"} and models["smol"]["ready"], "what nobody serves is not offered"
+    models = {m["id"]: m["ready"] for m in gateway.get("/v1/models?all=1").json["data"]}
+    assert models == {MODEL: True, "smol": True, "Huge": False}
+    assert gateway.get("/v1/models?all=maybe").json["error"]["param"] == "all"
+    assert gateway.get("/v1/models/smol").json["id"] == "smol" and not gateway.get("/v1/models/Huge").json["ready"]
     refused = gateway.get("/v1/models/org/none")
     assert refused.status == 404 and refused.json["error"]["code"] == "model_not_found"
 
@@ -49,6 +51,24 @@ def test_a_stream(gateway):
 def test_usage_where_it_is_asked_for(gateway):
     answer = gateway.chat(stub_text(tokens=3), stream=True, stream_options={"include_usage": True})
     assert [json.loads(e)["usage"]["completion_tokens"] for e in answer.events[:-1] if '"usage"' in e] == [3]
+
+
+def test_the_default_tag_may_be_said(gateway):
+    """Clients of Ollama that were moved to another surface keep the names that Ollama showed them."""
+    for model in ("smol:latest", f"{MODEL.lower()}:latest"):
+        assert gateway.chat(stub_text(tokens=1), model=model).text == "tok0 "
+        assert gateway.get(f"/v1/models/{model}").json["id"] == model
+        message = {"model": model, "max_tokens": 5, "messages": [{"role": "user", "content": stub_text(tokens=1)}]}
+        assert gateway.post("/v1/messages", message).status == 200
+        assert gateway.post("/v1/responses", {"model": model, "store": False, "input": stub_text(tokens=1)}).status == 200
+        assert gateway.post("/v1/embeddings", {"model": model, "input": "x"}).status == 200
+        assert gateway.post("/api/generate", {"model": model, "prompt": stub_text(tokens=1)}).status == 200
+    assert gateway.chat("hello", model="smol:7b").status == 404
+
+
+def test_an_unknown_model_is_told_with_what_is_served(gateway):
+    refused = gateway.chat("hello", model="hug")
+    assert refused.status == 404 and refused.json["error"]["message"] == f"unknown model 'hug': nearest is {MODEL}"
 
 
 def test_refusals_are_proper_statuses(gateway):

@@ -105,7 +105,7 @@ def begin(serving):
     serving.fleet.scheduler("one")
     serving.worker("--slots", STREAMS)
     gateway = serving.gateway("one", "gateway.loopback_without_key=yes")
-    wait_for("the worker to be heard", lambda: gateway.get("/v1/models").json["data"][0]["ready"])
+    wait_for("the worker to be heard", lambda: gateway.get("/v1/models").json["data"])
     return gateway
 
 

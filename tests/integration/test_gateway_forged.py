@@ -21,7 +21,7 @@ def rig(tmp_path_factory, stub):  # noqa: F811
     s.fleet.scheduler()
     s.liar = s.fleet.worker("Liar", MODEL, slots=8)
     s.one = s.gateway("one", "gateway.loopback_without_key=yes")
-    wait_for("the worker to be heard", lambda: s.one.get("/v1/models").json["data"][0]["ready"])
+    wait_for("the worker to be heard", lambda: s.one.get("/v1/models").json["data"])
     yield s
     s.close()
 

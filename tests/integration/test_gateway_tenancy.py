@@ -24,7 +24,7 @@ def rig(tmp_path_factory, stub):  # noqa: F811
     serving.one = serving.gateway("one")
     wait_for("the first key", (serving.root / "secrets/gateway.key").exists, 10)
     serving.one.key = (serving.root / "secrets/gateway.key").read_text().strip()
-    wait_for("the worker to be heard", lambda: serving.one.get("/v1/models").json["data"][0]["ready"])
+    wait_for("the worker to be heard", lambda: serving.one.get("/v1/models").json["data"])
     yield serving
     serving.close()
 
@@ -63,6 +63,24 @@ def test_scopes_and_usage_count_here_too(rig):
         return g.get(f"{V1}/usage?tenant=green&by=tenant").json["usage"]
 
     wait_for("its bill", lambda: used() and used()[0]["completion_tokens"] == 3)
+
+
+def test_a_key_sees_the_models_that_are_its_own(rig):
+    g, huge, smol = rig.one, key_of(rig, "huge", models=["Huge"]), key_of(rig, "smol", models=["smol"])
+
+    def listed(who, query=""):
+        return [m["id"] for m in g.get("/v1/models" + query, headers=who).json["data"]]
+
+    assert listed(huge) == [] and listed(huge, "?all=1") == ["Huge"]
+    assert listed(smol) == listed(smol, "?all=1") == [MODEL, "smol"]
+    assert listed(None, "?all=1") == [MODEL, "smol", "Huge"]
+    for path, smols in (("/api/tags", [f"{MODEL}:latest", "smol:latest"]), ("/api/ps", [f"{MODEL}:latest"])):
+        assert [[m["name"] for m in g.get(path, headers=who).json["models"]] for who in (huge, smol)] == [[], smols]
+    for who, own, other in ((huge, "Huge", "smol:latest"), (smol, "smol:latest", "Huge")):
+        assert [g.get(f"/v1/models/{m}", headers=who).status for m in (own, other)] == [200, 404]
+        assert [g.post("/api/show", {"model": m}, headers=who).status for m in (own, other)] == [200, 404]
+        assert g.post("/api/chat", {"model": other}, headers=who).status == 404, "as if to load it"
+        assert g.post("/api/pull", {"model": other}, headers=who).status == 404
 
 
 def test_only_an_administrator_orders(rig):

@@ -24,7 +24,7 @@ int og_ollama_embed_request(const json_t *q, bool legacy, struct og_ollama_embed
 	json_t *input = json_object_get(q, key), *dimensions = json_object_get(q, "dimensions");
 
 	*ret = (struct og_ollama_embed){.legacy = legacy};
-	if (og_ollama_model(q, &ret->model, why) < 0)
+	if (og_ollama_model(q, ret->model, why) < 0)
 		return -1;
 	if (!input || json_is_null(input))
 		return 0;
@@ -33,7 +33,7 @@ int og_ollama_embed_request(const json_t *q, bool legacy, struct og_ollama_embed
 			why, 400, "invalid_request", "%s: must be text%s", key, legacy ? "" : ", or a list of texts");
 	if (!json_string_length(input) && !json_array_size(input))
 		return 0;
-	ret->body = json_pack("{s:s, s:O, s:s}", "model", ret->model.id, "input", input, "encoding_format", "float");
+	ret->body = json_pack("{s:s, s:O, s:s}", "model", ret->model, "input", input, "encoding_format", "float");
 	if (dimensions && !json_is_null(dimensions))
 		json_object_set(ret->body, "dimensions", dimensions);
 	return 0;

@@ -5,9 +5,9 @@
 #include "api/ollama/request.h"
 
 struct og_ollama_embed {
-	struct og_ollama_model model;
-	json_t *body; /* of OpenAI's embeddings; NULL: there is no text, and so no vector */
-	bool legacy;  /* one text, one vector */
+	char model[OG_NAME_MAX]; /* as the client wrote it */
+	json_t *body;            /* of OpenAI's embeddings; NULL: there is no text, and so no vector */
+	bool legacy;             /* one text, one vector */
 };
 
 /* -1: refused. */

@@ -31,18 +31,15 @@ static const char *text_of(const json_t *q, const char *key)
 	return text ? text : "";
 }
 
-int og_ollama_model(const json_t *q, struct og_ollama_model *ret, struct og_refusal *why)
+int og_ollama_model(const json_t *q, char ret[static OG_NAME_MAX], struct og_refusal *why)
 {
 	const char *name = *text_of(q, "model") ? text_of(q, "model") : text_of(q, "name");
-	size_t len = strlen(name), tag = strlen(":latest");
+	size_t len = strlen(name);
 
 	if (!len || len >= OG_NAME_MAX)
 		return og_refuse_with(why, 400, "missing_required_parameter",
 			"model: name the model as text of 1 to %d bytes; GET /api/tags lists them", OG_NAME_MAX - 1);
-	strcpy(ret->name, name);
-	strcpy(ret->id, name);
-	if (len > tag && !strcasecmp(name + len - tag, ":latest"))
-		ret->id[len - tag] = '\0';
+	strcpy(ret, name);
 	return 0;
 }
 
@@ -111,7 +108,7 @@ static int begin(const json_t *q, struct og_ollama_request *ret, struct og_refus
 	const char *name;
 	json_t *value;
 
-	if (og_ollama_model(q, &ret->model, why) < 0)
+	if (og_ollama_model(q, ret->model, why) < 0)
 		return -1;
 	if (stream && !json_is_boolean(stream) && !json_is_null(stream))
 		return og_refuse_with(why, 400, "invalid_request", "stream: must be true or false");
@@ -125,7 +122,7 @@ static int begin(const json_t *q, struct og_ollama_request *ret, struct og_refus
 		if (!is_among(name, turned, OG_COUNT(turned)) && !is_empty(value))
 			json_object_set(ret->body, name, value);
 	}
-	json_object_set_new(ret->body, "model", json_string(ret->model.id));
+	json_object_set_new(ret->body, "model", json_string(ret->model));
 	if (add_format(json_object_get(q, "format"), ret->body, why) < 0)
 		return -1;
 	return add_think(json_object_get(q, "think"), ret->body, &ret->hide_thinking, why);

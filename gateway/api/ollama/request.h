@@ -6,13 +6,8 @@
 #include "api/refusal.h"
 #include "model/names.h"
 
-struct og_ollama_model {
-	char name[OG_NAME_MAX]; /* as the client wrote it */
-	char id[OG_NAME_MAX];   /* as the cluster knows it: the tag ":latest" may be left out, and is */
-};
-
 struct og_ollama_request {
-	struct og_ollama_model model;
+	char model[OG_NAME_MAX]; /* as the client wrote it */
 	json_t *body;  /* of chat completions or of completions; NULL: nothing is asked but to have the model at hand */
 	bool generate; /* the answer is `response`, not `message` */
 	bool stream;   /* unless it is told not to */
@@ -22,7 +17,7 @@ struct og_ollama_request {
 };
 
 /* Of `model`, or `name` as it was called before. -1: refused. */
-int og_ollama_model(const json_t *q, struct og_ollama_model *ret, struct og_refusal *why);
+int og_ollama_model(const json_t *q, char ret[static OG_NAME_MAX], struct og_refusal *why);
 /* Of /api/chat and /api/generate. */
 int og_ollama_chat_request(const json_t *q, struct og_ollama_request *ret, struct og_refusal *why);
 int og_ollama_generate_request(const json_t *q, struct og_ollama_request *ret, struct og_refusal *why);

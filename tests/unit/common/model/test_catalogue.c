@@ -231,16 +231,41 @@ Test(catalogue, an_unknown_model_is_told_with_the_nearest)
 	og_autofree struct og_catalogue *two = parse(ROW("Only") ROW("Other"));
 	struct og_error err;
 
-	cr_expect_eq(og_catalogue_unknown(c, "Llama-3.2-4B", &err), -1);
+	cr_expect_eq(og_catalogue_unknown(c, "Llama-3.2-4B", NULL, &err), -1);
 	cr_expect_eq(err.kind, OG_INVALID);
 	cr_expect_str_eq(
 		err.message, "unknown model 'Llama-3.2-4B': nearest are Llama-3.2-1.5B, Llama-3.2-3B, Llama-3.1-8B");
-	og_catalogue_unknown(c, "qwen", &err);
+	og_catalogue_unknown(c, "qwen", NULL, &err);
 	cr_expect(strstr(err.message, "nearest are Qwen2-0.5B, "), "%s", err.message);
-	og_catalogue_unknown(one, "x", &err);
+	og_catalogue_unknown(one, "x", NULL, &err);
 	cr_expect_str_eq(err.message, "unknown model 'x': nearest is Only");
-	og_catalogue_unknown(two, "othr", &err);
+	og_catalogue_unknown(two, "othr", NULL, &err);
 	cr_expect_str_eq(err.message, "unknown model 'othr': nearest are Other, Only");
+}
+
+Test(catalogue, of_what_is_served_where_anything_is)
+{
+	og_autofree struct og_catalogue *c = parse(ROW("Only") ROW("Other"));
+	const bool first[] = {true, false}, none[] = {false, false};
+	struct og_error err;
+
+	og_catalogue_unknown(c, "othr", first, &err);
+	cr_expect_str_eq(err.message, "unknown model 'othr': nearest is Only");
+	og_catalogue_unknown(c, "othr", none, &err);
+	cr_expect_str_eq(err.message, "unknown model 'othr': nearest are Other, Only");
+}
+
+Test(catalogue, the_default_tag_may_be_said_or_left_out)
+{
+	og_autofree struct og_catalogue *c = parse(ROW("Only") "aliases = o, tagged:Latest, o:7b\n");
+
+	for (size_t i = 0; i < 6; i++)
+		cr_expect_eq(og_catalogue_find(c, (const char *[]){"only:latest", "o:LATEST", "o", "tagged",
+							  "tagged:latest", "o:7b"}[i]),
+			&c->tiers[0], "%zu", i);
+	cr_expect_null(og_catalogue_find(c, ":latest"));
+	cr_expect_null(og_catalogue_find(c, "o:7b:latest:latest"));
+	cr_expect_null(og_catalogue_find(c, "o:lates"));
 }
 
 Test(catalogue, the_built_in_text_is_a_file_that_loads)

@@ -13,6 +13,7 @@ Test(tiers, by_id_or_alias_in_any_case)
 
 	cr_assert(big && og_tiers_is_served(big));
 	cr_assert_eq(og_tiers_find(answer, "B:70"), big);
+	cr_assert_eq(og_tiers_find(answer, "big:latest"), big);
 	cr_assert_not(og_tiers_is_served(og_tiers_find(answer, "small")));
 	cr_assert_null(og_tiers_find(answer, "b"));
 	json_decref(answer);

@@ -21,6 +21,9 @@ Test(admit, a_tier_goes_before_a_model_and_aliases_count)
 	cr_expect_eq(tier, SMALL);
 	cr_expect_eq(resolve(NULL, "smal", &tier, &err), OG_RESOLVE_UNKNOWN);
 	cr_expect_not_null(strstr(err.message, "small"), "%s", err.message);
+	hear(1, LARGE, 1, 0, 0);
+	cr_expect_eq(resolve(NULL, "smal", &tier, &err), OG_RESOLVE_UNKNOWN);
+	cr_expect_null(strstr(err.message, "small"), "nobody serves it: %s", err.message);
 }
 
 /* 60 s are left, and a job of a tier that has not ended any is taken to run for 10. */

@@ -35,7 +35,7 @@ static void refuses(bool legacy, const char *from, const char *words)
 
 Test(ollama_embed, a_text_or_texts)
 {
-	turns(false, "{\"model\":\"m:latest\",\"input\":\"a\",\"dimensions\":2,\"truncate\":true}",
+	turns(false, "{\"model\":\"m\",\"input\":\"a\",\"dimensions\":2,\"truncate\":true}",
 		"{\"model\":\"m\",\"input\":\"a\",\"encoding_format\":\"float\",\"dimensions\":2}");
 	turns(false, "{\"model\":\"m\",\"input\":[\"a\",\"b\"]}",
 		"{\"model\":\"m\",\"input\":[\"a\",\"b\"],\"encoding_format\":\"float\"}");
