@@ -7,6 +7,7 @@
 #include "api/refusal.h"
 #include "job/link.h"
 #include "model/settings.h"
+#include "store/key_watch.h"
 #include "store/keys.h"
 #include "store/kinds.h"
 #include "web/web.h"
@@ -56,6 +57,9 @@ void og_api_head(struct og_web_call *c);
 /* Whether what asks may write a file to the disk before its key has been looked up. */
 bool og_api_admits(void *ctx, const struct og_web_call *c);
 const struct og_caller *og_api_caller(const struct og_web_call *c);
+/* For what goes on for long: watches the key of who calls (store/key_watch.h), where it has one. `cb` may outlive the call. */
+void og_api_watch_key(
+	struct og_api *api, const struct og_web_call *c, struct og_key_watch *w, og_key_watch_cb *cb, void *ctx);
 
 /* Answers with `body` as JSON; drops the reference. */
 void og_api_reply_json(struct og_web_call *c, int status, json_t *body);

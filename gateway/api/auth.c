@@ -15,6 +15,15 @@ const struct og_caller *og_api_caller(const struct og_web_call *c)
 	return caller ? caller : &nobody;
 }
 
+void og_api_watch_key(
+	struct og_api *api, const struct og_web_call *c, struct og_key_watch *w, og_key_watch_cb *cb, void *ctx)
+{
+	const struct og_caller *who = og_api_caller(c);
+
+	if (who->key)
+		og_key_watch(w, api->store, who->key->id, cb, ctx);
+}
+
 static void caller_free(void *data)
 {
 	struct og_caller *who = data;

@@ -30,6 +30,7 @@ static void on_timer_closed(uv_handle_t *handle)
 void og_prompt_free(struct og_prompt *p)
 {
 	og_question_forget(OG_TAKE(p->position));
+	og_key_unwatch(&p->watch);
 	if (p->form_done)
 		p->form_done(p->of_form);
 	og_sent_done(&p->sent);
@@ -67,6 +68,32 @@ static void on_gone(void *ctx)
 		og_prompt_leave(p);
 		og_prompt_free(p);
 	}
+}
+
+/* Its key is no longer in force: who listens is told, and the job is cancelled, also one that was to go on without its client.
+ * One that another request made goes on for those who still wait for it. */
+static void on_key(void *ctx, struct og_key *key, const struct og_error *err)
+{
+	struct og_prompt *p = ctx;
+	struct og_refusal why;
+
+	if (key || p->held) /* the store refuses it, where it has limits; else the next look finds it */
+		return;
+	og_refuse_with(
+		&why, 401, "invalid_api_key", "%s: the answer ends here, and its job is cancelled", err->message);
+	if (p->detached && p->job && !p->attach) { /* followed to its end, which is charged */
+		og_link_ask(p->api->link, "cancel", json_pack("{s:s}", "id", p->id), OG_ANSWER_MS, NULL, NULL, NULL);
+		uv_timer_stop(&p->timer);
+		og_job_yield(p->job);
+		if (p->c)
+			og_prompt_refuse(p, &why);
+		p->c = NULL;
+		return;
+	}
+	og_prompt_leave(p);
+	if (p->c)
+		og_prompt_refuse(p, &why);
+	og_prompt_free(p);
 }
 
 /* ── the request ── */
@@ -204,6 +231,7 @@ void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_
 	uv_timer_init(api->loop, &p->timer);
 	p->timer.data = p;
 	og_web_on_gone(c, on_gone, p);
+	og_api_watch_key(api, c, &p->watch, on_key, p);
 	note_start(c, p, &request->e);
 	if (p->attach) { /* it was charged when it was made */
 		submit(p, &request->e, NULL, 0);

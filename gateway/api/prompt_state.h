@@ -22,6 +22,7 @@ struct og_prompt {
 	char id[OG_ID_LEN + 1];
 	bool stream, streaming, resumable, attach, detached, at_once;
 	struct og_bill bill;
+	struct og_key_watch watch;
 	struct og_message *held; /* the request, while the store is asked whether it may go; NULL otherwise */
 	struct og_sent sent;
 	uint64_t events; /* that went out */

@@ -54,6 +54,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void let_go(struct og_batch_run *r)
 {
 	og_batch_drop_items(r);
+	og_key_unwatch(&r->watch);
 	close_file(&r->in);
 	close_file(&r->out);
 	close_file(&r->err);
@@ -166,6 +167,7 @@ static void put_end(struct og_batch_run *r)
 	static const char *const ends[][2] = {[OG_BATCH_RUNS] = {"completed", "completed_at"},
 		[OG_BATCH_CANCELLED] = {"cancelled", "cancelled_at"},
 		[OG_BATCH_EXPIRED] = {"expired", "expired_at"},
+		[OG_BATCH_REVOKED] = {"failed", "failed_at"},
 		[OG_BATCH_BAD] = {"failed", "failed_at"}};
 
 	stamp(r, ends[r->why][0], ends[r->why][1]);
@@ -217,13 +219,18 @@ static void finish(struct og_batch_run *r)
 
 /* ── its way ── */
 
+static void blame(struct og_batch_run *r, const char *code, const char *words)
+{
+	json_object_set_new(object_of(r), "errors",
+		json_pack("{s:s, s:[{s:s, s:s, s:n, s:n}]}", "object", "list", "data", "code", code, "message", words,
+			"line", "param"));
+}
+
 static void fail_whole(struct og_batch_run *r, const char *code, const char *words)
 {
 	r->why = OG_BATCH_BAD;
 	r->eof = r->counted = true;
-	json_object_set_new(object_of(r), "errors",
-		json_pack("{s:s, s:[{s:s, s:s, s:n, s:n}]}", "object", "list", "data", "code", code, "message", words,
-			"line", "param"));
+	blame(r, code, words);
 }
 
 /* How many lines there are, a piece at a time. */
@@ -292,6 +299,19 @@ void og_batch_run_cancel(struct og_batch_run *r)
 	stop_for(r, OG_BATCH_CANCELLED);
 }
 
+/* Of a key that is no longer in force nothing more is run; the answers that there are stay its tenant's. */
+static void on_key(void *ctx, struct og_key *key, const struct og_error *why)
+{
+	struct og_batch_run *r = ctx;
+	og_autofree char *words = NULL;
+
+	if (key || r->why != OG_BATCH_RUNS)
+		return;
+	words = og_printf("%s: what it had asked for is stopped", why->message);
+	blame(r, "invalid_api_key", words);
+	stop_for(r, OG_BATCH_REVOKED);
+}
+
 /* ── its beginning ── */
 
 static FILE *scratch(const struct og_batch_run *r, const char *what, char **ret_path)
@@ -315,6 +335,7 @@ struct og_batch_run *og_batch_run_start(struct og_api *api, json_t *record, cons
 	void (*over)(void *ctx, struct og_batch_run *r), void *ctx)
 {
 	struct og_batch_run *r = og_new(struct og_batch_run);
+	const char *key;
 
 	*r = (struct og_batch_run){
 		.api = api, .record = json_deep_copy(record), .owner = owner, .over = over, .ctx = ctx};
@@ -328,6 +349,9 @@ struct og_batch_run *og_batch_run_start(struct og_api *api, json_t *record, cons
 		r->why = OG_BATCH_CANCELLED;
 	uv_timer_init(api->loop, &r->timer);
 	r->timer.data = r;
+	key = text_at(r->record, "key");
+	if (*key)
+		og_key_watch(&r->watch, api->store, key, on_key, r);
 	open_files(r);
 	uv_timer_start(&r->timer, on_tick, 0, TICK_MS);
 	return r;

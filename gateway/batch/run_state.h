@@ -18,7 +18,7 @@ struct og_batch_item {
 	struct og_batch_item *prev, *next;
 };
 
-enum og_batch_why { OG_BATCH_RUNS, OG_BATCH_CANCELLED, OG_BATCH_EXPIRED, OG_BATCH_BAD };
+enum og_batch_why { OG_BATCH_RUNS, OG_BATCH_CANCELLED, OG_BATCH_EXPIRED, OG_BATCH_REVOKED, OG_BATCH_BAD };
 
 struct og_batch_run {
 	struct og_api *api;
@@ -28,6 +28,7 @@ struct og_batch_run {
 	void (*over)(void *ctx, struct og_batch_run *r);
 	void *ctx;
 	uv_timer_t timer;
+	struct og_key_watch watch; /* of the key that made it */
 	FILE *in, *out, *err;
 	char *out_path, *err_path, *line;
 	size_t line_room;

@@ -12,6 +12,7 @@
 #include "store/args.h"
 #include "store/first_key.h"
 #include "store/key_cache.h"
+#include "store/key_read.h"
 #include "store/scripts.h"
 #include "store/store_state.h"
 
@@ -66,51 +67,6 @@ void og_keys_forget(struct og_gateway_store *s)
 	f->outdated = true;
 }
 
-static void read_limits(const struct og_redis_reply *r, size_t at, struct og_limits *l)
-{
-	for (size_t i = 0; i < OG_LIMITS_N - 1; i++)
-		*og_limits_number(l, i) = og_reply_number(r, at + i);
-	og_budget_per_parse(og_reply_text(r, at + OG_LIMITS_N - 1), &l->budget_per, NULL);
-}
-
-static void read_text(char *ret, size_t size, const struct og_redis_reply *r, size_t at)
-{
-	snprintf(ret, size, "%s", og_reply_text(r, at));
-}
-
-/* Holds one. NULL: there is none. */
-static struct og_key *read_key(const struct og_redis_reply *r)
-{
-	struct og_key *key;
-
-	if (r->type != OG_REPLY_ARRAY)
-		return NULL;
-	key = og_key_hold(og_new(struct og_key));
-	read_text(key->id, sizeof(key->id), r, OG_KEY_ID);
-	read_text(key->name, sizeof(key->name), r, OG_KEY_NAME);
-	read_text(key->tenant, sizeof(key->tenant), r, OG_KEY_TENANT);
-	read_text(key->models, sizeof(key->models), r, OG_KEY_MODELS);
-	read_text(key->regions, sizeof(key->regions), r, OG_KEY_REGIONS);
-	read_text(key->classes, sizeof(key->classes), r, OG_KEY_CLASSES);
-	key->admin = og_reply_number(r, OG_KEY_ADMIN) != 0;
-	key->created_ms = og_reply_number(r, OG_KEY_CREATED);
-	key->expires_ms = og_reply_number(r, OG_KEY_EXPIRES);
-	key->weight = og_reply_number(r, OG_KEY_WEIGHT);
-	read_limits(r, OG_KEY_LIMITS, &key->limits);
-	read_limits(r, OG_KEY_TENANT_LIMITS, &key->tenant_limits);
-	return key;
-}
-
-static int check_expiry(const struct og_key *key, struct og_error *err)
-{
-	char when[25];
-
-	if (!og_key_is_expired(key, og_clock_wall_ms()))
-		return 0;
-	og_clock_format(key->expires_ms, when);
-	return og_fail(err, OG_INVALID, "this API key expired at %s", when);
-}
-
 /* To all who wait; err NULL: it was answered, and key NULL is none. */
 static void land(struct flight *f, struct og_key *key, const struct og_error *err)
 {
@@ -121,7 +77,7 @@ static void land(struct flight *f, struct og_key *key, const struct og_error *er
 	if (!err && !key)
 		og_error_set(&why, OG_INVALID, NO_SUCH_KEY);
 	else if (!err)
-		check_expiry(key, &why);
+		og_key_check_expiry(key, &why);
 	if (why.kind)
 		err = &why;
 	DL_FOREACH_SAFE(f->waiters, w, tmp)
@@ -136,7 +92,7 @@ static void land(struct flight *f, struct og_key *key, const struct og_error *er
 static void on_key(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
 {
 	struct flight *f = ctx;
-	struct og_key *key = reply ? read_key(reply) : NULL;
+	struct og_key *key = reply ? og_key_read(reply) : NULL;
 	struct og_error later = {0};
 
 	if (reply && !f->outdated) {
@@ -212,7 +168,7 @@ int og_keys_lookup(struct og_gateway_store *s, const char *secret, size_t len, o
 		return wait_for(s, hash, cb, ctx, err);
 	if (cached == OG_CACHED_OLD_KEY && !find_flight(s, hash) && HASH_COUNT(s->keys->flights) < FLIGHTS_MAX)
 		start(s, hash, NULL);
-	if (check_expiry(key, err) != 0)
+	if (og_key_check_expiry(key, err) != 0)
 		return -1;
 	*ret = og_key_hold(key);
 	return 1;

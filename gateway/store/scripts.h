@@ -51,6 +51,8 @@ enum og_key_field {
 };
 /* hash → the fields, or NIL: none, or a revoked one. Notes once a minute that it was used. */
 extern struct og_redis_script og_script_key;
+/* id, … → the same of each, in their order. Notes nothing. */
+extern struct og_redis_script og_script_keys_now;
 /* "first" or "", id, hash, tenant, field, value, … → 1: there now, by this call or an earlier one; 0: "first", and there are others;
  * -1: the id is another's. */
 extern struct og_redis_script og_script_key_create;

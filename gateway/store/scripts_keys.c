@@ -7,19 +7,31 @@
 	"'name', 'tenant', 'models', 'regions', 'classes', 'admin', 'created_ms', 'expires_ms', 'revoked_ms', 'used_ms', " \
 	OG_LUA_LIMITS
 
+/* In the order of og_key_field; false: none, or a revoked one. */
+#define KEY_ROW \
+	"local function row(id)\n" \
+	"  local k = redis.call('HMGET', p..'key:'..id, " KEY_FIELDS ")\n" \
+	"  if not k[1] or k[9] then return false end\n" \
+	"  table.insert(k, 1, id)\n" \
+	"  local t = redis.call('HMGET', p..'account:'..k[3], 'weight', " OG_LUA_LIMITS ")\n" \
+	"  for i = 1, 6 do k[16 + i] = t[i] end\n" \
+	"  return k\n" \
+	"end\n"
+
 struct og_redis_script og_script_key = {.name = "key", .text =
-	OG_LUA_NOW
+	OG_LUA_NOW KEY_ROW
 	"local id = redis.call('GET', p..'keyhash:'..ARGV[2])\n"
-	"if not id then return false end\n"
-	"local k = redis.call('HMGET', p..'key:'..id, " KEY_FIELDS ")\n"
-	"if not k[1] or k[9] then return false end\n"
-	"if now - tonumber(k[10] or '0') >= 60000 then\n"
+	"local k = id and row(id)\n"
+	"if k and now - tonumber(k[11] or '0') >= 60000 then\n"
 	"  redis.call('HSET', p..'key:'..id, 'used_ms', string.format('%.0f', now))\n"
 	"end\n"
-	"table.insert(k, 1, id)\n"
-	"local t = redis.call('HMGET', p..'account:'..k[3], 'weight', " OG_LUA_LIMITS ")\n"
-	"for i = 1, 6 do k[16 + i] = t[i] end\n"
 	"return k\n"};
+
+struct og_redis_script og_script_keys_now = {.name = "keys_now", .text =
+	OG_LUA_NOW KEY_ROW
+	"local out = {}\n"
+	"for i = 2, #ARGV do out[i - 1] = row(ARGV[i]) end\n"
+	"return out\n"};
 
 struct og_redis_script og_script_key_create = {.name = "key_create", .text =
 	OG_LUA_NOW

@@ -10,6 +10,7 @@
 
 #define WINDOW   8192
 #define LEASE_MS 30000
+#define LOOK_MS  2000
 
 struct og_redis *og_store_dial(void *ctx, const struct og_redis_events *events, struct og_error *err)
 {
@@ -73,6 +74,8 @@ struct og_gateway_store *og_store_open(uv_loop_t *loop, const struct og_store_co
 	s->config.cluster = NULL; /* the caller's; the prefix is what is left of it */
 	if (!s->config.lease_ms)
 		s->config.lease_ms = LEASE_MS;
+	if (!s->config.look_ms)
+		s->config.look_ms = LOOK_MS;
 	s->redis = config->dial(config->dial_ctx, &events, err);
 	if (!s->redis) {
 		free(s);
@@ -80,11 +83,12 @@ struct og_gateway_store *og_store_open(uv_loop_t *loop, const struct og_store_co
 	}
 	s->prefix = og_printf("og:%s:", config->cluster);
 	s->keys = og_keys_new();
+	s->watches = og_key_watches_new(s);
 	s->ledger = og_ledger_new(s);
 	uv_timer_init(loop, &s->tick);
 	s->tick.data = s;
 	uv_timer_start(&s->tick, on_tick, (uint64_t)s->config.lease_ms / 3, (uint64_t)s->config.lease_ms / 3);
-	s->parts = 2;
+	s->parts = 3;
 	return s;
 }
 
@@ -96,6 +100,7 @@ static void part_gone(void *ctx)
 
 	if (--s->parts)
 		return;
+	og_key_watches_free(s->watches);
 	og_keys_free(s->keys);
 	og_ledger_free(s->ledger);
 	free(s->prefix);
@@ -104,9 +109,9 @@ static void part_gone(void *ctx)
 		cb(cb_ctx);
 }
 
-static void on_tick_closed(uv_handle_t *tick)
+static void on_timer_closed(uv_handle_t *timer)
 {
-	part_gone(tick->data);
+	part_gone(timer->data);
 }
 
 void og_store_close(struct og_gateway_store *s, void (*cb)(void *ctx), void *ctx)
@@ -120,7 +125,8 @@ void og_store_close(struct og_gateway_store *s, void (*cb)(void *ctx), void *ctx
 	s->closing = true;
 	s->closed_cb = cb;
 	s->closed_ctx = ctx;
-	uv_close((uv_handle_t *)&s->tick, on_tick_closed);
+	uv_close((uv_handle_t *)&s->tick, on_timer_closed);
+	og_key_watches_close(s->watches, on_timer_closed);
 	og_redis_close(s->redis, part_gone, s);
 }
 

@@ -40,6 +40,7 @@ struct og_store_config {
 	void (*on_orphans)(void *ctx, const struct og_orphan *orphans, size_t n);
 	void *ctx;
 	int64_t lease_ms; /* 0: 30 s. Of reservations; renewed, and looked for, every third of it */
+	int64_t look_ms; /* 0: 2 s. How often it is asked whether the keys under which something goes on are in force (key_watch.h) */
 	/* NULL (always, but in tests): the store's own clock, in ms since the Unix epoch, for all that it measures. */
 	int64_t (*clock)(void *ctx);
 };

@@ -5,6 +5,7 @@
 #include "store/store.h"
 
 struct og_keys;
+struct og_key_watches;
 struct og_ledger;
 
 struct og_gateway_store {
@@ -14,9 +15,10 @@ struct og_gateway_store {
 	struct og_redis *redis;
 	uv_timer_t tick; /* every third of a lease */
 	struct og_keys *keys;
+	struct og_key_watches *watches;
 	struct og_ledger *ledger;
 	bool up, closing;
-	unsigned parts; /* the connection and the timer: those that are still to be closed */
+	unsigned parts; /* the connection and the timers: those that are still to be closed */
 	void (*closed_cb)(void *ctx);
 	void *closed_ctx;
 };
@@ -30,6 +32,12 @@ struct og_keys *og_keys_new(void);
 void og_keys_retry(
 	struct og_gateway_store *s); /* it is up, or time has passed: the first key, if it is still to be made */
 void og_keys_free(struct og_keys *k);
+
+/* key_watch.c */
+struct og_key_watches *og_key_watches_new(struct og_gateway_store *s);
+void og_key_watches_close(
+	struct og_key_watches *k, uv_close_cb cb); /* no more looks; `data` of the handle is the store */
+void og_key_watches_free(struct og_key_watches *k);
 
 /* ledger.c */
 struct og_ledger *og_ledger_new(struct og_gateway_store *s);

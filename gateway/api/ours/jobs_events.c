@@ -4,6 +4,7 @@
  *   (data alone)     one event of the engine's, as it came; id <attempt>.<run>.<seq>
  *   event: restart   the answer begins anew: what was shown of it no longer counts
  *   event: end       its end, with the result; id "end": who comes back after it is told that there is nothing (204)
+ *   event: error     the stream ends before the job: the key that reads it is no longer in force
  *
  * State changes are asked for, every 2 s while no chunk comes: nobody pushes them to one who has attached. */
 #include <inttypes.h>
@@ -27,6 +28,7 @@ struct events {
 	struct og_web_call *c;
 	struct og_job *job;
 	struct og_question *question;
+	struct og_key_watch watch;
 	uv_timer_t timer;
 	char *state; /* as it was told last */
 	bool heard;  /* a chunk, since the last look */
@@ -41,6 +43,7 @@ static void on_closed(uv_handle_t *handle)
 static void events_free(struct events *v)
 {
 	og_question_forget(OG_TAKE(v->question));
+	og_key_unwatch(&v->watch);
 	free(v->state);
 	uv_close((uv_handle_t *)&v->timer, on_closed);
 }
@@ -112,6 +115,26 @@ static void on_end(void *ctx, const struct og_job_end *end)
 	og_web_note(v->c, "state", og_state_name(end->state));
 	og_web_end(v->c);
 	events_free(v);
+}
+
+static void on_key(void *ctx, struct og_key *key, const struct og_error *err)
+{
+	struct events *v = ctx;
+	og_autofree char *text = NULL;
+	struct og_refusal why;
+	struct og_buf out;
+
+	if (key)
+		return;
+	og_refuse_with(&why, 401, "invalid_api_key", "%s", err->message);
+	text = og_json_dump(og_refusal_json(OG_OURS, &why, og_web_request_id(v->c)), 0);
+	og_buf_init(&out, OUT_MAX);
+	og_sse_event(&out, "error", text, strlen(text));
+	if (send_out(v, &out) < 0)
+		return;
+	og_web_note(v->c, "error", why.code);
+	og_web_end(v->c);
+	leave(v);
 }
 
 /* ── where it stands ── */
@@ -236,6 +259,7 @@ static json_t *begin(struct og_api *api, struct og_web_call *c, const json_t *an
 	v->timer.data = v;
 	uv_timer_start(&v->timer, on_look, LOOK_MS, LOOK_MS);
 	og_web_on_gone(c, (void (*)(void *))leave, v);
+	og_api_watch_key(api, c, &v->watch, on_key, v);
 	og_web_set_header(c, "cache-control", "no-cache");
 	og_web_set_header(c, "x-accel-buffering", "no");
 	og_web_stream(c, 200, "text/event-stream");

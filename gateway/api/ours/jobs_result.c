@@ -12,6 +12,7 @@ struct waiting {
 	struct og_api *api;
 	struct og_web_call *c;
 	struct og_job *job;
+	struct og_key_watch watch;
 	uv_timer_t timer;
 };
 
@@ -22,6 +23,7 @@ static void on_closed(uv_handle_t *handle)
 
 static void waiting_free(struct waiting *w)
 {
+	og_key_unwatch(&w->watch);
 	uv_close((uv_handle_t *)&w->timer, on_closed);
 }
 
@@ -75,6 +77,19 @@ static void on_gone(void *ctx)
 	waiting_free(w);
 }
 
+static void on_key(void *ctx, struct og_key *key, const struct og_error *err)
+{
+	struct waiting *w = ctx;
+	struct og_refusal why;
+
+	if (key)
+		return;
+	og_job_leave(w->job, w->api->settings->gateway_resume_ms);
+	og_refuse_with(&why, 401, "invalid_api_key", "%s", err->message);
+	og_refuse(w->c, &why);
+	waiting_free(w);
+}
+
 static void wait_for(struct og_api *api, struct og_web_call *c, int64_t ms)
 {
 	struct waiting *w = og_new(struct waiting);
@@ -94,6 +109,7 @@ static void wait_for(struct og_api *api, struct og_web_call *c, int64_t ms)
 	w->timer.data = w;
 	uv_timer_start(&w->timer, on_time, (uint64_t)ms, 0);
 	og_web_on_gone(c, on_gone, w);
+	og_api_watch_key(api, c, &w->watch, on_key, w);
 }
 
 /* ── the question ── */

@@ -18,6 +18,7 @@ struct submission {
 	struct og_web_call *c; /* NULL: it has been answered, or its client has gone */
 	struct og_job *job;    /* NULL: it has ended, or was not sent yet */
 	struct og_bill bill;
+	struct og_key_watch watch;
 	struct og_message *held; /* the request, while the store is asked whether it may go */
 	uv_timer_t timer;
 	char id[OG_ID_LEN + 1];
@@ -32,6 +33,7 @@ static void on_closed(uv_handle_t *handle)
 static void submission_free(struct submission *s)
 {
 	free(s->held);
+	og_key_unwatch(&s->watch);
 	uv_close((uv_handle_t *)&s->timer, on_closed);
 }
 
@@ -141,6 +143,16 @@ static void on_gone(void *ctx)
 	s->c = NULL;
 }
 
+/* Its key is no longer in force: so is what it asked for. The job is followed to its end, which is charged. */
+static void on_key(void *ctx, struct og_key *key, const struct og_error *why)
+{
+	const struct submission *s = ctx;
+
+	(void)why;
+	if (!key && s->job)
+		og_link_ask(s->api->link, "cancel", json_pack("{s:s}", "id", s->id), OG_ANSWER_MS, NULL, NULL, NULL);
+}
+
 /* ── on its way ── */
 
 static void send_it(struct submission *s, const struct og_envelope *e, const char *body, size_t len)
@@ -201,6 +213,7 @@ static void submit(struct og_api *api, struct og_web_call *c, const struct og_en
 	og_web_set_header(c, "og-job", s->id);
 	og_web_note(c, "job", s->id);
 	og_web_on_gone(c, on_gone, s);
+	og_api_watch_key(api, c, &s->watch, on_key, s);
 	if (og_envelope_check(e, &err) < 0) {
 		og_refusal_of_error(&err, &why);
 		refuse(s, &why);
