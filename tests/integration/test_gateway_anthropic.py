@@ -84,6 +84,25 @@ def test_what_the_engine_is_asked(gateway, stub):
     assert (asked["max_tokens"], asked["stop"]) == (7, ["END"]) and "system" not in asked
 
 
+def test_thinking(gateway, stub):
+    thinking = {"type": "enabled", "budget_tokens": 16}
+    text = stub_text(tokens=2, thought="hm")
+    answer = messages(gateway, f"think {text}", thinking=thinking)
+    assert [(b["type"], b.get("thinking") or b.get("text")) for b in answer.json["content"]] == [("thinking", "hm"), ("text", "tok0 tok1 ")]
+    (asked,) = (r["body"] for r in stub.requests("think "))
+    assert asked["thinking_budget_tokens"] == 16 and asked["chat_template_kwargs"] == {"enable_thinking": True}
+    told = events(messages(gateway, text, thinking=thinking, stream=True))
+    starts = [d["content_block"]["type"] for n, d in told if n == "content_block_start"]
+    deltas = [d["delta"]["type"] for n, d in told if n == "content_block_delta"]
+    assert starts == ["thinking", "text"] and deltas == ["thinking_delta", "text_delta", "text_delta"]
+    answer = messages(gateway, f"do not {text}", thinking={"type": "disabled"})
+    assert [b["type"] for b in answer.json["content"]] == ["text"]
+    (asked,) = (r["body"] for r in stub.requests("do not "))
+    assert "thinking_budget_tokens" not in asked and asked["chat_template_kwargs"] == {"enable_thinking": False}
+    refused = messages(gateway, text, thinking={"type": "enabled", "budget_tokens": "16"})
+    assert refused.status == 400 and refused.json["error"]["message"].startswith("thinking.budget_tokens:")
+
+
 def test_refusals_have_its_shape(gateway):
     for stream in (False, True):
         refused = messages(gateway, "hello", model="none-such", stream=stream)

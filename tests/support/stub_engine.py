@@ -11,6 +11,7 @@ changed, over DEFAULTS below. As a program: `stub_engine.py [--port 0] [key=valu
   status, message   of an answer that is no stream
   content_type      of the stream
   call              the name of a function: the answer is a call of it, in pieces, with {"city":"Paris"} (OpenAI's chat)
+  thought           a word that the model thinks before it answers (OpenAI's chat)
   null              1: the stream begins with an event that says null, as llama.cpp's does for several prompts
   usage, done       0: left out (usage; the [DONE] at the end)
   fault, after      after so many tokens: stall (nothing more comes), cut (the connection is closed), end (a clean end before the
@@ -50,7 +51,7 @@ DEFAULTS = {
     "message": "the stub says no", "content_type": "", "usage": 1, "done": 1, "fault": "", "after": 0, "times": 0,
     "models": "smollm2-135m", "slots": 2, "health": 200, "mark": 0, "record": "", "victim": "", "counted": "",
     "context": 0, "dimensions": 4, "base64": 1, "counts": "llama",
-    "call": "", "null": 0,
+    "call": "", "thought": "", "null": 0,
 }  # fmt: skip
 LOG_MAX = 20000
 COUNTING = {
@@ -130,6 +131,10 @@ class Dialect:
         choice = {"index": 0, "finish_reason": None}
         choice.update({"delta": {"role": "assistant", "content": text} if first else {"content": text}} if self.chat else {"text": text})
         return self.frame(self.chunk([choice]))
+
+    def thought(self, text):
+        delta = {"role": "assistant", "content": None, "reasoning_content": text}
+        return self.frame(self.chunk([{"index": 0, "delta": delta, "finish_reason": None}]))
 
     def call(self, name):
         first = {"index": 0, "id": "call_0", "type": "function", "function": {"name": name, "arguments": ""}}
@@ -325,6 +330,8 @@ class Connection(asyncio.Protocol):
         start = time.monotonic()
         if want["null"]:
             self.chunk(dialect.frame(None))
+        if want["thought"]:
+            self.chunk(dialect.thought(want["thought"]))
         if want["call"]:
             self.chunk(dialect.call(want["call"]))
         for i in range(0 if want["call"] else want["tokens"]):

@@ -93,14 +93,23 @@ static int add_tool_choice(const json_t *choice, json_t *body, struct og_refusal
 
 /* ── the rest ── */
 
-/* Whether models think is a matter of their chat template to llama.cpp's server, vLLM and SGLang. */
-static void add_thinking(const json_t *thinking, json_t *body, bool *ret_hide)
+/* Whether models think is a matter of their chat template to llama.cpp's server, vLLM and SGLang. For how long is a parameter of
+ * llama.cpp's (vLLM's refuses a request where its operator has not said what thinking looks like, so it gets none). */
+static int add_thinking(const json_t *thinking, json_t *body, bool *ret_hide, struct og_refusal *why)
 {
 	const char *type = text_at(thinking, "type");
+	const json_t *budget = json_object_get(thinking, "budget_tokens");
 
 	*ret_hide = !strcmp(type, "disabled");
 	if (*type && strcmp(type, "adaptive") != 0)
 		json_object_set_new(body, "chat_template_kwargs", json_pack("{s:b}", "enable_thinking", !*ret_hide));
+	if (strcmp(type, "enabled") != 0 || !budget || json_is_null(budget))
+		return 0;
+	if (json_integer_value(budget) < 1)
+		return og_refuse_with(
+			why, 400, "invalid_request", "thinking.budget_tokens: must be a whole number above 0");
+	json_object_set(body, "thinking_budget_tokens", (json_t *)budget);
+	return 0;
 }
 
 static void add_output(const json_t *q, json_t *body)
@@ -158,9 +167,9 @@ static int fill(const json_t *q, struct og_anthropic_request *r, struct og_refus
 		json_object_set(r->body, "stop", (json_t *)stop);
 	if (json_is_string(user))
 		json_object_set(r->body, "user", user);
-	add_thinking(json_object_get(q, "thinking"), r->body, &r->hide_thinking);
 	add_output(q, r->body);
-	if (add_tools(json_object_get(q, "tools"), r->body, why) < 0 ||
+	if (add_thinking(json_object_get(q, "thinking"), r->body, &r->hide_thinking, why) < 0 ||
+		add_tools(json_object_get(q, "tools"), r->body, why) < 0 ||
 		add_tool_choice(json_object_get(q, "tool_choice"), r->body, why) < 0)
 		return -1;
 	value = og_anthropic_messages(json_object_get(q, "system"), json_object_get(q, "messages"), why);
