@@ -53,10 +53,13 @@ static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 			og_format_bytes(form ? s->gateway_file_max : s->gateway_body_max, bytes, sizeof(bytes)),
 			form ? "file_max" : "body_max");
 		break;
+	case OG_WEB_HEAD_TOO_LARGE:
+		og_refuse_with(&r, 431, "too_large", "the request's line and headers are more than 16 KiB");
+		break;
 	case OG_WEB_AMBIGUOUS:
 		og_refuse_with(&r, 400, "invalid_request",
-			"its headers can be read in two ways: send one Content-Length, or `Transfer-Encoding: chunked` "
-			"alone, no space in a header's name");
+			"its headers can be read in two ways: send one Host, one Content-Length or "
+			"`Transfer-Encoding: chunked` alone, no space in a header's name");
 		break;
 	case OG_WEB_FULL:
 		og_refuse_with(&r, 503, "busy", "so much is being sent to this gateway that it takes no more now");

@@ -136,7 +136,7 @@ static bool is_local(const struct og_api *api, const struct og_web_call *c)
 {
 	static const char *const passed_on[] = {
 		"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip"};
-	struct og_local_head head = {.host = og_web_header(c, "host"), .origin = og_web_header(c, "origin")};
+	struct og_local_head head = {.host = og_web_host(c), .origin = og_web_header(c, "origin")};
 
 	if (!api->settings->gateway_loopback_without_key || !og_web_from_loopback(c))
 		return false;

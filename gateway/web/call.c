@@ -48,7 +48,7 @@ static struct og_web_call *begin(struct og_web *w, struct MHD_Connection *mhd, c
 	if (c->on)
 		c->on->call = c;
 	c->method = method_of(method);
-	c->path = og_strdup(url);
+	c->path = og_web_target(url, &c->host);
 	c->since_us = og_clock_mono_us();
 	c->since_ms = c->since_us / 1000;
 	og_uuid_new(c->id);
@@ -79,6 +79,7 @@ static void call_free(struct og_web_call *c)
 	og_buf_done(&c->notes);
 	free(c->content_type);
 	free(c->path);
+	free(c->host);
 	free(c);
 }
 
@@ -198,6 +199,14 @@ static bool is_too_large(const struct og_web_call *c)
 	return expect && length && og_parse_int(length, 0, INT64_MAX, &n, NULL) == 0 && (uint64_t)n > body_max(c);
 }
 
+/* Above the connection's memory libmicrohttpd refuses it by itself, in HTML. */
+static bool has_large_head(const struct og_web_call *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info && info->header_size > OG_WEB_HEAD_MAX;
+}
+
 static void refuse(struct og_web_call *c, enum og_web_why why)
 {
 	c->w->config.hooks.refuse(c->w->config.hooks.ctx, c, why);
@@ -221,6 +230,8 @@ static void judge_head(struct og_web_call *c)
 	c->route = og_web_route_find(config->routes, config->n_routes, c->method, c->path, c->parts, &why);
 	if (c->w->stopping)
 		refuse(c, OG_WEB_STOPPING);
+	else if (has_large_head(c))
+		refuse(c, OG_WEB_HEAD_TOO_LARGE);
 	else if (!c->route)
 		refuse(c, why);
 	else if (is_too_large(c))

@@ -1,4 +1,4 @@
-/* Where a request ends. Two servers in a row that see different ends let a stranger hide a request in another's (RFC 9112, 11.2),
+/* Where a request ends, and for whom it is. Two servers in a row that see different ends let a stranger hide a request in another's (RFC 9112, 11.2),
  * so what can be read in two ways is refused, and the connection closed. */
 #include <string.h>
 #include <strings.h>
@@ -6,7 +6,7 @@
 #include "web/web_state.h"
 
 struct head {
-	unsigned lengths, encodings;
+	unsigned lengths, encodings, hosts;
 	bool strange;
 };
 
@@ -19,6 +19,8 @@ static enum MHD_Result look_at(void *ctx, enum MHD_ValueKind kind, const char *n
 		h->strange = true;
 	} else if (!strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
 		h->lengths++;
+	} else if (!strcasecmp(name, MHD_HTTP_HEADER_HOST)) {
+		h->hosts++;
 	} else if (!strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
 		h->encodings++;
 		h->strange = h->strange || !value || strcasecmp(value, "chunked") != 0;
@@ -31,7 +33,7 @@ bool og_web_is_ambiguous(struct MHD_Connection *mhd)
 	struct head h = {0};
 
 	MHD_get_connection_values(mhd, MHD_HEADER_KIND, look_at, &h);
-	return h.strange || h.lengths + h.encodings > 1;
+	return h.strange || h.lengths + h.encodings > 1 || h.hosts > 1;
 }
 
 /* "%00" stays as it is written: a path with a NUL in it would be cut off there. */

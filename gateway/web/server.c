@@ -16,7 +16,7 @@
 #include "web/web_state.h"
 
 #define SWEEP_MS   50
-#define HEAD_MAX   (16u * 1024) /* of a request, and what its connection's memory is */
+#define MEMORY     (2 * OG_WEB_HEAD_MAX) /* of a connection: a head, what is made of it, and that of the answer */
 #define PEM_MAX    (256u * 1024)
 #define BACKLOG    1024
 #define TIME_OUT_S 60 /* for a reader that takes nothing */
@@ -133,7 +133,7 @@ static struct MHD_Daemon *start(struct og_web *w, const struct sockaddr_storage 
 		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, w},
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)og_web_on_completed, w},
 		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)w->config.connections_max, NULL},
-		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_MAX, NULL},
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY, NULL},
 		{MHD_OPTION_CONNECTION_TIMEOUT, TIME_OUT_S, NULL},
 		{MHD_OPTION_LISTEN_BACKLOG_SIZE, BACKLOG, NULL},
 		{MHD_OPTION_LISTENING_ADDRESS_REUSE, 1, NULL},

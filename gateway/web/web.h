@@ -39,6 +39,7 @@ enum og_web_why {
 	OG_WEB_NOT_FOUND,          /* no such path: 404 */
 	OG_WEB_METHOD_NOT_ALLOWED, /* 405 */
 	OG_WEB_TOO_LARGE,          /* 413: the body is above the cap */
+	OG_WEB_HEAD_TOO_LARGE,     /* 431: what comes before the body is */
 	OG_WEB_AMBIGUOUS,          /* 400: it is not clear where it ends */
 	OG_WEB_FULL,               /* 503: so many bytes of bodies are kept */
 	OG_WEB_STOPPING,           /* 503: the server is being stopped */
@@ -90,7 +91,8 @@ const char *og_web_part(const struct og_web_call *c, size_t i); /* what the i-th
 const void *og_web_more(const struct og_web_call *c);
 const char *og_web_query(const struct og_web_call *c, const char *name);  /* NULL: not there */
 const char *og_web_header(const struct og_web_call *c, const char *name); /* NULL: not there; case does not matter */
-const char *og_web_body(const struct og_web_call *c, size_t *ret_len);    /* with a NUL behind */
+const char *og_web_host(const struct og_web_call *c); /* "host:port" that it is meant for; NULL: it says none */
+const char *og_web_body(const struct og_web_call *c, size_t *ret_len); /* with a NUL behind */
 /* A form's field; NULL: not there. */
 const char *og_web_field(const struct og_web_call *c, const char *name);
 /* A form's file, open; it is the caller's from here on, to be renamed or unlinked. INVALID: the form has none; RETRY: the disk

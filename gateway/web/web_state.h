@@ -1,6 +1,6 @@
 /* What the parts of the server share: server.c (the daemon on the loop, connections), call.c (one request as it
  * comes, and its answer as it goes), answer.c (the answer as it is made), form.c (its file), watch.c (clients that go
- * away, time-outs), framing.c (where a request ends), route.c (which handler), address.c, cors.c. */
+ * away, time-outs), framing.c (where a request ends), target.c (what it asks for), route.c (which handler), address.c, cors.c. */
 #ifndef OG_WEB_STATE_H
 #define OG_WEB_STATE_H
 
@@ -11,6 +11,7 @@
 #include "web/web.h"
 
 #define OG_WEB_PARTS_MAX 4
+#define OG_WEB_HEAD_MAX  (16u * 1024) /* bytes of a request before its body */
 
 /* The end of a request's life is its connection's or its answer's, whichever comes first. */
 enum og_web_phase {
@@ -41,7 +42,7 @@ struct og_web_call {
 	bool handled; /* its body is whole, or nobody waits for it */
 	char id[OG_ID_LEN + 1], peer[64];
 	const char *method; /* static */
-	char *path;
+	char *path, *host;  /* host: of a target that is a whole URI; NULL: it is a path */
 	char *parts[OG_WEB_PARTS_MAX];
 	struct og_buf body, out, notes;
 	struct og_web_form *form;
@@ -105,6 +106,9 @@ void og_web_unwatch(struct og_web_call *c);
 /* framing.c */
 bool og_web_is_ambiguous(struct MHD_Connection *mhd); /* another server may see its end elsewhere */
 size_t og_web_unescape(void *ctx, struct MHD_Connection *mhd, char *text);
+
+/* target.c: the path, malloc'ed. *ret_host is set where the target names a host, malloc'ed too. */
+char *og_web_target(const char *target, char **ret_host);
 
 /* route.c: NULL: *ret_why says why not. Fills the call's parts. */
 const struct og_web_route *og_web_route_find(const struct og_web_route *routes, size_t n, const char *method,

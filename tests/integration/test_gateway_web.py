@@ -107,7 +107,11 @@ def test_a_large_body_is_refused_and_not_kept(gateway):
     "said, status",
     [
         ("GET / HTTP/1.1\r\n\r\n", 400),
-        ("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + "y" * 20000 + "\r\n\r\n", 431),
+        ("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + "y" * 40000 + "\r\n\r\n", 431),
+        ("GET http://user@x/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
+        ("GET ftp://x/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
+        ("GET http:///healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
+        ("GET /v1/models HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
         ("BREW /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 405),
         ("GET /%00%ff/..//x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
         ("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: image/png\r\nContent-Length: 2\r\n\r\n{}", 415),
@@ -118,6 +122,27 @@ def test_a_large_body_is_refused_and_not_kept(gateway):
 def test_strange_requests(gateway, said, status):
     assert speak(gateway, said.encode("latin-1")).startswith(f"HTTP/1.1 {status} ")
     assert gateway.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize("target, status", [("http://x/healthz", 200), ("HTTPS://x:443/healthz?a=b", 200), ("http://x", 200), ("http://x/none", 404)])
+def test_a_target_may_be_a_whole_uri(gateway, target, status):
+    """As clients of a proxy send it."""
+    answer = speak(gateway, f"GET {target} HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(f"HTTP/1.1 {status} "), answer
+
+
+@pytest.mark.parametrize("target, host, status", [("http://localhost", "evil.example", 200), ("http://evil.example", "localhost", 401)])
+def test_the_host_of_a_whole_uri_is_the_one_that_counts(gateway, target, host, status):
+    answer = speak(gateway, f"GET {target}/v1/models?all=1 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(f"HTTP/1.1 {status} ") and ("Huge" in answer) == (status == 200), answer
+
+
+@pytest.mark.parametrize("path, error", [("/v1/models", '"code": "too_large"'), ("/v1/messages", '"type": "error"'), ("/api/tags", '{"error": "')])
+def test_a_large_head_is_refused_in_the_endpoints_shape(gateway, path, error):
+    for size, status in ((15000, (200, 405)), (17000, (431,)), (30000, (431,))):
+        answer = speak(gateway, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: {'y' * size}\r\n\r\n".encode())
+        assert int(answer.split()[1]) in status, answer[:200]
+        assert status != (431,) or ("application/json" in answer and error.replace(": ", ":") in answer.replace(": ", ":")), answer
 
 
 def test_many_open_streams(gateway):

@@ -66,7 +66,7 @@ static const struct og_web_route routes[] = {{"POST", "/echo", echo, NULL, 0}, {
 
 static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 {
-	static const int statuses[] = {404, 405, 413, 400, 503, 503};
+	static const int statuses[] = {404, 405, 413, 431, 400, 503, 503};
 
 	(void)ctx;
 	og_web_reply(c, statuses[why], "text/plain", "no", 2);
