@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "io/gauge.h"
 #include "options.h"
-#include "service/service.h"
+#include "service/daemon.h"
 #include "worker.h"
 
 struct program {
@@ -23,14 +23,10 @@ struct program {
 
 static int load(struct program *p, struct og_error *err)
 {
-	enum og_log_level level;
 	const struct og_settings *s = &p->settings;
 
-	if (og_settings_load(p->options.config, p->options.sets.items, &p->settings, err) < 0)
+	if (og_daemon_settings("og-worker", p->options.config, p->options.sets.items, &p->settings, err) < 0)
 		return -1;
-	if (og_log_level_parse(s->log_level, &level, err) < 0)
-		return -1;
-	og_log_init("og-worker", level);
 	if (og_node_id_load(s, &p->node, err) < 0 || og_credentials_load(s, "worker", &p->credentials, err) < 0 ||
 		og_catalogue_load(s->catalogue, &p->catalogue, err) < 0)
 		return -1;
