@@ -4,6 +4,7 @@
 
 #include "answer.h"
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "loop.h"
 #include "model/json.h"
 #include "model/names.h"
@@ -165,6 +166,15 @@ enum og_exit og_ask_or_tell(struct og_cli *c, const char *verb, json_t *body, js
 enum og_exit og_ask_long_or_tell(struct og_cli *c, const char *verb, json_t *body, json_t **ret)
 {
 	return ask_or_tell(c, verb, body, OG_ASK_LONG_MS, ret);
+}
+
+enum og_exit og_ask_about_job(struct og_cli *c, const char *verb, json_t **ret)
+{
+	const char *id = c->args[0];
+
+	if (!og_uuid_valid(id))
+		return og_cli_usage(c, "'%s' is no job's id", id);
+	return og_ask_or_tell(c, verb, json_pack("{s:s}", "id", id), ret);
 }
 
 enum og_exit og_ask_table(struct og_cli *c, const char *cluster, const char *verb, json_t *body,

@@ -25,6 +25,9 @@ enum og_exit og_ask_or_tell(struct og_cli *c, const char *verb, json_t *body, js
 /* The same, for what may take its time: a walk through many messages. */
 enum og_exit og_ask_long_or_tell(struct og_cli *c, const char *verb, json_t *body, json_t **ret);
 
+/* og_ask_or_tell about the job whose id is the verb's first argument; one that is no id is a wrong usage. */
+enum og_exit og_ask_about_job(struct og_cli *c, const char *verb, json_t **ret);
+
 /* A whole verb: asks (as og_ask, within OG_ASK_MS) and prints the answer, as JSON or as the table that `fill` makes of
  * it. */
 enum og_exit og_ask_table(struct og_cli *c, const char *cluster, const char *verb, json_t *body,

@@ -51,6 +51,19 @@ char *og_show_waiting(const json_t *queues)
 	return og_printf("%s of %s wait, %" JSON_INTEGER_FORMAT " dead letters", bytes, most, json_integer_value(dead));
 }
 
+void og_show_tier(struct og_table *table, const json_t *tier)
+{
+	static const char *const classes[] = {"high", "normal", "batch"};
+	const json_t *waiting = json_object_get(tier, "waiting");
+
+	og_table_cell(table, "%s", og_show_text(tier, "id"));
+	og_table_cell(table, "%" PRId64, og_show_int(tier, "workers"));
+	og_table_cell(table, "%" PRId64 "/%" PRId64, og_show_int(tier, "busy"), og_show_int(tier, "slots"));
+	og_table_cell(table, "%" PRId64, og_show_int(tier, "placed"));
+	for (size_t i = 0; i < OG_COUNT(classes); i++)
+		og_table_cell(table, "%" PRId64, og_show_int(waiting, classes[i]));
+}
+
 const char *og_show_text(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));

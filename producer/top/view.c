@@ -122,15 +122,7 @@ static void add_duration(struct og_table *table, const json_t *object, const cha
 
 static void add_tier(struct og_table *table, const json_t *tier)
 {
-	static const char *const classes[] = {"high", "normal", "batch"};
-	const json_t *waiting = json_object_get(tier, "waiting");
-
-	og_table_cell(table, "%s", og_show_text(tier, "id"));
-	og_table_cell(table, "%" PRId64, og_show_int(tier, "workers"));
-	og_table_cell(table, "%" PRId64 "/%" PRId64, og_show_int(tier, "busy"), og_show_int(tier, "slots"));
-	og_table_cell(table, "%" PRId64, og_show_int(tier, "placed"));
-	for (size_t i = 0; i < OG_COUNT(classes); i++)
-		og_table_cell(table, "%" PRId64, og_show_int(waiting, classes[i]));
+	og_show_tier(table, tier);
 	add_duration(table, tier, "oldest_ms", false);
 	og_table_cell(table, "%.1f", number(tier, "per_min"));
 	add_duration(table, tier, "eta_ms", true);

@@ -4,7 +4,6 @@
 #include "ask.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/parse.h"
 #include "show.h"
 #include "verbs.h"
 
@@ -98,13 +97,9 @@ static enum og_exit show(struct og_cli *c, const json_t *job)
 
 static enum og_exit run(struct og_cli *c)
 {
-	const char *id = c->args[0];
-	enum og_exit exit;
 	json_t *answer;
+	enum og_exit exit = og_ask_about_job(c, "job", &answer);
 
-	if (!og_uuid_valid(id))
-		return og_cli_usage(c, "'%s' is no job's id", id);
-	exit = og_ask_or_tell(c, "job", json_pack("{s:s}", "id", id), &answer);
 	if (exit != OG_EXIT_ANSWERED)
 		return exit;
 	if (c->common.json)

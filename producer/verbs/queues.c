@@ -11,8 +11,6 @@ static const char *const headings[] = {"TIER", ">WORKERS", ">BUSY", ">PLACED", "
 
 static void add_tier(struct og_table *table, const json_t *tier)
 {
-	static const char *const classes[] = {"high", "normal", "batch"};
-	const json_t *waiting = json_object_get(tier, "waiting");
 	char bytes[OG_SHOW_SIZE], oldest[OG_SHOW_SIZE] = "", eta[OG_SHOW_SIZE] = "";
 
 	og_show_bytes(og_show_int(tier, "waiting_bytes"), bytes);
@@ -20,12 +18,7 @@ static void add_tier(struct og_table *table, const json_t *tier)
 		og_show_duration(og_show_int(tier, "oldest_ms"), oldest);
 	if (json_is_integer(json_object_get(tier, "eta_ms")))
 		og_show_duration(og_show_int(tier, "eta_ms"), eta);
-	og_table_cell(table, "%s", og_show_text(tier, "id"));
-	og_table_cell(table, "%" PRId64, og_show_int(tier, "workers"));
-	og_table_cell(table, "%" PRId64 "/%" PRId64, og_show_int(tier, "busy"), og_show_int(tier, "slots"));
-	og_table_cell(table, "%" PRId64, og_show_int(tier, "placed"));
-	for (size_t i = 0; i < OG_COUNT(classes); i++)
-		og_table_cell(table, "%" PRId64, og_show_int(waiting, classes[i]));
+	og_show_tier(table, tier);
 	og_table_cell(table, "%s", bytes);
 	og_table_cell(table, "%s", oldest);
 	og_table_cell(table, "%g", json_number_value(json_object_get(tier, "per_min")));

@@ -2,7 +2,6 @@
 
 #include "answer.h"
 #include "ask.h"
-#include "base/parse.h"
 #include "verbs.h"
 
 static enum og_exit tell(struct og_cli *c, const char *id, const json_t *answer)
@@ -31,16 +30,12 @@ static enum og_exit tell(struct og_cli *c, const char *id, const json_t *answer)
 
 static enum og_exit run(struct og_cli *c)
 {
-	const char *id = c->args[0];
-	enum og_exit exit;
 	json_t *answer;
+	enum og_exit exit = og_ask_about_job(c, "result", &answer);
 
-	if (!og_uuid_valid(id))
-		return og_cli_usage(c, "'%s' is no job's id", id);
-	exit = og_ask_or_tell(c, "result", json_pack("{s:s}", "id", id), &answer);
 	if (exit != OG_EXIT_ANSWERED)
 		return exit;
-	exit = tell(c, id, answer);
+	exit = tell(c, c->args[0], answer);
 	json_decref(answer);
 	return exit;
 }

@@ -9,16 +9,14 @@
  * Message n has message_id n, a body that begins with n and repeats its low byte, and a header of each kind. Every
  * delivery is checked against that. "-" as an exchange is the nameless one. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/clock.h"
+#include "driver.h"
 #include "io/amqp.h"
 
 #define NUMBERS_MAX 2000000
@@ -29,9 +27,6 @@ struct held {
 	uint64_t epoch, tag;
 };
 
-static uv_loop_t loop;
-static uv_pipe_t in;
-static struct og_buf line;
 static struct og_amqp *amqp;
 
 static unsigned char settled_times[NUMBERS_MAX], seen_times[NUMBERS_MAX];
@@ -46,16 +41,6 @@ static size_t bytes;
 static bool show;
 static char *body;
 
-static void say(json_t *event)
-{
-	char *text = json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII);
-
-	puts(text);
-	fflush(stdout);
-	free(text);
-	json_decref(event);
-}
-
 /* publishing */
 
 static const char *const words[] = {"confirmed", "nacked", "returned", "lost"};
@@ -67,7 +52,7 @@ static void on_settled(void *ctx, enum og_settled how)
 	settled[how]++;
 	settled_times[n]++;
 	if (show)
-		say(json_pack("{s:s, s:i, s:s}", "event", "settled", "n", (int)n, "how", words[how]));
+		event(json_pack("{s:s, s:i, s:s}", "event", "settled", "n", (int)n, "how", words[how]));
 }
 
 static void publish_more(void *ctx)
@@ -100,7 +85,7 @@ static void publish_more(void *ctx)
 			busy += err.kind == OG_BUSY;
 			if (err.kind != OG_BUSY) {
 				left = 0;
-				say(json_pack("{s:s, s:s, s:s}", "event", "refused", "kind", og_kind_name(err.kind),
+				event(json_pack("{s:s, s:s, s:s}", "event", "refused", "kind", og_kind_name(err.kind),
 					"why", err.message));
 			}
 			return;
@@ -140,7 +125,7 @@ static void on_delivery(void *ctx, const struct og_message *m, uint64_t epoch)
 	else if (!seen_times[n]++)
 		unique++;
 	if (mode == SHOW)
-		say(json_pack("{s:s, s:i, s:I, s:b, s:I, s:s, s:s, s:s?, s:I}", "event", "delivery", "n", (int)n,
+		event(json_pack("{s:s, s:i, s:I, s:b, s:I, s:s, s:s, s:s?, s:I}", "event", "delivery", "n", (int)n,
 			"bytes", (json_int_t)m->body_len, "redelivered", m->redelivered, "delivery_count",
 			(json_int_t)(count ? count->number : -1), "exchange", m->exchange, "key", m->routing_key,
 			"user", m->user_id, "headers", (json_int_t)m->n_headers));
@@ -168,41 +153,41 @@ static void settle_held(bool ack)
 static void on_up(void *ctx, uint64_t epoch)
 {
 	(void)ctx;
-	say(json_pack(
+	event(json_pack(
 		"{s:s, s:I, s:s}", "event", "up", "epoch", (json_int_t)epoch, "endpoint", amqp->ops->endpoint(amqp)));
 }
 
 static void on_down(void *ctx, const struct og_error *why)
 {
 	(void)ctx;
-	say(json_pack("{s:s, s:s, s:s, s:I}", "event", "down", "kind", og_kind_name(why->kind), "why", why->message,
+	event(json_pack("{s:s, s:s, s:s, s:I}", "event", "down", "kind", og_kind_name(why->kind), "why", why->message,
 		"at", (json_int_t)og_clock_wall_ms()));
 }
 
 static void on_blocked(void *ctx, bool blocked, const char *reason)
 {
 	(void)ctx;
-	say(json_pack("{s:s, s:b, s:s}", "event", "blocked", "blocked", blocked, "reason", reason));
+	event(json_pack("{s:s, s:b, s:s}", "event", "blocked", "blocked", blocked, "reason", reason));
 }
 
 static void on_stopped(void *ctx)
 {
 	(void)ctx;
-	say(json_pack("{s:s}", "event", "stopped"));
+	event(json_pack("{s:s}", "event", "stopped"));
 }
 
 static void on_cancelled(void *ctx, const char *queue)
 {
 	(void)ctx;
-	say(json_pack("{s:s, s:s}", "event", "cancelled", "queue", queue));
+	event(json_pack("{s:s, s:s}", "event", "cancelled", "queue", queue));
 }
 
 static void on_closed(void *ctx)
 {
 	(void)ctx;
 	amqp = NULL;
-	say(json_pack("{s:s}", "event", "closed"));
-	uv_close((uv_handle_t *)&in, NULL);
+	event(json_pack("{s:s}", "event", "closed"));
+	driver_end();
 }
 
 static void say_stats(void)
@@ -216,7 +201,7 @@ static void say_stats(void)
 		fclose(f);
 	for (unsigned i = 0; i < sent; i++)
 		most = settled_times[i] > most ? settled_times[i] : most;
-	say(json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:i, s:I}", "event", "stats",
+	event(json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:i, s:I}", "event", "stats",
 		"sent", (int)sent, "confirmed", (int)settled[OG_CONFIRMED], "nacked", (int)settled[OG_NACKED],
 		"returned", (int)settled[OG_RETURNED], "lost", (int)settled[OG_LOST], "most_settled", (int)most,
 		"deliveries", (int)deliveries, "unique", (int)unique, "corrupt", (int)corrupt, "busy", (int)busy,
@@ -281,7 +266,7 @@ static void consume(char **args)
 	unsigned id = amqp->ops->recipe_consume(
 		amqp, args[1], (unsigned)atoi(args[2]), 0, on_delivery, (void *)(uintptr_t)mode);
 
-	say(json_pack("{s:s, s:i}", "event", "consuming", "handle", (int)id));
+	event(json_pack("{s:s, s:i}", "event", "consuming", "handle", (int)id));
 }
 
 static void start_publishing(char **args)
@@ -298,11 +283,12 @@ static void start_publishing(char **args)
 	publish_more(NULL);
 }
 
-static void obey(char *text)
+static void on_command(char *text, size_t len)
 {
 	char *args[12] = {0}, *save = NULL;
 	size_t n = 0;
 
+	(void)len;
 	for (char *word = strtok_r(text, " ", &save); word && n < OG_COUNT(args) - 1; word = strtok_r(NULL, " ", &save))
 		args[n++] = word;
 	if (!n || !amqp)
@@ -332,34 +318,12 @@ static void obey(char *text)
 	else if (!strcmp(args[0], "close"))
 		og_amqp_close(amqp, on_closed, NULL);
 	else
-		say(json_pack("{s:s, s:s}", "event", "unknown", "command", args[0]));
+		event(json_pack("{s:s, s:s}", "event", "unknown", "command", args[0]));
 }
 
-static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static void on_end(void)
 {
-	static char room[4096];
-
-	(void)handle;
-	(void)suggested;
-	*buf = uv_buf_init(room, sizeof(room));
-}
-
-static void on_input(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	char *end;
-
-	if (n < 0) {
-		uv_read_stop(stream);
-		og_amqp_close(amqp, on_closed, NULL);
-		return;
-	}
-	og_buf_add(&line, buf->base, (size_t)n);
-	while (line.len && (end = memchr(line.data, '\n', line.len))) {
-		og_autofree char *text = og_strndup(line.data, (size_t)(end - line.data));
-
-		og_buf_drop_head(&line, (size_t)(end - line.data) + 1);
-		obey(text);
-	}
+	og_amqp_close(amqp, on_closed, NULL);
 }
 
 static void configure(struct og_amqp_config *g, char *assignment)
@@ -404,27 +368,23 @@ int main(int argc, char **argv)
 		.republish = true,
 	};
 	struct og_error err;
+	int rc;
 
 	for (int i = 1; i < argc; i++)
 		configure(&config, argv[i]);
 	signal(SIGPIPE, SIG_IGN);
-	uv_loop_init(&loop);
-	og_buf_init(&line, 65536);
-	amqp = og_amqp_open(&loop, &config, &events, &err);
+	driver_begin(on_command, on_end);
+	amqp = og_amqp_open(&driver.loop, &config, &events, &err);
 	if (!amqp) {
-		say(json_pack(
+		event(json_pack(
 			"{s:s, s:s, s:s}", "event", "invalid", "kind", og_kind_name(err.kind), "why", err.message));
 		return 2;
 	}
 	amqp->ops->on_writable(amqp, publish_more, NULL);
-	uv_pipe_init(&loop, &in, 0);
-	uv_pipe_open(&in, 0);
-	uv_read_start((uv_stream_t *)&in, on_room, on_input);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	og_buf_done(&line);
+	rc = driver_run();
 	free(exchange);
 	free(key);
 	free(body);
 	free(held);
-	return uv_loop_close(&loop);
+	return rc;
 }

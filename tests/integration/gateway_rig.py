@@ -13,27 +13,12 @@ from pathlib import Path
 import pytest
 
 from fleet import Fleet
-from grid import Worker
-from services import Process, Redis, wait_for
-from stub_engine import StubEngine
-from test_broker_config import api
+from grid import CATALOGUE, TIER, Worker  # noqa: F401: tests take it from here
+from services import Process, Redis, api, wait_for
+from worker_rig import stub, stub_text  # noqa: F401: likewise
 
 BUILD = Path(os.environ.get("OG_BUILD", Path(__file__).resolve().parents[2] / "build/asan"))
-MODEL, TIER_QUEUE = "SmolLM2-135M", "og.tier.smollm2-135m"
-CATALOGUE = f"""[tier {MODEL}]
-cpu_cores = 1
-ram_gib = 0.5
-vram_gib = 0
-disk_gib = 0.5
-aliases = smol
-engine_model = smollm2-135m
-[tier Huge]
-cpu_cores = 4096
-ram_gib = 1
-vram_gib = 0
-disk_gib = 1
-engine_model = huge
-"""
+MODEL = TIER
 
 
 class Answer:
@@ -172,6 +157,18 @@ class Serving:
         wait_for("the worker to be heard", lambda: g.get("/v1/models").json["data"])
         return g
 
+    def begin_with_keys(self):
+        """The same with a store: the gateway `one` wants keys, and has the first, an administrator's."""
+        self.start_store()
+        self.fleet.scheduler()
+        self.worker()
+        self.one = self.gateway("one")
+        kept = self.root / "secrets/gateway.key"
+        wait_for("the first key", kept.exists, 10)
+        self.first = self.one.key = kept.read_text().strip()
+        wait_for("the worker to be heard", lambda: self.one.get("/v1/models").json["data"])
+        return self
+
     def close(self):
         for g in self.gateways:
             g.stop()
@@ -181,13 +178,6 @@ class Serving:
         self.fleet.close()
         if self.store:
             self.store.stop()
-
-
-@pytest.fixture(scope="module")
-def stub(tmp_path_factory):
-    s = StubEngine(tmp_path_factory.mktemp("stub")).start()
-    yield s
-    s.stop()
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +192,3 @@ def serving(tmp_path_factory, stub):
 @pytest.fixture(scope="module")
 def gateway(serving):
     return serving.begin()
-
-
-def stub_text(**directives):
-    return "[[stub " + " ".join(f"{k}={v}" for k, v in directives.items()) + "]]"

@@ -26,6 +26,7 @@ cpu_cores = 1
 ram_gib = 0.5
 vram_gib = 0
 disk_gib = 0.5
+aliases = smol
 engine_model = smollm2-135m
 [tier Huge]
 cpu_cores = 4096

@@ -8,14 +8,12 @@
  *
  * Unasked, each with "id" and "ms" (since the start): {"event":"status","status":…,"type":…},
  * {"event":"body","bytes":…} (the sum so far), {"event":"end","status":…,"bytes":…,"begins":…,"kind":…,"message":…}. */
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/clock.h"
+#include "driver.h"
 #include "io/http.h"
 
 #define CALLS 64
@@ -27,21 +25,8 @@ struct call {
 	char begins[64]; /* the first bytes of the body */
 };
 
-static uv_loop_t loop;
-static uv_pipe_t input;
-static uv_timer_t tick;
-static struct og_buf line;
 static struct og_http *http;
 static struct call calls[CALLS];
-static int64_t last_tick, widest;
-
-static void event(json_t *object)
-{
-	json_dumpf(object, stdout, JSON_COMPACT);
-	puts("");
-	fflush(stdout);
-	json_decref(object);
-}
 
 static void call_event(const struct call *c, const char *name, json_t *more)
 {
@@ -131,15 +116,15 @@ static void on_closed(void *ctx)
 {
 	(void)ctx;
 	event(json_pack("{ss}", "event", "closed"));
-	uv_close((uv_handle_t *)&tick, NULL);
-	uv_close((uv_handle_t *)&input, NULL);
+	driver_end();
 }
 
-static void on_command(char *text)
+static void on_command(char *text, size_t len)
 {
 	char *words[16];
 	int n = 0;
 
+	(void)len;
 	for (char *w = strtok(text, " "); w && n < 16; w = strtok(NULL, " "))
 		words[n++] = w;
 	if (n >= 4 && strcmp(words[0], "start") == 0) {
@@ -147,8 +132,7 @@ static void on_command(char *text)
 	} else if (n == 2 && strcmp(words[0], "cancel") == 0) {
 		og_http_cancel(http, calls[atoi(words[1]) % CALLS].handle);
 	} else if (n == 1 && strcmp(words[0], "gap") == 0) {
-		event(json_pack("{sssI}", "event", "gap", "ms", (json_int_t)widest));
-		widest = 0;
+		driver_tell_gap();
 	} else if (n == 1 && strcmp(words[0], "close") == 0) {
 		og_http_close(http, on_closed, NULL);
 	} else {
@@ -157,57 +141,16 @@ static void on_command(char *text)
 	}
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	static char bytes[4096];
-
-	(void)handle, (void)suggested;
-	*buf = uv_buf_init(bytes, sizeof(bytes));
-}
-
-static void on_input(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	char *end;
-
-	if (n < 0) {
-		uv_read_stop(stream);
-		return;
-	}
-	og_buf_add(&line, buf->base, (size_t)n);
-	while (line.len && (end = memchr(line.data, '\n', line.len))) {
-		*end = '\0';
-		on_command(line.data);
-		og_buf_drop_head(&line, (size_t)(end + 1 - line.data));
-	}
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-	int64_t now = og_clock_mono_ms();
-
-	(void)timer;
-	if (last_tick && now - last_tick > widest)
-		widest = now - last_tick;
-	last_tick = now;
-}
-
 int main(void)
 {
 	struct og_error err = {0};
 
-	uv_loop_init(&loop);
-	og_buf_init(&line, 1 << 20);
-	uv_pipe_init(&loop, &input, 0);
-	uv_pipe_open(&input, 0);
-	uv_read_start((uv_stream_t *)&input, on_alloc, on_input);
-	uv_timer_init(&loop, &tick);
-	uv_timer_start(&tick, on_tick, 10, 10);
-	http = og_http_open(&loop, &err);
+	driver_begin(on_command, NULL);
+	driver_watch_gaps();
+	http = og_http_open(&driver.loop, &err);
 	if (!http) {
 		fprintf(stderr, "http_driver: %s\n", err.message);
 		return 1;
 	}
-	uv_run(&loop, UV_RUN_DEFAULT);
-	og_buf_done(&line);
-	return uv_loop_close(&loop) == 0 ? 0 : 1;
+	return driver_run();
 }

@@ -12,14 +12,12 @@
  *   close                  {"event":"closed"}, and the program ends when nothing is left on the loop
  *
  * Unasked: {"event":"up"}, {"event":"down","kind":…,"message":…}. */
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/clock.h"
+#include "driver.h"
 #include "io/redis.h"
 
 static struct og_redis_script scripts[] = {
@@ -29,23 +27,10 @@ static struct og_redis_script scripts[] = {
 	{.name = "broken", .text = "return ("},
 };
 
-static uv_loop_t loop;
-static uv_pipe_t input;
-static uv_timer_t tick;
-static struct og_buf line;
 static struct og_redis *redis;
-static int64_t last_tick, widest;
 static struct many {
 	unsigned left, ok, retry, refused;
 } many;
-
-static void event(json_t *object)
-{
-	json_dumpf(object, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
-	puts("");
-	fflush(stdout);
-	json_decref(object);
-}
 
 static void event_error(const char *name, const struct og_error *err)
 {
@@ -141,16 +126,16 @@ static void on_closed(void *ctx)
 {
 	(void)ctx;
 	event(json_pack("{ss}", "event", "closed"));
-	uv_close((uv_handle_t *)&tick, NULL);
-	uv_close((uv_handle_t *)&input, NULL);
+	driver_end();
 }
 
-static void on_command(char *text)
+static void on_command(char *text, size_t len)
 {
 	const char *words[64];
 	int n = 0;
 	struct og_error err = {0};
 
+	(void)len;
 	for (char *w = strtok(text, " "); w && n < 64; w = strtok(NULL, " "))
 		words[n++] = w;
 	if (n > 1 && strcmp(words[0], "do") == 0) {
@@ -162,8 +147,7 @@ static void on_command(char *text)
 	} else if (n >= 3 && strcmp(words[0], "many") == 0) {
 		do_many((unsigned)atoi(words[1]), words[2], n > 3 ? (unsigned)atoi(words[3]) : 0);
 	} else if (n == 1 && strcmp(words[0], "gap") == 0) {
-		event(json_pack("{sssI}", "event", "gap", "ms", (json_int_t)widest));
-		widest = 0;
+		driver_tell_gap();
 	} else if (n == 1 && strcmp(words[0], "state") == 0) {
 		event(json_pack("{sssbsi}", "event", "state", "up", og_redis_is_up(redis), "in_flight",
 			og_redis_in_flight(redis)));
@@ -173,40 +157,6 @@ static void on_command(char *text)
 		fprintf(stderr, "redis_driver: what is \"%s\"?\n", n ? words[0] : "");
 		exit(2);
 	}
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	static char bytes[4096];
-
-	(void)handle, (void)suggested;
-	*buf = uv_buf_init(bytes, sizeof(bytes));
-}
-
-static void on_input(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	char *end;
-
-	if (n < 0) {
-		uv_read_stop(stream);
-		return;
-	}
-	og_buf_add(&line, buf->base, (size_t)n);
-	while (line.len && (end = memchr(line.data, '\n', line.len))) {
-		*end = '\0';
-		on_command(line.data);
-		og_buf_drop_head(&line, (size_t)(end + 1 - line.data));
-	}
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-	int64_t now = og_clock_mono_ms();
-
-	(void)timer;
-	if (last_tick && now - last_tick > widest)
-		widest = now - last_tick;
-	last_tick = now;
 }
 
 static void on_up(void *ctx)
@@ -232,19 +182,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	config = (struct og_redis_config){argv[1], argv[2], argv[3], atoi(argv[4]), (unsigned)atoi(argv[5])};
-	uv_loop_init(&loop);
-	og_buf_init(&line, 1 << 20);
-	uv_pipe_init(&loop, &input, 0);
-	uv_pipe_open(&input, 0);
-	uv_read_start((uv_stream_t *)&input, on_alloc, on_input);
-	uv_timer_init(&loop, &tick);
-	uv_timer_start(&tick, on_tick, 10, 10);
-	redis = og_redis_open(&loop, &config, &events, &err);
+	driver_begin(on_command, NULL);
+	driver_watch_gaps();
+	redis = og_redis_open(&driver.loop, &config, &events, &err);
 	if (!redis) {
 		fprintf(stderr, "redis_driver: %s\n", err.message);
 		return 1;
 	}
-	uv_run(&loop, UV_RUN_DEFAULT);
-	og_buf_done(&line);
-	return uv_loop_close(&loop) == 0 ? 0 : 1;
+	return driver_run();
 }

@@ -15,31 +15,18 @@
  *   {"do":"close"}                  {"event":"closed"}
  *
  * Unasked: {"event":"up"}, {"event":"down","error":…}, {"event":"orphans","orphans":[{"job","key","tenant","tokens"}]}. */
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/clock.h"
+#include "driver.h"
 #include "store/keys.h"
 #include "store/ledger.h"
 
-static uv_loop_t loop;
-static uv_pipe_t input;
-static struct og_buf line;
 static struct og_gateway_store *store;
 static struct og_key *key;
 static int64_t fake_ms;
-
-static void event(json_t *object)
-{
-	json_dumpf(object, stdout, JSON_COMPACT);
-	puts("");
-	fflush(stdout);
-	json_decref(object);
-}
 
 static void event_error(const char *name, const struct og_error *err)
 {
@@ -161,10 +148,10 @@ static void on_closed(void *ctx)
 	(void)ctx;
 	og_key_drop(key);
 	event(json_pack("{ss}", "event", "closed"));
-	uv_close((uv_handle_t *)&input, NULL);
+	driver_end();
 }
 
-static void on_command(const char *words, size_t len)
+static void on_command(char *words, size_t len)
 {
 	json_t *c = json_loadb(words, len, 0, NULL);
 	const char *what = text(c, "do");
@@ -193,31 +180,6 @@ static void on_command(const char *words, size_t len)
 	else if (!strcmp(what, "close"))
 		og_store_close(store, on_closed, NULL);
 	json_decref(c);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	static char bytes[65536];
-
-	(void)handle, (void)suggested;
-	*buf = uv_buf_init(bytes, sizeof(bytes));
-}
-
-static void on_input(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	char *end;
-
-	if (n < 0) {
-		uv_read_stop(stream);
-		return;
-	}
-	og_buf_add(&line, buf->base, (size_t)n);
-	while (line.len && (end = memchr(line.data, '\n', line.len))) {
-		size_t len = (size_t)(end - line.data);
-
-		on_command(line.data, len);
-		og_buf_drop_head(&line, len + 1);
-	}
 }
 
 static void on_up(void *ctx)
@@ -255,7 +217,7 @@ static struct og_redis *dial(void *ctx, const struct og_redis_events *events, st
 	char **argv = ctx;
 	const struct og_redis_config config = {argv[1], argv[2], argv[3], 1000, 8192};
 
-	return og_redis_open(&loop, &config, events, err);
+	return og_redis_open(&driver.loop, &config, events, err);
 }
 
 int main(int argc, char **argv)
@@ -274,17 +236,11 @@ int main(int argc, char **argv)
 	}
 	config.cluster = argv[4];
 	config.lease_ms = atoi(argv[5]);
-	uv_loop_init(&loop);
-	og_buf_init(&line, 1 << 20);
-	uv_pipe_init(&loop, &input, 0);
-	uv_pipe_open(&input, 0);
-	uv_read_start((uv_stream_t *)&input, on_alloc, on_input);
-	store = og_store_open(&loop, &config, &err);
+	driver_begin(on_command, NULL);
+	store = og_store_open(&driver.loop, &config, &err);
 	if (!store) {
 		fprintf(stderr, "store_driver: %s\n", err.message);
 		return 1;
 	}
-	uv_run(&loop, UV_RUN_DEFAULT);
-	og_buf_done(&line);
-	return uv_loop_close(&loop) == 0 ? 0 : 1;
+	return driver_run();
 }

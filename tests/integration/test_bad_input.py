@@ -2,7 +2,6 @@
 does on its own is in its own tests; here it is what the user meets, and that nothing is left behind."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(_
 from grid import BUILD, CATALOGUE, TIER, Worker, run_worker  # noqa: E402
 from network import Network, rabbit_of_environment  # noqa: E402
 from services import Rabbit, Redis, wait_for  # noqa: E402
-from stub_engine import StubEngine  # noqa: E402
+from worker_rig import stub, stub_text  # noqa: E402, F401
 
 MIB = 1024 * 1024
 QUICK = "first_byte_timeout = 1s\nidle_timeout = 1s\n"
@@ -93,13 +92,6 @@ class Chain(Network):
 
 
 @pytest.fixture(scope="module")
-def stub(tmp_path_factory):
-    s = StubEngine(tmp_path_factory.mktemp("stub")).start()
-    yield s
-    s.stop()
-
-
-@pytest.fixture(scope="module")
 def chain(tmp_path_factory, stub):
     engine = f"kind = openai\nurl = {stub.url}\n{QUICK}"
     settings = "[scheduler]\nno_capacity_after = 1s\nmax_attempts = 2\n"
@@ -111,10 +103,6 @@ def chain(tmp_path_factory, stub):
         yield c
     finally:
         c.stop()
-
-
-def stub_text(**directives):
-    return "[[stub " + " ".join(f"{k}={v}" for k, v in directives.items()) + "]]"
 
 
 def job_in(err):

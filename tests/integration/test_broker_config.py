@@ -1,8 +1,6 @@
 """og-broker-config against a real RabbitMQ: what it makes, what it sees, what it mends, whom it lets in."""
 
-import base64
 import http.server
-import json
 import os
 import shutil
 import socket
@@ -23,21 +21,9 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(_
 
 from cluster import Cluster, logs_in  # noqa: E402
 from proxy import Proxy  # noqa: E402
-from services import RABBIT_BIN, Rabbit, Redis, free_port, wait_for  # noqa: E402
+from services import RABBIT_BIN, Rabbit, Redis, api, free_port, wait_for  # noqa: E402
 
 ROLES = ("scheduler", "gateway", "worker", "producer", "operator")
-
-
-def api(method, path, body=None):
-    request = urllib.request.Request(os.environ["OG_TEST_MANAGEMENT"] + path, method=method)
-    pair = os.environ["OG_TEST_ADMIN_USER"] + ":" + os.environ["OG_TEST_ADMIN_PASSWORD"]
-    request.add_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
-    if body is not None:
-        request.data = json.dumps(body).encode()
-        request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        text = answer.read()
-    return json.loads(text) if text else None
 
 
 @pytest.fixture

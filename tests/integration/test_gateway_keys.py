@@ -19,15 +19,7 @@ from services import wait_for  # noqa: E402
 def rig(tmp_path_factory, stub):  # noqa: F811
     """A cluster whose store is as og-broker-config renders it, and a gateway that wants keys."""
     serving = Serving(tmp_path_factory.mktemp("gk") / "r", f"gk-{os.getpid()}", stub)
-    serving.start_store()
-    serving.fleet.scheduler()
-    serving.worker()
-    serving.one = serving.gateway("one")
-    wait_for("the first key", (serving.root / "secrets/gateway.key").exists, 10)
-    serving.first = (serving.root / "secrets/gateway.key").read_text().strip()
-    serving.one.key = serving.first
-    wait_for("the worker to be heard", lambda: serving.one.get("/v1/models").json["data"])
-    yield serving
+    yield serving.begin_with_keys()
     serving.close()
 
 

@@ -15,8 +15,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
 from gateway_rig import MODEL, Serving, ask, stub, stub_text  # noqa: E402, F401
-from services import wait_for  # noqa: E402
-from test_broker_config import api  # noqa: E402
+from services import api, wait_for  # noqa: E402
 from test_gateway_keys import new_key, og, og_json, rig  # noqa: E402, F401
 
 

@@ -11,7 +11,6 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
 from gateway_rig import Serving, stub, stub_text  # noqa: E402, F401
-from services import wait_for  # noqa: E402
 
 REPO = Path(__file__).resolve().parents[2]
 TOOL = Path(os.environ.get("OG_SCHEMATHESIS", REPO / "build/schemathesis/bin/schemathesis"))
@@ -26,14 +25,7 @@ CHECKS = "positive_data_acceptance,unsupported_method,not_a_server_error,use_aft
 def rig(tmp_path, stub):  # noqa: F811
     """A store, a key, a worker: all that is described can be done."""
     serving = Serving(tmp_path / "r", f"oa-{os.getpid()}", stub)
-    serving.start_store()
-    serving.fleet.scheduler()
-    serving.worker()
-    serving.one = serving.gateway("one")
-    wait_for("the first key", (serving.root / "secrets/gateway.key").exists, 10)
-    serving.one.key = (serving.root / "secrets/gateway.key").read_text().strip()
-    wait_for("the worker to be heard", lambda: serving.one.get("/v1/models").json["data"])
-    yield serving
+    yield serving.begin_with_keys()
     serving.close()
 
 

@@ -18,14 +18,7 @@ V1 = "/api/v1"
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory, stub):  # noqa: F811
     serving = Serving(tmp_path_factory.mktemp("gt") / "r", f"gt-{os.getpid()}", stub)
-    serving.start_store()
-    serving.fleet.scheduler()
-    serving.worker()
-    serving.one = serving.gateway("one")
-    wait_for("the first key", (serving.root / "secrets/gateway.key").exists, 10)
-    serving.one.key = (serving.root / "secrets/gateway.key").read_text().strip()
-    wait_for("the worker to be heard", lambda: serving.one.get("/v1/models").json["data"])
-    yield serving
+    yield serving.begin_with_keys()
     serving.close()
 
 

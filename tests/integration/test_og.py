@@ -1,6 +1,5 @@
 """og as a user meets it: a real broker, and in place of scheduler and worker a grid that each test scripts."""
 
-import base64
 import json
 import os
 import pty
@@ -27,23 +26,10 @@ BUILD = Path(os.environ.get("OG_BUILD", REPO / "build/asan"))
 OG = BUILD / "og"
 sys.path.insert(0, str(REPO / "tests"))
 
-from support.services import free_port, wait_for  # noqa: E402
+from support.services import api, free_port, wait_for  # noqa: E402
 
 VERSION = "1.0"
 ESCAPE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
-
-
-def management(method, path, body=None):
-    """The management API of the broker under test; parsed JSON, or None."""
-    request = urllib.request.Request(os.environ["OG_TEST_MANAGEMENT"] + path, method=method)
-    pair = os.environ["OG_TEST_ADMIN_USER"] + ":" + os.environ["OG_TEST_ADMIN_PASSWORD"]
-    request.add_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
-    if body is not None:
-        request.data = json.dumps(body).encode()
-        request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        text = answer.read()
-    return json.loads(text) if text else None
 
 
 class Root:
@@ -392,15 +378,15 @@ def test_no_credentials(root, tmp_path):
 def test_a_cluster_without_queues(root, tmp_path):
     bare = Root(tmp_path / "bare", "og-bare-" + uuid.uuid4().hex[:8], secrets_of=root)
     user = root.credentials("producer")[0]
-    management("PUT", f"/api/vhosts/{bare.cluster}")
-    management("PUT", f"/api/permissions/{bare.cluster}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
+    api("PUT", f"/api/vhosts/{bare.cluster}")
+    api("PUT", f"/api/permissions/{bare.cluster}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
     try:
         for more in ([], ["--detach"]):
             done, took = timed(bare, "prompt", "x", "--connect-timeout", "2s", *more)
             assert done.returncode == 8 and took < 10, done.stderr
             assert b"og-broker-config apply" in done.stderr
     finally:
-        management("DELETE", f"/api/vhosts/{bare.cluster}")
+        api("DELETE", f"/api/vhosts/{bare.cluster}")
 
 
 def test_a_full_intake_is_busy(root, tmp_path):
@@ -411,7 +397,7 @@ def test_a_full_intake_is_busy(root, tmp_path):
         done, took = timed(small, "prompt", "x", "--detach")
         statuses.append(done.returncode)
     assert set(statuses) == {0, 6} and done.stdout == b"" and b"busy" in done.stderr
-    management("DELETE", f"/api/vhosts/{small.cluster}")
+    api("DELETE", f"/api/vhosts/{small.cluster}")
 
 
 def test_no_scheduler(root):
@@ -589,11 +575,11 @@ def test_attach_shows_what_comes_from_the_first_word_on(root, grid):
 
 def close_connections(user):
     def named():
-        return [c for c in management("GET", "/api/connections") if c.get("user") == user]
+        return [c for c in api("GET", "/api/connections") if c.get("user") == user]
 
     wait_for("the connection shows in the management API", named, 20)
     for c in named():
-        management("DELETE", "/api/connections/" + urllib.parse.quote(c["name"], safe=""))
+        api("DELETE", "/api/connections/" + urllib.parse.quote(c["name"], safe=""))
 
 
 def test_a_connection_that_is_cut_comes_back_and_asks_for_its_job(root, grid):

@@ -10,7 +10,7 @@ import subprocess
 import uuid
 
 import pytest
-from test_og import BUILD, Grid, Root, management, wait_for
+from test_og import BUILD, Grid, Root, api, wait_for
 
 SERVICE = '[service]\ncommand = /bin/sh -c "{}"\nstop_ms = 2000\n'
 
@@ -250,9 +250,9 @@ def test_connect_to_what_is_no_cluster(node):
 
 def test_several_clusters_and_several_nodes(node):
     other = "og-other-" + uuid.uuid4().hex[:8]
-    management("PUT", f"/api/vhosts/{other}")
+    api("PUT", f"/api/vhosts/{other}")
     user = node.credentials("producer")[0]
-    management("PUT", f"/api/permissions/{other}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
+    api("PUT", f"/api/permissions/{other}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
     try:
         for name, cluster in (("NodeA", node.cluster), ("NodeA", other), ("NodeB", node.cluster)):
             done = node.og("connect", cluster, env={"NODE_NAME": name})
@@ -269,7 +269,7 @@ def test_several_clusters_and_several_nodes(node):
         assert node.og("disconnect", other).returncode == 0
         assert clusters(node) == []
     finally:
-        management("DELETE", f"/api/vhosts/{other}")
+        api("DELETE", f"/api/vhosts/{other}")
 
 
 def test_resources_and_eligible(node):

@@ -8,9 +8,7 @@ import os
 import secrets
 import sys
 import urllib.error
-import urllib.request
 import uuid
-from base64 import b64encode
 from pathlib import Path
 
 import pika
@@ -19,6 +17,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
 from cluster import Cluster  # noqa: E402
+from services import api, manage  # noqa: E402
 
 TIER = "smollm2-135m"
 FIXED_QUEUES = [
@@ -91,10 +90,7 @@ def cluster(tmp_path_factory):
     c.run("invite", "other", "--endpoints", "h:1")
     yield c
     c.run("revoke", "other")
-    request = urllib.request.Request(f"{os.environ['OG_TEST_MANAGEMENT']}/api/vhosts/{c.name}", method="DELETE")
-    pair = f"{os.environ['OG_TEST_ADMIN_USER']}:{os.environ['OG_TEST_ADMIN_PASSWORD']}"
-    request.add_header("Authorization", "Basic " + b64encode(pair.encode()).decode())
-    urllib.request.urlopen(request, timeout=30).close()
+    api("DELETE", f"/api/vhosts/{c.name}")
 
 
 def party(cluster, role):
@@ -390,10 +386,8 @@ def test_nobody_reaches_another_vhost_or_the_management(cluster, role):
         pika.BlockingConnection(
             pika.ConnectionParameters(host, int(port), "/", pika.PlainCredentials(user, password))
         ).close()
-    request = urllib.request.Request(os.environ["OG_TEST_MANAGEMENT"] + "/api/queues")
-    request.add_header("Authorization", "Basic " + b64encode(f"{user}:{password}".encode()).decode())
     with pytest.raises(urllib.error.HTTPError) as denied:
-        urllib.request.urlopen(request, timeout=30)
+        manage(os.environ["OG_TEST_MANAGEMENT"] + "/api/queues", "GET", None, user, password)
     assert denied.value.code == 401
 
 

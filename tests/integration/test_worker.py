@@ -18,9 +18,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(_
 
 from grid import LEASE, TIER, TIER_QUEUE, Worker, run_worker  # noqa: E402
 from proxy import Proxy  # noqa: E402
-from services import free_port, wait_for  # noqa: E402
+from services import api, free_port, wait_for  # noqa: E402
 from stub_engine import StubEngine  # noqa: E402
-from test_broker_config import api  # noqa: E402
 from worker_rig import cluster, give_own_queue, grid, in_ms, own_key, stub, stub_text, workers  # noqa: E402, F401
 
 QUICK = ("--set", "engine.first_byte_timeout=1s", "--set", "engine.idle_timeout=1s")

@@ -7,9 +7,8 @@ import time
 import pytest
 
 from grid import Grid, Worker, new_cluster
-from services import wait_for
+from services import api, wait_for
 from stub_engine import StubEngine
-from test_broker_config import api
 
 
 @pytest.fixture(scope="module")

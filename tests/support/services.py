@@ -151,16 +151,25 @@ class Rabbit(Process):
         return done.stdout
 
     def api(self, method, path, body=None, user=None, password=None):
-        """The management API: parsed JSON, or None where the answer is empty. Errors raise urllib.error.HTTPError."""
-        request = urllib.request.Request(self.management + path, method=method)
-        pair = f"{user or self.admin}:{password or self.password}"
-        request.add_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        return manage(self.management + path, method, body, user or self.admin, password or self.password)
+
+
+def manage(url, method, body, user, password):
+    """A call of a broker's management API: parsed JSON, or None where the answer is empty. Errors raise urllib.error.HTTPError."""
+    request = urllib.request.Request(url, method=method)
+    request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+def api(method, path, body=None):
+    """The same of the broker under test, which conftest.py names in the environment."""
+    of = {name: os.environ["OG_TEST_" + name] for name in ("MANAGEMENT", "ADMIN_USER", "ADMIN_PASSWORD")}
+    return manage(of["MANAGEMENT"] + path, method, body, of["ADMIN_USER"], of["ADMIN_PASSWORD"])
 
 
 class Redis(Process):

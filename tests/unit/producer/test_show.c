@@ -61,3 +61,19 @@ Test(show, what_waits_and_the_dead_where_they_are_known)
 	free(text);
 	json_decref(queues);
 }
+
+Test(show, a_tiers_row)
+{
+	json_t *tier = json_pack("{s:s, s:i, s:i, s:i, s:i, s:{s:i, s:i}}", "id", "Llama-3.2-1B", "workers", 2, "busy",
+		3, "slots", 8, "placed", 4, "waiting", "high", 5, "batch", 6);
+	struct og_table *table = og_table_new(NULL, 7);
+	char *text;
+
+	og_show_tier(table, tier);
+	cr_assert_eq(og_table_rows(table), 1);
+	text = og_table_text(table);
+	cr_assert_str_eq(text, "Llama-3.2-1B  2  3/8  4  5  0  6\n");
+	free(text);
+	og_table_free(table);
+	json_decref(tier);
+}
