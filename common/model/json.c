@@ -6,6 +6,29 @@
 #include "base/alloc.h"
 #include "base/parse.h"
 
+int og_json_check(const char *text, size_t len, struct og_error *err)
+{
+	size_t values = 0, containers = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"')
+			quoted = !quoted;
+		else if (quoted)
+			i += text[i] == '\\';
+		else if (text[i] == '[' || text[i] == '{')
+			containers++;
+		else if (text[i] == ',')
+			values++;
+	}
+	if (containers > OG_JSON_CONTAINERS_MAX)
+		return og_fail(err, OG_INVALID, "it has %zu arrays and objects, and may have %d", containers,
+			OG_JSON_CONTAINERS_MAX);
+	if (values + containers > OG_JSON_VALUES_MAX)
+		return og_fail(err, OG_INVALID, "it has more than %d values", OG_JSON_VALUES_MAX);
+	return 0;
+}
+
 int og_json_parse(const void *text, size_t len, json_t **ret, struct og_error *err)
 {
 	json_error_t why;

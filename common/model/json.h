@@ -29,6 +29,12 @@ struct og_json_row {
 /* The first three members of a row: {OG_JSON_AT(struct og_gpu, driver), OG_JSON_STRING, true, 0, 31}. */
 #define OG_JSON_AT(type, field) #field, offsetof(type, field), sizeof(((type *)0)->field)
 
+/* Whether a text of a stranger's may be parsed: each value takes about 100 bytes and 100 ns, each array or object three times that.
+ * INVALID: there are more than so many. Looks at nothing else, and at each byte once. */
+#define OG_JSON_VALUES_MAX     1000000
+#define OG_JSON_CONTAINERS_MAX 100000 /* arrays and objects */
+int og_json_check(const char *text, size_t len, struct og_error *err);
+
 /* One JSON object, whole: no duplicate keys, no bytes after it. The caller's to json_decref. INVALID otherwise. */
 int og_json_parse(const void *text, size_t len, json_t **ret, struct og_error *err);
 

@@ -2,10 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/alloc.h"
-#include "base/parse.h"
 #include "model/json.h"
 
 /* Anthropic's SDKs look for the request's id, which every answer has as x-request-id, under a name of their own. */
@@ -20,37 +18,6 @@ void og_api_reply_json(struct og_web_call *c, int status, json_t *body)
 	char *text = og_json_dump(body, 0);
 
 	og_web_reply_owned(c, status, "application/json", text, strlen(text));
-}
-
-static bool is_json(struct og_web_call *c)
-{
-	const char *type = og_web_header(c, "content-type");
-
-	return !type || !strncasecmp(type, "application/json", 16) || !strncasecmp(type, "text/plain", 10) ||
-	       !strncasecmp(type, "application/x-www-form-urlencoded", 33); /* what curl -d says of what it sends */
-}
-
-json_t *og_api_json_body(struct og_web_call *c)
-{
-	struct og_refusal r;
-	struct og_error err;
-	json_t *body;
-	size_t len, bad;
-	const char *text = og_web_body(c, &len);
-
-	if (!is_json(c))
-		og_refuse_with(&r, 415, "unsupported_media_type", "the body is to be application/json, not %.100s",
-			og_web_header(c, "content-type"));
-	else if (!len)
-		og_refuse_with(&r, 400, "invalid_json", "the request has no body: send a JSON object");
-	else if (!og_utf8_valid(text, len, &bad))
-		og_refuse_with(&r, 400, "invalid_json", "the body is not UTF-8: byte %zu", bad);
-	else if (og_json_parse(text, len, &body, &err) < 0)
-		og_refuse_with(&r, 400, "invalid_json", "the body is not a JSON object: %s", err.message);
-	else
-		return body;
-	og_refuse(c, &r);
-	return NULL;
 }
 
 /* ── a question to the scheduler ── */

@@ -37,6 +37,7 @@ struct og_caller {
 	char key_id[OG_NAME_MAX]; /* "": likewise */
 	char tenant[OG_NAME_MAX];
 	bool admin;
+	json_t *body; /* of its call, where it was parsed beside the loop (body.h); NULL: not, or forgotten */
 };
 
 typedef void og_handler(struct og_api *api, struct og_web_call *c);
@@ -63,7 +64,7 @@ void og_api_watch_key(
 
 /* Answers with `body` as JSON; drops the reference. */
 void og_api_reply_json(struct og_web_call *c, int status, json_t *body);
-/* The request's body as one JSON object, or the call is refused and it is NULL. A new reference. */
+/* The request's body as one JSON object, or the call is refused and it is NULL. A new reference (body.c). */
 json_t *og_api_json_body(struct og_web_call *c);
 /* Answers the call with what the scheduler says to `verb`, as `form` puts it (NULL: as it is): a new
  * reference, or NULL where it has answered the call itself. Takes over `body`. */

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "api/api.h"
+#include "api/body.h"
 #include "api/local.h"
 #include "base/alloc.h"
 
@@ -29,6 +30,7 @@ static void caller_free(void *data)
 	struct og_caller *who = data;
 
 	og_key_drop(who->key);
+	json_decref(who->body);
 	free(who);
 }
 
@@ -45,7 +47,7 @@ static void hand_on(struct og_api *api, struct og_web_call *c, const struct og_c
 		og_refuse(c, &why);
 		return;
 	}
-	route->handle(api, c);
+	og_body_ready(api, c, route->handle);
 }
 
 /* ── with a key ── */

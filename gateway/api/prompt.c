@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/body.h"
 #include "api/prompt_state.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -231,6 +232,7 @@ void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_
 	uv_timer_init(api->loop, &p->timer);
 	p->timer.data = p;
 	og_web_on_gone(c, on_gone, p);
+	og_body_forget(c);
 	og_api_watch_key(api, c, &p->watch, on_key, p);
 	note_start(c, p, &request->e);
 	if (p->attach) { /* it was charged when it was made */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 
 TestSuite(json, .timeout = 60);
 
@@ -111,6 +112,35 @@ Test(json, only_one_whole_object_is_parsed)
 	}
 	cr_expect_eq(og_json_parse("{}\0", 3, &root, &err), -1, "accepted a NUL after the object");
 	cr_expect_null(root);
+}
+
+/* `n` times `unit`, with commas between, in a list in an object. */
+static int check(const char *unit, size_t n, struct og_error *err)
+{
+	struct og_buf text;
+	int rc;
+
+	og_buf_init(&text, 64u << 20);
+	og_buf_adds(&text, "{\"a\":[");
+	for (size_t i = 0; i < n; i++)
+		og_buf_addf(&text, "%s%s", i ? "," : "", unit);
+	og_buf_adds(&text, "]}");
+	rc = og_json_check(og_buf_str(&text), text.len, err);
+	og_buf_done(&text);
+	return rc;
+}
+
+Test(json, so_many_values_may_be_parsed)
+{
+	struct og_error err;
+
+	cr_expect_eq(check("[]", OG_JSON_CONTAINERS_MAX - 2, &err), 0);
+	cr_expect_eq(check("{}", OG_JSON_CONTAINERS_MAX - 1, &err), -1);
+	cr_expect_str_eq(err.message, "it has 100001 arrays and objects, and may have 100000");
+	cr_expect_eq(check("1", OG_JSON_VALUES_MAX - 2, &err), 0);
+	cr_expect_eq(check("1", OG_JSON_VALUES_MAX, &err), -1);
+	cr_expect_str_eq(err.message, "it has more than 1000000 values");
+	cr_expect_eq(check("\"[{,\\\"[[,,\\\\\"", OG_JSON_VALUES_MAX - 2, &err), 0, "what is quoted is text");
 }
 
 Test(json, deep_nesting_is_refused)

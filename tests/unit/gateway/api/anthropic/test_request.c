@@ -76,7 +76,7 @@ Test(anthropic_request, texts_and_what_is_said_of_the_answer)
 	      "\"format\":{\"type\":\"json_schema\",\"schema\":{}}}}",
 		"{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":"
 		"\"hi\"}],\"chat_template_kwargs\":{\"enable_thinking\":true},\"thinking_budget_tokens\":1024,"
-	        "\"reasoning_effort\":\"low\","
+		"\"reasoning_effort\":\"low\","
 		"\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"answer\",\"strict\":true,"
 		"\"schema\":{}}}}");
 }
