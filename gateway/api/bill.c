@@ -197,6 +197,8 @@ void og_bill_refund(struct og_bill *b)
 
 void og_bill_leave(struct og_bill *b)
 {
-	if (b->key)
-		close_bill(b);
+	if (!b->key)
+		return;
+	og_ledger_leave(b->api->store, b->job);
+	close_bill(b);
 }

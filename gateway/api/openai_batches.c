@@ -128,18 +128,25 @@ static json_t *record_of(const struct og_web_call *c, const json_t *body, int64_
 		"failed_at", "expired_at", "cancelling_at", "cancelled_at", "request_counts", "total", 0, "completed",
 		0, "failed", 0, "metadata", json_is_object(metadata) ? metadata : NULL);
 
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:I}", "id", id, "tenant", who->tenant, "batch", batch, "key",
-		who->key_id, "models", who->key ? who->key->models : "", "weight",
-		(json_int_t)(who->key ? who->key->weight : 0));
+	return json_pack("{s:s, s:s, s:o, s:s, s:s?}", "id", id, "tenant", who->tenant, "batch", batch, "key",
+		who->key_id, "region", og_web_header(c, "og-region"));
 }
 
 static int may_batch(const struct og_web_call *c, struct og_refusal *why)
 {
 	const struct og_key *key = og_api_caller(c)->key;
 
-	if (!key || og_key_may_class(key, og_class_name(OG_CLASS_BATCH)))
-		return 0;
-	return og_refuse_with(why, 403, "class_not_allowed", "this key is not for the class 'batch'");
+	const char *region = og_web_header(c, "og-region");
+
+	if (region && strlen(region) >= OG_NAME_MAX)
+		return og_refuse_with(
+			why, 400, "invalid_request", "og-region: is text of at most %d bytes", OG_NAME_MAX - 1);
+	if (key && !og_key_may_class(key, og_class_name(OG_CLASS_BATCH)))
+		return og_refuse_with(why, 403, "class_not_allowed", "this key is not for the class 'batch'");
+	if (key && !og_key_may_region(key, region ? region : ""))
+		return og_refuse_with(why, 403, "region_not_allowed",
+			"this key is for the regions %.200s: name one of them in the header og-region", key->regions);
+	return 0;
 }
 
 void og_openai_batch_create(struct og_api *api, struct og_web_call *c)

@@ -55,6 +55,7 @@ static void let_go(struct og_batch_run *r)
 {
 	og_batch_drop_items(r);
 	og_key_unwatch(&r->watch);
+	og_key_drop(r->key);
 	close_file(&r->in);
 	close_file(&r->out);
 	close_file(&r->err);
@@ -67,7 +68,7 @@ static void let_go(struct og_batch_run *r)
 static void go_when_quiet(struct og_batch_run *r)
 {
 	uv_timer_stop(&r->timer);
-	if (r->waits)
+	if (r->waits || r->asks)
 		return;
 	if (!r->dropped)
 		r->over(r->ctx, r);
@@ -87,14 +88,19 @@ void og_batch_run_drop(struct og_batch_run *r)
 	go_when_quiet(r);
 }
 
-/* One that was waited for has come. False: the run is gone, or is to be left. */
+bool og_batch_is_left(struct og_batch_run *r)
+{
+	if (!r->dropped && !r->leaving)
+		return false;
+	go_when_quiet(r);
+	return true;
+}
+
+/* One that was waited for. False: the run is gone, or is to be left. */
 static bool came(struct og_batch_run *r)
 {
 	r->waits--;
-	if (!r->dropped && !r->leaving)
-		return true;
-	go_when_quiet(r);
-	return false;
+	return !og_batch_is_left(r);
 }
 
 /* ── its record ── */
@@ -257,11 +263,16 @@ static void count(struct og_batch_run *r)
 	tell(r, og_clock_mono_ms());
 }
 
+static void on_tick(uv_timer_t *timer);
+
 void og_batch_step(struct og_batch_run *r)
 {
 	if (r->dropped || r->leaving || !r->counted || r->ending)
 		return;
-	og_batch_fill(r);
+	if (!r->key && r->watch.of && r->why == OG_BATCH_RUNS)
+		return; /* what its key may is not known yet */
+	if (og_batch_fill(r))
+		uv_timer_start(&r->timer, on_tick, 0, TICK_MS);
 	if (r->eof && !r->flying)
 		finish(r);
 }
@@ -305,6 +316,10 @@ static void on_key(void *ctx, struct og_key *key, const struct og_error *why)
 	struct og_batch_run *r = ctx;
 	og_autofree char *words = NULL;
 
+	if (key) {
+		og_key_drop(r->key);
+		r->key = og_key_hold(key);
+	}
 	if (key || r->why != OG_BATCH_RUNS)
 		return;
 	words = og_printf("%s: what it had asked for is stopped", why->message);
@@ -345,6 +360,7 @@ struct og_batch_run *og_batch_run_start(struct og_api *api, json_t *record, cons
 	r->window = api->settings->gateway_batch_window;
 	r->expires_ms = json_integer_value(json_object_get(object_of(r), "expires_at")) * 1000;
 	r->held_ms = og_clock_mono_ms();
+	r->taken_over = strcmp(text_at(object_of(r), "status"), "validating") != 0;
 	if (!strcmp(text_at(object_of(r), "status"), "cancelling"))
 		r->why = OG_BATCH_CANCELLED;
 	uv_timer_init(api->loop, &r->timer);
@@ -352,6 +368,7 @@ struct og_batch_run *og_batch_run_start(struct og_api *api, json_t *record, cons
 	key = text_at(r->record, "key");
 	if (*key)
 		og_key_watch(&r->watch, api->store, key, on_key, r);
+	og_key_watch_now(api->store);
 	open_files(r);
 	uv_timer_start(&r->timer, on_tick, 0, TICK_MS);
 	return r;

@@ -209,6 +209,11 @@ void og_ledger_refund(struct og_gateway_store *s, const char *job)
 	refund(s, job, mark);
 }
 
+void og_ledger_leave(struct og_gateway_store *s, const char *job)
+{
+	drop_booking(s->ledger, job, false);
+}
+
 uint64_t og_ledger_lost(const struct og_gateway_store *s)
 {
 	return s->ledger->lost;

@@ -60,6 +60,8 @@ struct og_settlement {
 void og_ledger_settle(struct og_gateway_store *s, const struct og_settlement *settlement);
 /* It never ran, or used nothing that is to be paid: everything is given back, once nobody else holds the same job. Kept likewise. */
 void og_ledger_refund(struct og_gateway_store *s, const char *job);
+/* Nobody here will know how it ended: its lease is no longer renewed, and whoever finds it run out closes it. Tells the store nothing. */
+void og_ledger_leave(struct og_gateway_store *s, const char *job);
 
 uint64_t og_ledger_lost(const struct og_gateway_store *s);
 /* Nothing is left to be told to the store: a gateway that stops waits for it, for a while. */

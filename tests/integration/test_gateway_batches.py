@@ -1,8 +1,10 @@
 """og-gateway's batches: files of requests in, files of answers and errors out, whoever is killed meanwhile."""
 
+import copy
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,76 @@ def test_its_time_is_up(gateway):
     assert len(errors) == 3 and {e["error"]["code"] for e in errors} == {"batch_expired"}
 
 
+def with_key(gateway, name, **more):
+    """The gateway as a key sees it that is made for it; its limits are `more`."""
+    made = gateway.control("keys_create", name=name, **more)
+    assert "secret" in made, made
+    seen = copy.copy(gateway)
+    seen.key, seen.key_id = made["secret"], made["id"]
+    return seen
+
+
+def used(gateway, key):
+    rows = gateway.control("usage", key=key, by=["key"])["usage"]
+    return sum(r["requests"] for r in rows), sum(r["prompt_tokens"] + r["completion_tokens"] for r in rows)
+
+
+def running_now(gateway, tenant):
+    return gateway.control("tenants_show", name=tenant)["tenant"]["running_now"]
+
+
+def test_lines_wait_for_a_limit_of_the_minute_and_none_fails(gateway, stub):
+    """60 a minute: 60 at once, and from then on one a second."""
+    mine = with_key(gateway, "paced", requests_per_minute=60)
+    lines = [line(f"p-{n}", ask(f"paced-{n}. " + stub_text(tokens=1))) for n in range(64)]
+    done = wait_batch(mine, start(mine, lines), "completed")
+    assert done["request_counts"] == {"total": 64, "completed": 64, "failed": 0}
+    at = sorted(r["received_s"] for r in stub.requests("paced-"))
+    assert len(at) == 64 and at[-1] - at[0] >= 2.5, "four of them had to wait, a second each"
+    wait_for("what it used to be counted", lambda: used(gateway, mine.key_id)[0] == 64)
+
+
+def test_lines_wait_for_a_place(gateway, stub):
+    mine = with_key(gateway, "narrow", tenant="narrow", running=2)
+    made = start(mine, [line(f"n-{n}", ask(f"narrow-{n}. " + stub_text(tokens=8, pace_ms=25))) for n in range(8)])
+    most = 0
+
+    def ended():
+        nonlocal most
+        most = max(most, running_now(gateway, "narrow"))
+        return mine.get(f"/v1/batches/{made['id']}").json["status"] == "completed"
+
+    wait_for("it to end", ended, 60)
+    assert mine.get(f"/v1/batches/{made['id']}").json["request_counts"] == {"total": 8, "completed": 8, "failed": 0}
+    assert 1 <= most <= 2
+    wait_for("its places to be free", lambda: running_now(gateway, "narrow") == 0)
+
+
+def test_a_spent_budget_ends_the_rest_by_name(gateway, stub):
+    mine = with_key(gateway, "poor", budget=600)
+    lines = [line(f"b-{n}", ask(f"budget-{n}. " + stub_text(tokens=100), max_tokens=100)) for n in range(20)]
+    done = wait_batch(mine, start(mine, lines), "completed")
+    answers, errors = lines_of(mine, done["output_file_id"]), lines_of(mine, done["error_file_id"])
+    assert 1 <= len(answers) <= 6 and len(answers) + len(errors) == 20
+    assert {e["error"]["code"] for e in errors} == {"insufficient_quota"}
+    assert done["request_counts"] == {"total": 20, "completed": len(answers), "failed": len(errors)}
+    assert len(stub.requests("budget-")) == len(answers), "nothing ran that was not paid"
+    wait_for("it to be counted", lambda: used(gateway, mine.key_id)[0] == len(answers))
+    assert used(gateway, mine.key_id)[1] <= 600
+
+
+def test_a_key_for_regions_alone_names_one(gateway):
+    mine = with_key(gateway, "regional", regions=["eu-*"])
+    wanted = {"input_file_id": upload(mine, [line("a", ask(stub_text(tokens=1)))]), "endpoint": CHAT}
+    for headers in ({}, {"og-region": "us-east"}):
+        refused = mine.post("/v1/batches", wanted, headers=headers)
+        assert (refused.status, refused.json["error"]["code"]) == (403, "region_not_allowed"), refused.body
+    made = mine.post("/v1/batches", {**wanted, "completion_window": "5s"}, headers={"og-region": "eu-1"})
+    assert made.status == 200, made.body
+    ended = wait_batch(mine, made.json, "completed", "expired")
+    assert lines_of(mine, ended["error_file_id"])[0]["error"]["code"] in ("no_capacity", "batch_expired"), "no worker is there"
+
+
 def test_a_gateway_killed_in_the_middle_is_taken_over(serving, gateway, stub):
     """No line is run twice, none is lost."""
     lines = [line(f"k-{n}", ask(f"killed-{n}. " + stub_text(tokens=4, pace_ms=25))) for n in range(200)]
@@ -127,3 +199,25 @@ def test_a_gateway_killed_in_the_middle_is_taken_over(serving, gateway, stub):
     assert done["request_counts"] == {"total": 200, "completed": 200, "failed": 0}
     ran = [r["body"]["messages"][0]["content"].split(".")[0] for r in stub.requests("killed-")]
     assert len(ran) == len(set(ran)) == 200
+
+
+def test_what_was_answered_before_the_budget_was_spent_stays_answered(serving, stub):
+    """Its gateway dies then: the next one has no budget left to ask with, and finds the answers all the same."""
+    serving.gateway("heir-one", "gateway.loopback_without_key=yes")
+    two = serving.gateway("heir-two", "gateway.loopback_without_key=yes")
+    mine = with_key(two, "heir", budget=600)
+    lines = [line(f"h-{n}", ask(f"heir-{n}. " + stub_text(tokens=100), max_tokens=100)) for n in range(4)]
+    lines += [line(f"s-{n}", ask(f"heir-slow-{n}. " + stub_text(tokens=100, pace_ms=60), max_tokens=100)) for n in range(4)]
+    made = start(mine, lines)
+    wait_for("the budget to be spent", lambda: mine.get(f"/v1/batches/{made['id']}").json["request_counts"]["failed"] >= 1, 60)
+    runner = next(g for g in serving.gateways if g.alive() and f"{made['id']} status=claimed" in g.text())
+    runner.end(signal.SIGKILL, 5)
+    seen = copy.copy(next(g for g in serving.gateways if g.alive()))
+    seen.key = mine.key
+    done = wait_batch(seen, made, "completed", timeout=120)
+    answers, errors = lines_of(seen, done["output_file_id"]), lines_of(seen, done["error_file_id"])
+    ran = {r["body"]["messages"][0]["content"].split(".")[0] for r in stub.requests("heir-")}
+    assert {a["response"]["body"]["usage"]["completion_tokens"] for a in answers} == {100}
+    assert len(answers) == len(ran) and len(answers) + len(errors) == 8
+    assert len(ran) == len(stub.requests("heir-")), "nothing ran twice"
+    assert {e["error"]["code"] for e in errors} == {"insufficient_quota"}
