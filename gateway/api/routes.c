@@ -76,6 +76,7 @@ const struct og_api_route og_api_routes[] = {
 	{"POST", "/api/v1/dead/{}/requeue", og_dead_requeue, OG_NEED_KEY},
 	{"GET", "/api/v1/keys", og_keys_page, OG_NEED_ADMIN},
 	{"POST", "/api/v1/keys", og_keys_make, OG_NEED_ADMIN},
+	{"PATCH", "/api/v1/keys/{}", og_keys_change, OG_NEED_ADMIN},
 	{"DELETE", "/api/v1/keys/{}", og_keys_revoke, OG_NEED_ADMIN},
 	{"POST", "/api/v1/keys/{}/rotate", og_keys_rotate, OG_NEED_ADMIN},
 	{"GET", "/api/v1/tenants", og_tenants_page, OG_NEED_ADMIN},

@@ -15,6 +15,7 @@ static const struct {
 } verbs[] = {
 	{"keys_create", og_admin_keys_create},
 	{"keys_list", og_admin_keys_list},
+	{"keys_set", og_admin_keys_set},
 	{"keys_revoke", og_admin_keys_revoke},
 	{"keys_rotate", og_admin_keys_rotate},
 	{"tenants_list", og_admin_tenants_list},

@@ -18,7 +18,7 @@ struct og_admin_call {
 
 /* Asks the store and returns 0; -1: it was refused, nothing is under way and the call is still the caller's. */
 typedef int og_admin_run(struct og_admin_call *c, struct og_error *err);
-og_admin_run og_admin_keys_create, og_admin_keys_list, og_admin_keys_revoke, og_admin_keys_rotate;
+og_admin_run og_admin_keys_create, og_admin_keys_list, og_admin_keys_set, og_admin_keys_revoke, og_admin_keys_rotate;
 og_admin_run og_admin_tenants_list, og_admin_tenants_set, og_admin_tenants_show, og_admin_tenants_remove,
 	og_admin_usage;
 

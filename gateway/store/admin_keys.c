@@ -19,7 +19,12 @@ struct secret {
 	const char *name, *tenant; /* in the request; NULL: rotated */
 };
 
-/* ---- create ---- */
+/* ---- what a request says of a key ---- */
+
+/* The texts that a spec points into. */
+struct lists {
+	struct og_buf models, regions, classes;
+};
 
 /* ["a", "b*"] → "a,b*" */
 static int read_globs(const struct og_admin_call *c, const char *name, struct og_buf *ret, struct og_error *err)
@@ -53,6 +58,60 @@ static int check_classes(const char *classes, struct og_error *err)
 	return 0;
 }
 
+static void lists_init(struct lists *l)
+{
+	og_buf_init(&l->models, OG_SCOPE_MAX - 1);
+	og_buf_init(&l->regions, OG_SCOPE_MAX - 1);
+	og_buf_init(&l->classes, 63);
+}
+
+static void lists_done(struct lists *l)
+{
+	og_buf_done(&l->models);
+	og_buf_done(&l->regions);
+	og_buf_done(&l->classes);
+}
+
+/* 0: never. */
+static int read_expiry(const struct og_admin_call *c, int64_t *ret, struct og_error *err)
+{
+	const json_t *value = json_object_get(c->request, "expires_ms");
+
+	*ret = 0;
+	if (json_is_integer(value) && !json_integer_value(value))
+		return 0;
+	return og_admin_number(c, "expires_ms", og_clock_wall_ms(), TIME_MAX, ret, err);
+}
+
+/* Of a spec what a key may be given at any time; *ret_named says what of it the request names. */
+static int read_parts(const struct og_admin_call *c, struct lists *l, struct og_key_spec *ret, unsigned *ret_named,
+	struct og_error *err)
+{
+	static const char *const names[] = {[OG_KEY_PART_NAME] = "name",
+		[OG_KEY_PART_MODELS] = "models",
+		[OG_KEY_PART_REGIONS] = "regions",
+		[OG_KEY_PART_CLASSES] = "classes",
+		[OG_KEY_PART_ADMIN] = "admin",
+		[OG_KEY_PART_EXPIRES] = "expires_ms"};
+	unsigned limits = 0;
+
+	if (og_admin_text(c, "name", false, &ret->name, err) != 0 || read_expiry(c, &ret->expires_ms, err) != 0 ||
+		og_limits_read(c->request, &ret->limits, &limits, err) != 0 ||
+		read_globs(c, "models", &l->models, err) != 0 || read_globs(c, "regions", &l->regions, err) != 0 ||
+		read_globs(c, "classes", &l->classes, err) != 0 || check_classes(og_buf_str(&l->classes), err) != 0)
+		return -1;
+	ret->models = og_buf_str(&l->models);
+	ret->regions = og_buf_str(&l->regions);
+	ret->classes = og_buf_str(&l->classes);
+	*ret_named = limits << OG_KEY_PART_LIMITS;
+	for (unsigned i = 0; i < OG_COUNT(names); i++)
+		if (json_object_get(c->request, names[i]))
+			*ret_named |= 1u << i;
+	return 0;
+}
+
+/* ---- create ---- */
+
 static void on_created(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
 {
 	struct og_admin_call *c = ctx;
@@ -71,26 +130,19 @@ static void on_created(void *ctx, const struct og_redis_reply *reply, const stru
 				   "tenant", s->tenant));
 }
 
-static int read_spec(
-	const struct og_admin_call *c, struct og_buf lists[3], struct og_key_spec *ret, struct og_error *err)
+static int read_spec(const struct og_admin_call *c, struct lists *l, struct og_key_spec *ret, struct og_error *err)
 {
 	const json_t *admin = json_object_get(c->request, "admin");
+	unsigned named;
 
 	if (admin && !json_is_boolean(admin))
 		return og_fail(err, OG_INVALID, "\"admin\" is true or false");
 	ret->admin = json_is_true(admin);
 	if (og_admin_text(c, "name", true, &ret->name, err) != 0 ||
-		og_admin_tenant(c, "tenant", false, &ret->tenant, err) != 0 ||
-		og_admin_number(c, "expires_ms", og_clock_wall_ms(), TIME_MAX, &ret->expires_ms, err) != 0 ||
-		og_limits_read(c->request, &ret->limits, NULL, err) != 0 ||
-		read_globs(c, "models", &lists[0], err) != 0 || read_globs(c, "regions", &lists[1], err) != 0 ||
-		read_globs(c, "classes", &lists[2], err) != 0 || check_classes(og_buf_str(&lists[2]), err) != 0)
+		og_admin_tenant(c, "tenant", false, &ret->tenant, err) != 0 || read_parts(c, l, ret, &named, err) != 0)
 		return -1;
 	if (!ret->tenant)
 		ret->tenant = "default";
-	ret->models = og_buf_str(&lists[0]);
-	ret->regions = og_buf_str(&lists[1]);
-	ret->classes = og_buf_str(&lists[2]);
 	return 0;
 }
 
@@ -98,21 +150,18 @@ int og_admin_keys_create(struct og_admin_call *c, struct og_error *err)
 {
 	struct secret *s = c->state = og_new(struct secret);
 	struct og_key_spec spec = {0};
-	struct og_buf lists[3];
+	struct lists lists;
 	int rc;
 
 	og_secret_make(s->secret);
 	og_key_id_make(s->id);
-	og_buf_init(&lists[0], OG_SCOPE_MAX - 1);
-	og_buf_init(&lists[1], OG_SCOPE_MAX - 1);
-	og_buf_init(&lists[2], 63);
-	rc = read_spec(c, lists, &spec, err);
+	lists_init(&lists);
+	rc = read_spec(c, &lists, &spec, err);
 	s->name = spec.name;
 	s->tenant = spec.tenant;
 	if (rc == 0)
 		rc = og_key_create(c->store, false, s->id, s->secret, &spec, on_created, c, err);
-	for (size_t i = 0; i < OG_COUNT(lists); i++)
-		og_buf_done(&lists[i]);
+	lists_done(&lists);
 	return rc;
 }
 
@@ -190,7 +239,7 @@ int og_admin_keys_list(struct og_admin_call *c, struct og_error *err)
 	return og_args_eval(c->store, &og_script_keys_page, &a, on_page, c, err);
 }
 
-/* ---- revoke, rotate ---- */
+/* ---- set, revoke, rotate ---- */
 
 static int read_id(const struct og_admin_call *c, const char **ret, struct og_error *err)
 {
@@ -200,6 +249,47 @@ static int read_id(const struct og_admin_call *c, const char **ret, struct og_er
 		return og_fail(err, OG_INVALID,
 			"'%s' is no key's id: it has %d hex digits, as `og keys list` shows them", *ret, OG_KEY_ID_LEN);
 	return 0;
+}
+
+static void on_set(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct og_admin_call *c = ctx;
+	struct og_error none = {0};
+
+	if (!err && reply->type != OG_REPLY_ARRAY) {
+		og_error_set(&none, OG_INVALID, "there is no key %s, or it was revoked",
+			json_string_value(json_object_get(c->request, "id")));
+		err = &none;
+	}
+	if (err) {
+		og_admin_refuse(c, err);
+		return;
+	}
+	og_keys_forget(c->store);
+	og_admin_answer(c, json_pack("{s:o}", "key", show_key(reply)));
+}
+
+int og_admin_keys_set(struct og_admin_call *c, struct og_error *err)
+{
+	static const char *const fixed[] = {"tenant", "admin"};
+	struct og_key_spec spec = {0};
+	struct lists lists;
+	unsigned named;
+	const char *id;
+	int rc;
+
+	if (read_id(c, &id, err) != 0)
+		return -1;
+	for (size_t i = 0; i < OG_COUNT(fixed); i++)
+		if (json_object_get(c->request, fixed[i]))
+			return og_fail(
+				err, OG_INVALID, "\"%s\" of a key stays as it was made: make another key", fixed[i]);
+	lists_init(&lists);
+	rc = read_parts(c, &lists, &spec, &named, err);
+	if (rc == 0)
+		rc = og_key_set(c->store, id, &spec, named, on_set, c, err);
+	lists_done(&lists);
+	return rc;
 }
 
 static void on_changed(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)

@@ -53,9 +53,11 @@ enum og_key_field {
 extern struct og_redis_script og_script_key;
 /* id, … → the same of each, in their order. Notes nothing. */
 extern struct og_redis_script og_script_keys_now;
-/* "first" or "", id, hash, tenant, field, value, … → 1: there now, by this call or an earlier one; 0: "first", and there are others;
+/* "first" or "", id, hash, tenant, field, value or "" (none), … → 1: there now, by this call or an earlier one; 0: "first", and there are others;
  * -1: the id is another's. */
 extern struct og_redis_script og_script_key_create;
+/* id, field, value or "" (none), … → the same as og_script_key; what was counted of the key stays. */
+extern struct og_redis_script og_script_key_set;
 /* id → 1; 0: none. */
 extern struct og_redis_script og_script_key_revoke;
 /* id, new hash, ms for which the old one still counts → 1; 0: none, or revoked. */

@@ -18,6 +18,14 @@
 	"  return k\n" \
 	"end\n"
 
+/* ARGV from `at` on: fields and their values; "" is none. */
+#define SET_FIELDS \
+	"local function set_fields(key, at)\n" \
+	"  for i = at, #ARGV, 2 do\n" \
+	"    if ARGV[i + 1] == '' then redis.call('HDEL', key, ARGV[i]) else redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end\n" \
+	"  end\n" \
+	"end\n"
+
 struct og_redis_script og_script_key = {.name = "key", .text =
 	OG_LUA_NOW KEY_ROW
 	"local id = redis.call('GET', p..'keyhash:'..ARGV[2])\n"
@@ -34,18 +42,24 @@ struct og_redis_script og_script_keys_now = {.name = "keys_now", .text =
 	"return out\n"};
 
 struct og_redis_script og_script_key_create = {.name = "key_create", .text =
-	OG_LUA_NOW
+	OG_LUA_NOW SET_FIELDS
 	"local id, hash, tenant = ARGV[3], ARGV[4], ARGV[5]\n"
 	"local there = redis.call('HGET', p..'key:'..id, 'hash')\n"
 	"if there then return there == hash and 1 or -1 end\n"
 	"if ARGV[2] == 'first' and redis.call('ZCARD', p..'keys') > 0 then return 0 end\n"
-	"redis.call('HSET', p..'key:'..id, 'hash', hash, 'tenant', tenant, 'created_ms', string.format('%.0f', now),\n"
-	"  unpack(ARGV, 6))\n"
+	"redis.call('HSET', p..'key:'..id, 'hash', hash, 'tenant', tenant, 'created_ms', string.format('%.0f', now))\n"
+	"set_fields(p..'key:'..id, 6)\n"
 	"redis.call('SET', p..'keyhash:'..hash, id)\n"
 	"redis.call('ZADD', p..'keys', now, id)\n"
 	"redis.call('SADD', p..'keysof:'..tenant, id)\n"
 	"redis.call('ZADD', p..'tenants', 0, tenant)\n"
 	"return 1\n"};
+
+struct og_redis_script og_script_key_set = {.name = "key_set", .text =
+	OG_LUA_NOW KEY_ROW SET_FIELDS
+	"if not row(ARGV[2]) then return false end\n"
+	"set_fields(p..'key:'..ARGV[2], 3)\n"
+	"return row(ARGV[2])\n"};
 
 struct og_redis_script og_script_key_revoke = {.name = "key_revoke", .text =
 	OG_LUA_NOW
@@ -89,15 +103,9 @@ struct og_redis_script og_script_keys_page = {.name = "keys_page", .text =
 	"return out\n"};
 
 struct og_redis_script og_script_tenant_set = {.name = "tenant_set", .text =
-	OG_LUA_NOW
+	OG_LUA_NOW SET_FIELDS
 	"redis.call('ZADD', p..'tenants', 0, ARGV[2])\n"
-	"for i = 3, #ARGV, 2 do\n"
-	"  if ARGV[i + 1] == '' then\n"
-	"    redis.call('HDEL', p..'account:'..ARGV[2], ARGV[i])\n"
-	"  else\n"
-	"    redis.call('HSET', p..'account:'..ARGV[2], ARGV[i], ARGV[i + 1])\n"
-	"  end\n"
-	"end\n"
+	"set_fields(p..'account:'..ARGV[2], 3)\n"
 	"return 1\n"};
 
 struct og_redis_script og_script_tenant_remove = {.name = "tenant_remove", .text =

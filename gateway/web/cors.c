@@ -5,7 +5,7 @@
 
 #include "web/web_state.h"
 
-#define METHODS "GET, POST, PUT, DELETE, OPTIONS"
+#define METHODS "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 #define MAX_AGE "600"
 #define EXPOSED "x-request-id, retry-after"
 

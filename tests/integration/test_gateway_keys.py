@@ -68,6 +68,11 @@ def test_keys_from_their_making_to_their_end(rig):
     table = og(rig, "keys", "list").stdout
     assert key["id"] in table and "3 at once" in table and "never" not in table.splitlines()[-1]
 
+    changed = og(rig, "keys", "set", key["id"], "--running", "0", "--name", "desk", "--model", "*", "--budget", "50", "--expires", "0").stdout
+    assert "desk" in changed and "50 tokens (total)" in changed and "at once" not in changed and MODEL not in changed
+    assert "nothing is to be changed" in og(rig, "keys", "set", key["id"], expect=2).stderr
+    assert "stay as they were made" in og(rig, "keys", "set", key["id"], "--tenant", "x", expect=2).stderr
+    assert "there is no key" in og(rig, "keys", "set", "0" * 12, "--running", "1", expect=2).stderr
     other = og(rig, "keys", "rotate", key["id"], "--grace", "1h").stdout.strip()
     assert other != secret
     for s in (secret, other):

@@ -116,6 +116,12 @@ def test_keys_and_tenants(rig):
     g = rig.one
     made = g.post(f"{V1}/keys", {"name": "k", "tenant": "teal", "running": 2}).json
     assert made["id"] in [k["id"] for k in g.get(f"{V1}/keys?tenant=teal").json["keys"]]
+    at = f"{V1}/keys/{made['id']}"
+    changed = g.request("PATCH", at, {"running": 5, "models": [MODEL]})
+    assert changed.status == 200 and (changed.json["key"]["running"], changed.json["key"]["models"]) == (5, [MODEL]), changed.body
+    assert g.request("PATCH", at, {"admin": True}).status == 400 == g.request("PATCH", at, {"running": "5"}).status
+    assert g.request("PATCH", f"{V1}/keys/{'0' * 12}", {"running": 5}).status == 404
+    assert g.request("PATCH", at, {"running": 1}, headers=key_of(rig, "teal")).status == 403
     assert g.post(f"{V1}/keys/{made['id']}/rotate", b"").json["secret"] != made["secret"]
     assert g.request("PUT", f"{V1}/tenants/teal", {"weight": 3}).json["tenant"]["weight"] == 3
     assert g.request("DELETE", f"{V1}/tenants/teal").json["error"]["type"] == "conflict"

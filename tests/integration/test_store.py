@@ -168,6 +168,55 @@ def test_a_key_is_rotated_at_once_or_with_grace(gateway):
     assert [gateway.call("key", secret=s).get("error") for s in (second, third)] == ["invalid"] * 2
 
 
+def test_a_key_is_changed_part_by_part_within_two_seconds_in_every_gateway(gateway, redis):
+    key = gateway.new_key(name="old", tenant="acme", models=["a*"], classes=["high"], running=3, budget=900, admin=True)
+    expires = int(time.time() * 1000) + 3600000
+    with Gateway(redis) as other:
+        assert other.call("key", secret=key["secret"])["name"] == "old"
+        changed = gateway.admin("keys_set", id=key["id"], name="new", models=[], regions=["eu-*"], running=0, requests_per_minute=9, expires_ms=expires)["key"]
+        at = time.monotonic()
+        assert gateway.call("key", secret=key["secret"])["name"] == "new"
+        while other.call("key", secret=key["secret"])["name"] != "new":
+            assert time.monotonic() - at < 2.2
+            time.sleep(0.02)
+    (row,) = gateway.admin("keys_list")["keys"]
+    del row["used_ms"], row["created_ms"]
+    assert row == {
+        "id": key["id"], "name": "new", "tenant": "acme", "admin": True, "regions": ["eu-*"], "classes": ["high"],
+        "expires_ms": expires, "requests_per_minute": 9, "budget": 900, "budget_per": "total",
+    }  # fmt: skip
+    assert {k: changed[k] for k in row} == row
+    again = gateway.admin("keys_set", id=key["id"], budget_per="day", expires_ms=0)["key"]
+    assert again["budget_per"] == "day" and "expires_ms" not in again and again["requests_per_minute"] == 9
+
+
+def test_a_change_of_limits_leaves_what_was_used_and_what_is_left(gateway, redis):
+    gateway.tell("clock", ms=NOON)
+    key = gateway.new_key(requests_per_minute=10, tokens_per_minute=1000, budget=5000)
+    gateway.call("key", secret=key["secret"])
+    done, open_ = gateway.reserve(30), gateway.reserve(20)
+    gateway.settle(done["job"])
+    before = redis.meter("k:" + key["id"])
+    assert (before["jobs"], before["held"], before["total"]) == ("1", "20", "7")
+    gateway.admin("keys_set", id=key["id"], requests_per_minute=20, tokens_per_minute=2000, budget=30)
+    assert redis.meter("k:" + key["id"]) == before
+    gateway.call("key", secret=key["secret"])
+    assert gateway.reserve(5)["refused"] == "budget", "7 used, 20 held, 5 more are above 30"
+    gateway.settle(open_["job"])
+    after = redis.meter("k:" + key["id"])
+    assert (after["jobs"], after["held"], after["total"]) == ("0", "0", "14")
+    assert float(after["r"]) == float(before["r"]), "the two requests of this minute count against the new limit"
+
+
+def test_a_key_that_is_none_any_more_is_not_changed(gateway, redis):
+    key = gateway.new_key(name="gone")
+    gateway.admin("keys_revoke", id=key["id"])
+    for key_id in (key["id"], "0" * 12):
+        answer = gateway.admin("keys_set", id=key_id, name="x")
+        assert answer["error"] == "invalid" and "there is no key" in answer["message"], answer
+    assert redis.ask("HGET", f"{PREFIX}key:{key['id']}", "name") == "gone" and redis.ask("EXISTS", f"{PREFIX}key:{'0' * 12}") == 0
+
+
 def test_the_first_key_is_made_once_however_many_gateways_start(redis, tmp_path):
     gateways = [Gateway(redis) for _ in range(4)]
     for i, g in enumerate(gateways):
@@ -208,6 +257,11 @@ def test_the_first_key_waits_for_the_store(redis, tmp_path):
         ("keys_create", {"name": "x", "expires_ms": 1}, '"expires_ms" is a whole number'),
         ("keys_create", {"name": "x", "running": -1}, "running: a whole number"),
         ("keys_create", {"name": "x", "budget_per": "year"}, "none of total, day, month"),
+        ("keys_set", {"id": "xyz"}, "no key's id"),
+        ("keys_set", {"id": "0" * 12, "tenant": "t"}, '"tenant" of a key stays'),
+        ("keys_set", {"id": "0" * 12, "admin": True}, '"admin" of a key stays'),
+        ("keys_set", {"id": "0" * 12, "expires_ms": 1}, '"expires_ms" is a whole number'),
+        ("keys_set", {"id": "0" * 12, "name": ""}, '"name" is a text'),
         ("keys_revoke", {"id": "xyz"}, "no key's id"),
         ("keys_rotate", {"id": "0" * 12}, "there is no key 000000000000"),
         ("tenants_set", {"name": "t", "weight": 0}, '"weight" is a whole number from 1 to 1000'),

@@ -9,7 +9,7 @@ og_handler og_jobs_submit, og_jobs_list, og_jobs_show, og_jobs_cancel, og_jobs_r
 og_handler og_nodes_list, og_nodes_show, og_nodes_drain, og_nodes_undrain, og_nodes_register, og_nodes_heartbeat;
 og_handler og_tiers_list, og_tiers_show, og_tiers_pause, og_tiers_resume, og_queues_list;
 og_handler og_dead_list, og_dead_show, og_dead_requeue, og_dead_drop, og_dead_requeue_all, og_dead_drop_all;
-og_handler og_keys_page, og_keys_make, og_keys_revoke, og_keys_rotate;
+og_handler og_keys_page, og_keys_make, og_keys_change, og_keys_revoke, og_keys_rotate;
 og_handler og_tenants_page, og_tenants_show, og_tenants_put, og_tenants_remove, og_usage_show;
 og_handler og_openapi;
 

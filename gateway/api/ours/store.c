@@ -112,6 +112,24 @@ void og_keys_make(struct og_api *api, struct og_web_call *c)
 		ask(api, c, "keys_create", request, 201, 400);
 }
 
+/* The body, with what the path names as `member`. */
+static json_t *named_body(struct og_web_call *c, const char *member)
+{
+	json_t *request = og_api_json_body(c);
+
+	if (request)
+		json_object_set_new(request, member, og_json_text(og_web_part(c, 0)));
+	return request;
+}
+
+void og_keys_change(struct og_api *api, struct og_web_call *c)
+{
+	json_t *request = named_body(c, "id");
+
+	if (request)
+		ask(api, c, "keys_set", request, 200, 404);
+}
+
 void og_keys_revoke(struct og_api *api, struct og_web_call *c)
 {
 	ask(api, c, "keys_revoke", named(c, "id"), 200, 404);
@@ -145,12 +163,10 @@ void og_tenants_show(struct og_api *api, struct og_web_call *c)
 
 void og_tenants_put(struct og_api *api, struct og_web_call *c)
 {
-	json_t *request = og_api_json_body(c);
+	json_t *request = named_body(c, "name");
 
-	if (!request)
-		return;
-	json_object_set_new(request, "name", og_json_text(og_web_part(c, 0)));
-	ask(api, c, "tenants_set", request, 200, 400);
+	if (request)
+		ask(api, c, "tenants_set", request, 200, 400);
 }
 
 void og_tenants_remove(struct og_api *api, struct og_web_call *c)
