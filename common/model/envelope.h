@@ -57,7 +57,7 @@ struct og_envelope {
 	int64_t max_tokens;      /* og-max-tokens: what the request asks for at most, for cost; 0: unknown */
 	const char *verb;        /* og-verb: of an rpc_request */
 	const char *session;     /* og-session: requests of one session run best where the last one ran */
-	const char *avoid;       /* og-avoid: ids of nodes, with commas between, on which it must not run */
+	const char *avoid;       /* og-avoid: ids or names of nodes, with commas between, on which it must not run */
 	const char *tried;       /* og-tried: ids of the nodes that tried it and failed, likewise, oldest first */
 	const char *reason;      /* og-reason: why, in words: of what is handed back, dead, or tried again */
 	int64_t suspect;         /* og-suspect: 1 where it is to be run alone */

@@ -87,19 +87,26 @@ void og_plan_remember_session(
 
 /* --- workers --- */
 
-bool og_node_in_list(const char *list, const char *id)
+bool og_node_in_list(const char *list, const char *node)
 {
-	size_t len = strlen(id);
+	size_t len = strlen(node);
 
-	for (const char *at = list; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
-		if (!strncmp(at, id, len) && (!at[len] || at[len] == ','))
+	while (list) {
+		const char *comma = strchr(list += strspn(list, " "), ',');
+		size_t n = comma ? (size_t)(comma - list) : strlen(list);
+
+		while (n && list[n - 1] == ' ')
+			n--;
+		if (n && n == len && !memcmp(list, node, n))
 			return true;
+		list = comma ? comma + 1 : NULL;
+	}
 	return false;
 }
 
 bool og_worker_allowed(const struct og_worker *w, const struct og_wish *wish)
 {
-	return !og_node_in_list(wish->avoid, w->said.node_id) &&
+	return !og_node_in_list(wish->avoid, w->said.node_id) && !og_node_in_list(wish->avoid, w->said.node_name) &&
 	       (!wish->region || !strcmp(wish->region, w->said.region));
 }
 

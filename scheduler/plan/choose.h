@@ -49,8 +49,8 @@ void og_plan_remember_session(
 /* It may ever run the job: avoid and region allow it. */
 bool og_worker_allowed(const struct og_worker *w, const struct og_wish *wish);
 
-/* Whether the id is in a list with commas between; NULL: an empty one. */
-bool og_node_in_list(const char *list, const char *id);
+/* Whether the node (its id, or its name) is in a list with commas between, and blanks around them; NULL: an empty one. */
+bool og_node_in_list(const char *list, const char *node);
 
 /* For admit.c. */
 struct og_sessions *og_sessions_new(size_t cap);

@@ -257,3 +257,15 @@ Test(choose, a_paused_worker_adds_no_slots)
 	cr_expect_eq(plan.nodes.tiers[SMALL].slots, 1);
 	cr_expect_eq(plan.nodes.tiers[SMALL].workers, 1);
 }
+
+Test(choose, nodes_are_avoided_by_their_names_too)
+{
+	struct og_worker *mine = live(1, 2, 10), *other = live(2, 2, 5);
+	struct og_entry *e = add(1, SMALL, OG_WHERE_LANE);
+
+	cr_expect_eq(choose(e, (struct og_wish){.avoid = mine->said.node_name}), OG_CHOICE_WORKER);
+	cr_expect_eq(chosen, other);
+	cr_expect_eq(choose(e, (struct og_wish){.avoid = "Node1 , Node2"}), OG_CHOICE_LATER);
+	cr_expect_eq(choose(e, (struct og_wish){.avoid = "Node,Node11"}), OG_CHOICE_WORKER, "whole names count");
+	cr_expect_eq(chosen, mine);
+}
