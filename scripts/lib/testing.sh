@@ -22,7 +22,7 @@ quietly() {
 
 packages() {
 	local wanted=(clang clang-format libclang-rt-dev shellcheck libcriterion-dev rabbitmq-server redis-server python3 python3-venv openssl
-		iproute2 iptables procps systemd haproxy nginx-light) missing=() p
+		iproute2 iptables procps systemd haproxy nginx-light caddy) missing=() p
 	for p in "${wanted[@]}"; do
 		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
 	done

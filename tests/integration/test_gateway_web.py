@@ -3,6 +3,7 @@ docs/GATEWAY.md shows."""
 
 import contextlib
 import json
+import os
 import re
 import socket
 import ssl
@@ -216,10 +217,10 @@ def snippet(language):
 
 
 class Proxy(Process):
-    def __init__(self, folder, port, *command):
+    def __init__(self, folder, port, *command, environment=None):
         super().__init__()
         self.port = port
-        self.spawn(command, log=folder / "proxy.log")
+        self.spawn(command, environment, folder / "proxy.log")
         wait_for("the proxy", self.answers, 20, self.process)
 
     def answers(self):
@@ -248,7 +249,15 @@ def haproxy(folder, gateway):
     return Proxy(folder, port, "/usr/sbin/haproxy", "-db", "-f", folder / "haproxy.cfg")
 
 
-@pytest.mark.parametrize("proxy", [nginx, haproxy])
+def caddy(folder, gateway):
+    port = free_port()
+    site = snippet("caddy").replace(":8080", f":{gateway.port}").replace(":8000", f":{port}")
+    (folder / "Caddyfile").write_text("{\n    admin off\n}\n" + site)
+    home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    return Proxy(folder, port, "/usr/bin/caddy", "run", "--config", folder / "Caddyfile", environment=home)
+
+
+@pytest.mark.parametrize("proxy", [nginx, haproxy, caddy])
 def test_through_a_proxy(serving, gateway, stub, tmp_path, proxy):
     """It is on this machine, and those it asks for are not: they need a key."""
     serving.store or serving.start_store()
@@ -256,17 +265,18 @@ def test_through_a_proxy(serving, gateway, stub, tmp_path, proxy):
     secret = gateway.control("keys_create", name=proxy.__name__, tenant="default")["secret"]
     p = proxy(tmp_path, gateway)
     try:
-        body = json.dumps(ask("proxied " + stub_text(tokens=20, pace_ms=100), stream=True)).encode()
-        with socket.create_connection(("127.0.0.1", p.port), timeout=20) as s:
-            head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-            s.sendall(f"{head}\r\n".encode() + body)
-            assert s.recv(4096).startswith(b"HTTP/1.1 401 ")
-        with socket.create_connection(("127.0.0.1", p.port), timeout=20) as s:
-            s.sendall(f"{head}Authorization: Bearer {secret}\r\n\r\n".encode() + body)
-            began, seen = time.monotonic(), b""
-            while b"tok2" not in seen:
-                seen += s.recv(4096)
-            assert time.monotonic() - began < 1.5, "its tokens come as they are made"
-        wait_for("the job to be cancelled", lambda: stub.requests("proxied")[0]["aborted"], 20)
+        for path in ("/v1/chat/completions", "/api/chat"):
+            body = json.dumps(ask(f"proxied by {proxy.__name__} {path} " + stub_text(tokens=20, pace_ms=100), stream=True)).encode()
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+            with socket.create_connection(("127.0.0.1", p.port), timeout=20) as s:
+                s.sendall(f"{head}\r\n".encode() + body)
+                assert s.recv(4096).startswith(b"HTTP/1.1 401 ")
+            with socket.create_connection(("127.0.0.1", p.port), timeout=20) as s:
+                s.sendall(f"{head}Authorization: Bearer {secret}\r\n\r\n".encode() + body)
+                began, seen = time.monotonic(), b""
+                while b"tok2" not in seen:
+                    seen += s.recv(4096)
+                assert time.monotonic() - began < 1.5, "its tokens come as they are made"
+            wait_for("the job to be cancelled", lambda: stub.requests(f"proxied by {proxy.__name__} {path} ")[0]["aborted"], 20)  # noqa: B023
     finally:
         p.end(15, 10)
