@@ -5,7 +5,6 @@
 #include "api/anthropic.h"
 #include "api/anthropic/events.h"
 #include "api/anthropic_begin.h"
-#include "api/background.h"
 #include "base/alloc.h"
 #include "model/json.h"
 
@@ -89,7 +88,7 @@ static void start(struct og_api *api, struct og_web_call *c, const struct og_ant
 	struct og_anthropic_events *events = og_new(struct og_anthropic_events);
 
 	og_anthropic_events_init(events, request->e.id, r->model, r->hide_thinking);
-	request->e.class_name = og_background_class(api->settings->gateway_background, r->body, request->e.class_name);
+	og_prompt_aside(api, c, r->body, &request->e);
 	request->e.max_tokens = r->max_tokens;
 	request->stream = r->stream;
 	request->form = &form;

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "model/job.h"
-
 /* An item of a rule: borrowed from it, without blanks around. */
 struct item {
 	const char *text;
@@ -122,11 +120,4 @@ bool og_background_is(const char *rule, const json_t *body)
 		}
 	}
 	return false;
-}
-
-const char *og_background_class(const char *rule, const json_t *body, const char *said)
-{
-	if (said)
-		return said;
-	return og_background_is(rule, body) ? og_class_name(OG_CLASS_BATCH) : NULL;
 }

@@ -1,5 +1,5 @@
 /* Calls that chat UIs make on the side of a conversation: its title, its tags, what one might ask next. Nobody waits for
- * them as for an answer, so they go to the low class. Pure.
+ * them as for an answer, so they go to the low class (og_prompt_aside). Pure.
  *
  * They are told by a rule (gateway.background), a list with commas between. Each item is one of
  *   task:NAME    `metadata.task` of the request is NAME
@@ -16,7 +16,5 @@
 int og_background_check(const char *rule, struct og_error *err);
 /* `body`: a request in OpenAI's form, of chat completions or completions. */
 bool og_background_is(const char *rule, const json_t *body);
-/* The name of the class that such a request is to have; `said`: what its client said, which wins. NULL: none. */
-const char *og_background_class(const char *rule, const json_t *body, const char *said);
 
 #endif

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/background.h"
 #include "api/models.h"
 #include "api/ollama.h"
 #include "api/ollama/events.h"
@@ -124,7 +123,7 @@ static void start(struct og_api *api, struct og_web_call *c, const struct og_oll
 		return;
 	}
 	request.e.model = r->model;
-	request.e.class_name = og_background_class(api->settings->gateway_background, r->body, request.e.class_name);
+	og_prompt_aside(api, c, r->body, &request.e);
 	request.e.max_tokens = r->max_tokens;
 	request.body = text;
 	request.len = strlen(text);

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/background.h"
 #include "api/openai.h"
 #include "api/prompt.h"
 #include "base/alloc.h"
@@ -123,8 +122,7 @@ static void take(struct og_api *api, struct og_web_call *c, const char *prompt)
 	} else {
 		chat = og_new(struct chat);
 		chat->include_usage = json_is_true(json_object_get(options, "include_usage"));
-		request.e.class_name =
-			og_background_class(api->settings->gateway_background, body, request.e.class_name);
+		og_prompt_aside(api, c, body, &request.e);
 		request.of_form = chat;
 		request.stream = json_is_true(json_object_get(body, "stream"));
 		request.body = og_web_body(c, &request.len);

@@ -53,9 +53,13 @@ void og_prompt_about(struct og_web_call *c, struct og_prompt_about *ret); /* in 
 int og_prompt_envelope_about(struct og_web_call *c, const struct og_prompt_about *about, char id[static OG_ID_LEN + 1],
 	struct og_envelope *ret, struct og_refusal *why);
 /* What the headers of a request say of its job: og-class, og-deadline, og-region, og-tier, og-session, og-avoid,
- * idempotency-key; and the tenant of the caller. `id` gets the job's id; both must outlive `ret`. -1: refused. */
+ * idempotency-key; and the tenant of the caller. Who says no class gets `normal`, or `batch` where that is all that its key may
+ * have. `id` gets the job's id; both must outlive `ret`. -1: refused. */
 int og_prompt_envelope(
 	struct og_web_call *c, char id[static OG_ID_LEN + 1], struct og_envelope *ret, struct og_refusal *why);
+/* Of a body in OpenAI's form that is asked on the side of a conversation (gateway.background): the low class, where the client
+ * said none and its key may have it. */
+void og_prompt_aside(const struct og_api *api, const struct og_web_call *c, const json_t *body, struct og_envelope *e);
 /* Answers the call, now or later. Takes over of_form. */
 void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_prompt_request *request);
 

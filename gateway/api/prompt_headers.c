@@ -1,6 +1,7 @@
 /* What a client says of its prompt beside the prompt itself, and what becomes of that on the way to the cluster. */
 #include <string.h>
 
+#include "api/background.h"
 #include "api/prompt.h"
 #include "base/clock.h"
 #include "base/parse.h"
@@ -92,6 +93,24 @@ static const char *trace_of(const struct og_web_call *c)
 	return trace;
 }
 
+static bool may(const struct og_caller *caller, enum og_class class)
+{
+	return !caller->key || og_key_may_class(caller->key, og_class_name(class));
+}
+
+/* NULL: the one that is normal, be it allowed or not. Nobody gets a better one unasked. */
+static const char *class_unsaid(const struct og_caller *caller)
+{
+	return !may(caller, OG_CLASS_NORMAL) && may(caller, OG_CLASS_BATCH) ? og_class_name(OG_CLASS_BATCH) : NULL;
+}
+
+void og_prompt_aside(const struct og_api *api, const struct og_web_call *c, const json_t *body, struct og_envelope *e)
+{
+	if (!e->class_name && may(og_api_caller(c), OG_CLASS_BATCH) &&
+		og_background_is(api->settings->gateway_background, body))
+		e->class_name = og_class_name(OG_CLASS_BATCH);
+}
+
 int og_prompt_envelope_about(struct og_web_call *c, const struct og_prompt_about *about, char id[static OG_ID_LEN + 1],
 	struct og_envelope *ret, struct og_refusal *why)
 {
@@ -105,7 +124,7 @@ int og_prompt_envelope_about(struct og_web_call *c, const struct og_prompt_about
 		.timestamp_s = og_clock_wall_ms() / 1000,
 		.tenant = caller->tenant,
 		.weight = caller->key ? caller->key->weight : 0,
-		.class_name = about->class_name,
+		.class_name = about->class_name ? about->class_name : class_unsaid(caller),
 		.region = about->region,
 		.tier = about->tier,
 		.session = about->session,

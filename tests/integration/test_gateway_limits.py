@@ -101,11 +101,25 @@ def test_a_client_that_leaves_while_the_store_is_slow(rig, stub):  # noqa: F811
 def test_scopes(rig):
     secret = new_key(rig, "narrow", "--model", MODEL, "--class", "batch")
     assert chat(rig, secret, "x", model="Huge").json["error"]["code"] == "model_not_allowed"
-    assert chat(rig, secret, "x").json["error"]["code"] == "class_not_allowed"
+    assert chat(rig, secret, "x", headers={"og-class": "normal"}).json["error"]["code"] == "class_not_allowed"
     assert chat(rig, secret, "x", headers={"og-tier": "Huge"}).json["error"]["code"] == "model_not_allowed"
     assert chat(rig, secret, "x", model="Huge", headers={"og-tier": "auto"}).json["error"]["code"] == "model_not_allowed"
     for name in (MODEL, "smol"):
         assert chat(rig, secret, stub_text(tokens=1), model=name, headers={"og-class": "batch"}).status == 200
+
+
+def test_a_class_that_nobody_said_is_one_that_the_key_may_have(rig):
+    """Normal, or the low one; never a better one unasked. What is asked on the side is low only where that is allowed."""
+    aside = "### Task: Generate a concise title"
+    for classes, of_prompt, of_aside in (("batch", "batch", "batch"), ("normal", "normal", "normal"), ("high,batch", "batch", "batch"), ("high", None, None)):
+        secret = new_key(rig, f"of {classes}", *(word for c in classes.split(",") for word in ("--class", c)))
+        for text, wanted in ((stub_text(tokens=1), of_prompt), (f"{aside} {stub_text(tokens=1)}", of_aside)):
+            answer = chat(rig, secret, text)
+            assert answer.status == (200 if wanted else 403), (classes, answer.body)
+            if wanted:
+                path, who = f"/api/v1/jobs/{answer.headers['og-job']}", {"authorization": f"Bearer {rig.first}"}
+                wait_for("its record", lambda: rig.one.get(path, headers=who).json.get("class"))  # noqa: B023
+                assert rig.one.get(path, headers=who).json["class"] == wanted, (classes, text)
 
 
 @pytest.mark.parametrize("limited", [False, True])

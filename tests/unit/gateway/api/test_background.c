@@ -56,16 +56,6 @@ Test(background, without_a_rule_nothing_is)
 	cr_expect_not(is(" , ", USER("")));
 }
 
-Test(background, what_the_client_says_wins)
-{
-	json_t *q = json_loads(USER("x"), 0, NULL);
-
-	cr_expect_str_eq(og_background_class("prompt:x", q, "high"), "high");
-	cr_expect_str_eq(og_background_class("prompt:x", q, NULL), "batch");
-	cr_expect_null(og_background_class("prompt:y", q, NULL));
-	json_decref(q);
-}
-
 Test(background, a_rule_that_is_none_is_named)
 {
 	struct og_error err;
