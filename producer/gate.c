@@ -21,14 +21,20 @@ static int call_any(const struct og_settings *s, const json_t *request, json_t *
 	int rc = -1;
 
 	glob(pattern, 0, NULL, &found);
-	og_error_set(err, OG_RETRY,
-		"no gateway runs here (there is no %s): run this where one does, or start one (og-gateway)", pattern);
 	for (size_t i = 0; i < found.gl_pathc && rc != 0; i++) {
 		rc = og_control_call(found.gl_pathv[i], request, WITHIN_MS, ret, err);
 		if (rc != 0 && err->kind != OG_RETRY)
 			break; /* it was reached: what was asked may have been done */
 	}
 	globfree(&found);
+	if (rc != 0 && err->kind == OG_BUSY)
+		og_error_prefix(err, "the gateway did not answer, look into %s/logs/gateway.log", s->root);
+	else if (rc != 0)
+		og_error_set(err, OG_RETRY,
+			"no gateway runs here (nobody listens on %s): `og start` starts this machine's, `og status` "
+		        "shows it; "
+			"or run this where one runs",
+			pattern);
 	return rc;
 }
 

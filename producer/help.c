@@ -17,7 +17,7 @@ static const struct {
 	{OG_EXIT_EXPIRED, "expired", "its deadline passed, or --timeout of `og prompt`"},
 	{OG_EXIT_CANCELLED, "cancelled", "by Ctrl-C, or by `og cancel`"},
 	{OG_EXIT_BUSY, "busy", "the cluster takes no more work now, or cannot read its records"},
-	{OG_EXIT_NO_CAPACITY, "no capacity", "no node serves the tier"},
+	{OG_EXIT_NO_CAPACITY, "no capacity", "no node serves the tier; `og status`: none serves any"},
 	{OG_EXIT_NOT_CONNECTED, "not connected", "the broker, a scheduler or this node's services are not there"},
 	{OG_EXIT_NOT_FOUND, "not found", "no such job, cluster, tier or model; the result is gone"},
 	{OG_EXIT_PENDING, "pending", "the job has not ended yet (`og result`, `og wait --timeout`)"},

@@ -6,6 +6,7 @@
 #include "ask.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "membership.h"
 #include "node.h"
 #include "show.h"
 
@@ -63,6 +64,19 @@ enum og_exit og_joined_wait(struct og_cli *c, const char *cluster, const char *n
 		og_screen_note(
 			&c->screen, "in %s, but it does not serve yet: %s/logs says why", cluster, c->settings.root);
 	return OG_EXIT_ANSWERED;
+}
+
+bool og_joined_nobody_serves(const json_t *answer)
+{
+	const json_t *peers = json_object_get(answer, "peers"), *peer;
+	size_t i;
+
+	json_array_foreach(peers, i, peer)
+	{
+		if (json_is_true(json_object_get(peer, "serve")))
+			return false;
+	}
+	return json_is_array(peers) && !json_object_get(answer, "more");
 }
 
 int og_joined_ids(const struct og_settings *s, char **ret, struct og_error *err)

@@ -15,6 +15,9 @@ enum og_exit og_joined_wait(struct og_cli *c, const char *cluster, const char *n
  * nobody answered) does not show serving, ", " between; "" where all do. The caller frees. */
 int og_joined_idle(const struct og_settings *s, const json_t *peers, char **ret, struct og_error *err);
 
+/* Whether `peers` (as above) tells of nodes, all of them, of which none serves. */
+bool og_joined_nobody_serves(const json_t *peers);
+
 /* The ids of this machine's nodes in the configured cluster (of that alone which NODE_NAME names, if it does), commas
  * between; "" where it has none. The caller frees. */
 int og_joined_ids(const struct og_settings *s, char **ret, struct og_error *err);

@@ -29,25 +29,8 @@ enum og_exit og_node_exit(const struct og_error *err); /* what a verb exits with
 int og_node_wait_ready(const struct og_settings *s, int64_t within_ms, void (*on_wait)(void *ctx, const char *service),
 	void *ctx, struct og_error *err);
 
-/* A worker's service file: it makes a node a member of a cluster, where it serves or is a peer. */
-struct og_membership {
-	char *path, *service, *cluster, *node;
-	bool serve;
-};
-struct og_memberships {
-	struct og_membership *items;
-	size_t n;
-};
-
-/* Of all the nodes of this root; of those in `cluster` where it is not NULL, and of the node alone that NODE_NAME
- * names, if it does. A file that cannot be read is an error. */
-int og_memberships_load(
-	const struct og_settings *s, const char *cluster, struct og_memberships *ret, struct og_error *err);
-void og_memberships_done(struct og_memberships *m);
-
-/* Writes the service file by which this node is a member of `cluster`, and serves there if node.serve says so; in the
- * place of `existing` where that is not NULL. The supervisor sees it when it reloads. */
-int og_membership_write(
-	const struct og_settings *s, const char *cluster, const struct og_membership *existing, struct og_error *err);
+/* The services, of those in `services` (of the supervisor's status), that run a program of ours and were started before <root>/config.ini
+ * or the catalogue was last written, ", " between; "" where none does. The caller frees. */
+char *og_node_outdated(const struct og_settings *s, const json_t *services);
 
 #endif

@@ -108,5 +108,7 @@ int og_ini_set_file(const char *path, const char *section, const char *key, cons
 	if (access(path, F_OK) == 0 && og_file_read(path, FILE_CAP, &before, NULL, err) < 0)
 		return -1;
 	after = og_ini_set(before ? before : "", section, key, value);
+	if (before && !strcmp(before, after))
+		return 0; /* who looks at its time sees no change */
 	return og_file_write_atomic(path, after, strlen(after), 0600, err);
 }

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "membership.h"
 #include "node.h"
 #include "verbs.h"
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "membership.h"
 #include "node.h"
 #include "verbs.h"
 
@@ -19,16 +20,14 @@ static int reload(struct og_cli *c, struct og_error *err)
 	return 0;
 }
 
-/* The file is put aside, and goes when the supervisor has let go of it: where that refuses, the node is still a member. */
+/* The file is put aside, for `og connect`. Where the supervisor refuses, it is put back, and the node is still a member. */
 static enum og_exit leave(struct og_cli *c, const struct og_membership *m)
 {
-	og_autofree char *aside = og_printf("%s.left", m->path);
+	og_autofree char *aside = NULL;
 	struct og_error err;
 
-	if (rename(m->path, aside) < 0) {
-		og_screen_error(&c->screen, "%s: %s", m->path, strerror(errno));
-		return OG_EXIT_INTERNAL;
-	}
+	if (og_membership_leave(&c->settings, m, &aside, &err) < 0)
+		return og_cli_fail(c, OG_EXIT_INTERNAL, &err);
 	if (reload(c, &err) < 0) {
 		if (rename(aside, m->path) == 0)
 			og_fail_in(&err, "still connected to %s", m->cluster);
@@ -36,7 +35,6 @@ static enum og_exit leave(struct og_cli *c, const struct og_membership *m)
 			og_fail_in(&err, "%s could not be put back as %s", aside, m->path);
 		return og_cli_fail(c, og_node_exit(&err), &err);
 	}
-	unlink(aside);
 	og_screen_note(&c->screen, "disconnected from %s: its worker finishes what it runs", m->cluster);
 	return OG_EXIT_ANSWERED;
 }
@@ -72,6 +70,8 @@ const struct og_verb og_verb_disconnect = {
 	.min = 1,
 	.max = 1,
 	.summary = "ends this node's membership of a cluster; the node stays up",
-	.details = "\nThe worker finishes what it runs, and takes no more. `leave` is the same.",
+	.details = "\nThe worker finishes what it runs, for worker.drain at most, and takes no more. `og connect` "
+		   "brings the "
+		   "node back as\nwhat it was. `leave` is the same.",
 	.run = run,
 };

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "joined.h"
+#include "membership.h"
 #include "node.h"
 #include "service/supervisor.h"
 #include "verbs.h"

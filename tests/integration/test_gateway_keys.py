@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -130,4 +131,16 @@ def test_og_says_where_it_looked_for_a_gateway(rig, tmp_path):
         text=True,
         check=False,
     )
-    assert done.returncode == 8 and "no gateway runs here" in done.stderr
+    assert done.returncode == 8 and "no gateway runs here" in done.stderr and "`og start`" in done.stderr
+
+
+def test_og_says_what_to_do_where_the_gateway_died(rig, tmp_path):
+    (tmp_path / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(tmp_path / "run/gateway-main.sock"))  # and nobody listens on it any more
+    for verb in (["usage"], ["keys", "list"], ["tenants", "list"]):
+        done = subprocess.run(
+            [BUILD / "og", *verb], env={**rig.fleet.environment, "OPENGATEWAY_POC_ROOT": str(tmp_path)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 8 and "no gateway runs here" in done.stderr and "`og start`" in done.stderr, done.stderr

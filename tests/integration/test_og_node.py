@@ -100,10 +100,33 @@ def test_status_is_not_well_while_what_should_serve_does_not(node):
         done = node.og("status")
         assert done.returncode == status and says in done.stdout, done.stdout
         assert json.loads(node.og("status", "--json").stdout).get("not_serving") == (None if serves else "NodeA")
+    assert b"changed since start" not in done.stdout
+    (node.path / "config.ini").write_text((node.path / "config.ini").read_text() + "\n")
+    done = node.og("status")
+    assert done.returncode == 0 and b"changed since start: og stop && og start" in done.stdout, done.stdout
+    assert json.loads(node.og("status", "--json").stdout)["outdated"] == "worker-nodea"
     starter.communicate(timeout=60)
     assert starter.returncode == 0
     grid.stopping = True
     grid.join(10)
+
+
+def test_status_says_that_no_worker_serves_and_what_to_do(node):
+    peers = [{"id": "1", "name": "NodeX", "serve": False, "workers": []}]
+    grid = Grid(node)
+    facts = {"id": "1", "epoch": 7, "leading_since_ms": 1, "redis": "up", "waiting": 0, "placed": 0, "nodes": 1}
+    grid.on_rpc = lambda g, verb, body, properties: {"peers": peers} if verb == "peers" else {"scheduler": facts}
+    grid.start()
+    assert grid.ready.wait(10) and node.og("start").returncode == 0
+    done = node.og("status")
+    assert done.returncode == 7 and f"no worker serves in {node.cluster}".encode() in done.stdout, done.stdout
+    assert f"POC_SERVE=1 og connect {node.cluster}".encode() in done.stdout
+    assert json.loads(node.og("status", "--json").stdout)["nobody_serves"] is True
+    peers[0]["serve"] = True
+    done = node.og("status")
+    grid.stopping = True
+    grid.join(10)
+    assert done.returncode == 0 and b"no worker serves" not in done.stdout, done.stdout
 
 
 def test_the_node_that_nobody_named_has_a_name(node):
@@ -191,6 +214,14 @@ def test_stop_waits_for_a_supervisor_that_answers_late(node):
     assert not listens(path) and b"not running" in node.og("status").stdout
 
 
+def test_stop_shows_what_it_waits_for(node):
+    add_service(node, "10-quick.ini", "exec sleep 1000")
+    add_service(node, "20-slow.ini", "trap 'sleep 1; exit' TERM; while :; do sleep 0.1; done")
+    assert node.og("start").returncode == 0
+    done = node.og("stop")
+    assert done.returncode == 0 and b"og: stopping: waiting for slow" in done.stderr, done.stderr
+
+
 def test_foreground(node):
     add_service(node, "10-sleeper.ini", "exec sleep 1000")
     process = subprocess.Popen([BUILD / "og", "start", "--foreground"], env=node.environment(), stderr=subprocess.PIPE)
@@ -238,6 +269,33 @@ def test_a_peer_may_come_to_serve(node):
         assert member["node"] == "NodeA"
         roles.append(member["role"])
     assert roles == ["peer", "worker", "worker"], "one that serves goes on serving until it is disconnected"
+
+
+def test_a_node_comes_back_as_what_it_was(node):
+    roles = []
+    for serve in ("1", "", "0", "", "1"):  # "": nothing is said
+        assert node.og("connect", node.cluster, env={"NODE_NAME": "NodeA", "POC_SERVE": serve}).returncode == 0
+        [member] = clusters(node)
+        assert (member["node"], member["service"]) == ("NodeA", "worker-nodea")
+        roles.append(member["role"])
+        assert node.og("disconnect", node.cluster).returncode == 0 and clusters(node) == []
+    assert roles == ["worker", "worker", "peer", "peer", "worker"]
+    kept = node.path / "services/left/30-worker-nodea.ini"
+    kept.write_text(kept.read_text().replace("[service]\n", "[service]\nenv.MINE = 1\n"))
+    assert node.og("connect", node.cluster).returncode == 0, "it need not be named: there is one"
+    assert "env.MINE = 1" in (node.path / "services/30-worker-nodea.ini").read_text(), "its file as it was"
+    assert not kept.exists() and clusters(node)[0]["role"] == "worker"
+
+
+def test_of_several_that_left_it_must_be_said_which_comes_back(node):
+    for name in ("NodeA", "NodeB"):
+        assert node.og("connect", node.cluster, env={"NODE_NAME": name, "POC_SERVE": "1"}).returncode == 0
+    for name in ("NodeA", "NodeB"):
+        assert node.og("disconnect", node.cluster, env={"NODE_NAME": name}).returncode == 0
+    done = node.og("connect", node.cluster)
+    assert done.returncode == 2 and b"NODE_NAME" in done.stderr and clusters(node) == []
+    assert node.og("connect", node.cluster, env={"NODE_NAME": "NodeB"}).returncode == 0
+    assert [(c["node"], c["role"]) for c in clusters(node)] == [("NodeB", "worker")]
 
 
 def test_connect_to_what_is_no_cluster(node):

@@ -82,3 +82,17 @@ Test(ini_edit, a_file_that_cannot_be_written_says_so)
 	cr_expect_eq(og_ini_set_file("/proc/nowhere/config.ini", "a", "b", "c", &err), -1);
 	cr_expect(strstr(err.message, "/proc/nowhere/config.ini"), "%s", err.message);
 }
+
+Test(ini_edit, a_file_that_says_it_already_is_not_written)
+{
+	struct stat before, after;
+
+	scratch_write("config.ini", "[broker]\nendpoints = b:1\n");
+	cr_assert_eq(stat(scratch_path("config.ini"), &before), 0);
+	cr_assert_eq(og_ini_set_file(scratch_path("config.ini"), "broker", "endpoints", "b:1", NULL), 0);
+	cr_assert_eq(stat(scratch_path("config.ini"), &after), 0);
+	cr_expect_eq(before.st_ino, after.st_ino);
+	cr_assert_eq(og_ini_set_file(scratch_path("config.ini"), "broker", "endpoints", "b:2", NULL), 0);
+	cr_assert_eq(stat(scratch_path("config.ini"), &after), 0);
+	cr_expect_neq(before.st_ino, after.st_ino);
+}
