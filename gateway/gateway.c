@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "batch/keeper.h"
+#include "files/keeper.h"
 #include "store/ledger.h"
 
 #define DRAIN_LOOK_MS 50
@@ -24,6 +25,7 @@ struct og_gateway {
 	struct og_api api;
 	struct og_web_route *routes;
 	struct og_batch_keeper *batches;
+	struct og_file_keeper *files;
 	uv_timer_t drain;
 	bool stopping;
 };
@@ -49,9 +51,10 @@ static void refuse(void *ctx, struct og_web_call *c, enum og_web_why why)
 		break;
 	case OG_WEB_TOO_LARGE:
 		form = route && route->need == OG_NEED_KEY_FORM;
-		og_refuse_with(&r, 413, "too_large", "the body is larger than %s (gateway.%s)",
+		og_refuse_with(&r, 413, "too_large", "the body is larger than %s (gateway.%s): %s",
 			og_format_bytes(form ? s->gateway_file_max : s->gateway_body_max, bytes, sizeof(bytes)),
-			form ? "file_max" : "body_max");
+			form ? "file_max" : "body_max",
+			form ? "split the file, or have the operator raise it" : "send less");
 		break;
 	case OG_WEB_HEAD_TOO_LARGE:
 		og_refuse_with(&r, 431, "too_large", "the request's line and headers are more than 16 KiB");
@@ -247,6 +250,7 @@ int og_gateway_start(
 		goto fail; /* the caller's loop ends them: they know nothing of us any more */
 	}
 	g->batches = og_batch_keeper_open(&g->api);
+	g->files = og_file_keeper_open(&g->api);
 	uv_timer_init(loop, &g->drain);
 	g->drain.data = g;
 	*ret = g;
@@ -296,6 +300,7 @@ void og_gateway_stop(struct og_gateway *g)
 		return;
 	g->stopping = true;
 	uv_close((uv_handle_t *)&g->drain, NULL);
+	og_file_keeper_close(g->files);
 	og_batch_keeper_close(g->batches);
 	og_web_close(g->api.web, NULL, NULL);
 	og_link_close(g->api.link, NULL, NULL);

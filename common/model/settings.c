@@ -178,6 +178,10 @@ const struct og_config_row og_settings_rows[] = {
 		"Of one file."},
 	{"gateway", "files_max", OG_CONFIG_BYTES, AT(gateway_files_max), "10GiB", 1024, TIB, NULL,
 		"Of all files; beyond it no more are taken."},
+	{"gateway", "files_keep", OG_CONFIG_DURATION, AT(gateway_files_keep_ms), "30d", 0, 365 * DAY, NULL,
+		"How long the files of batches stay, those that go in and those that come out, where nothing else is "
+		"said of them (`expires_after`, `output_expires_after`). Other files stay until they are removed; 0: "
+		"these too."},
 	{"gateway", "batch_window", OG_CONFIG_INT, AT(gateway_batch_window), "64", 1, 1000, NULL,
 		"Lines of a batch that are on their way at once."},
 	{"gateway", "drain", OG_CONFIG_DURATION, AT(gateway_drain_ms), "30s", 0, DAY, NULL,

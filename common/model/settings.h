@@ -63,7 +63,7 @@ struct og_settings {
 	int64_t gateway_idle_ms, gateway_body_ms, gateway_resume_ms, gateway_drain_ms;
 	int64_t gateway_responses_ttl_ms, gateway_responses_max;
 	char *gateway_files; /* absolute */
-	int64_t gateway_file_max, gateway_files_max, gateway_batch_window;
+	int64_t gateway_file_max, gateway_files_max, gateway_files_keep_ms, gateway_batch_window;
 	/* [log] */
 	char *log_level;
 };

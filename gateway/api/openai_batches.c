@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/file_expiry.h"
 #include "api/openai.h"
 #include "api/records.h"
 #include "base/alloc.h"
@@ -94,7 +95,7 @@ static int refuse(struct og_refusal *why, const char *param, const char *words)
 	return -1;
 }
 
-static int check(const json_t *body, int64_t *ret_window_ms, struct og_refusal *why)
+static int check(const json_t *body, int64_t *ret_window_ms, int64_t *ret_keep_s, struct og_refusal *why)
 {
 	const json_t *metadata = json_object_get(body, "metadata");
 	const char *window = text_at(body, "completion_window");
@@ -108,10 +109,10 @@ static int check(const json_t *body, int64_t *ret_window_ms, struct og_refusal *
 		return refuse(why, "completion_window", "must be a duration of up to 30 days, such as 24h");
 	if (metadata && !json_is_null(metadata) && !json_is_object(metadata))
 		return refuse(why, "metadata", "must be an object");
-	return 0;
+	return og_file_expiry("output_expires_after", json_object_get(body, "output_expires_after"), ret_keep_s, why);
 }
 
-static json_t *record_of(const struct og_web_call *c, const json_t *body, int64_t window_ms)
+static json_t *record_of(const struct og_web_call *c, const json_t *body, int64_t window_ms, int64_t keep_s)
 {
 	const struct og_caller *who = og_api_caller(c);
 	int64_t now = og_clock_wall_ms();
@@ -128,14 +129,13 @@ static json_t *record_of(const struct og_web_call *c, const json_t *body, int64_
 		"failed_at", "expired_at", "cancelling_at", "cancelled_at", "request_counts", "total", 0, "completed",
 		0, "failed", 0, "metadata", json_is_object(metadata) ? metadata : NULL);
 
-	return json_pack("{s:s, s:s, s:o, s:s, s:s?}", "id", id, "tenant", who->tenant, "batch", batch, "key",
-		who->key_id, "region", og_web_header(c, "og-region"));
+	return json_pack("{s:s, s:s, s:o, s:s, s:s?, s:I}", "id", id, "tenant", who->tenant, "batch", batch, "key",
+		who->key_id, "region", og_web_header(c, "og-region"), "output_keep_s", (json_int_t)keep_s);
 }
 
 static int may_batch(const struct og_web_call *c, struct og_refusal *why)
 {
 	const struct og_key *key = og_api_caller(c)->key;
-
 	const char *region = og_web_header(c, "og-region");
 
 	if (region && strlen(region) >= OG_NAME_MAX)
@@ -155,17 +155,17 @@ void og_openai_batch_create(struct og_api *api, struct og_web_call *c)
 	struct og_refusal why;
 	struct og_error err;
 	struct making *m;
-	int64_t window_ms;
+	int64_t window_ms, keep_s;
 
 	if (!body)
 		return;
-	if (check(body, &window_ms, &why) < 0 || may_batch(c, &why) < 0) {
+	if (check(body, &window_ms, &keep_s, &why) < 0 || may_batch(c, &why) < 0) {
 		json_decref(body);
 		og_refuse(c, &why);
 		return;
 	}
 	m = og_new(struct making);
-	*m = (struct making){.api = api, .c = c, .record = record_of(c, body, window_ms)};
+	*m = (struct making){.api = api, .c = c, .record = record_of(c, body, window_ms, keep_s)};
 	m->id = text_at(m->record, "id");
 	m->tenant = text_at(m->record, "tenant");
 	m->input = text_at(json_object_get(m->record, "batch"), "input_file_id");

@@ -7,12 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/file_expiry.h"
 #include "api/files.h"
 #include "api/openai.h"
 #include "api/records.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/parse.h"
 #include "model/json.h"
 
 #define NAME_MAX_BYTES 512
@@ -32,11 +34,27 @@ void og_file_id_of(const char *uuid, char ret[static OG_FILE_ID_SIZE])
 	ret[n] = '\0';
 }
 
-json_t *og_file_object(const char *id, const char *name, const char *purpose, int64_t size)
+static int64_t usual_keep_s(const struct og_api *api, const char *purpose)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:s}", "id", id, "object", "file", "bytes", (json_int_t)size,
-		"created_at", (json_int_t)(og_clock_wall_ms() / 1000), "filename", og_json_text(name), "purpose",
+	bool of_batch = !strcmp(purpose, "batch") || !strcmp(purpose, OG_FILE_BATCH_OUTPUT);
+
+	return of_batch ? (api->settings->gateway_files_keep_ms + 999) / 1000 : 0;
+}
+
+json_t *og_file_object(const struct og_api *api, const char *id, const char *name, const char *purpose, int64_t size,
+	int64_t keep_s, int64_t *ret_due_ms)
+{
+	int64_t now_s = og_clock_wall_ms() / 1000;
+	json_t *object = json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:s}", "id", id, "object", "file", "bytes",
+		(json_int_t)size, "created_at", (json_int_t)now_s, "filename", og_json_text(name), "purpose",
 		og_json_text(purpose), "status", "processed");
+
+	if (!keep_s)
+		keep_s = usual_keep_s(api, purpose);
+	*ret_due_ms = keep_s ? keep_s * 1000 : -1;
+	if (keep_s)
+		json_object_set_new(object, "expires_at", json_integer(now_s + keep_s));
+	return object;
 }
 
 /* ── upload ── */
@@ -46,6 +64,7 @@ struct upload {
 	struct og_web_call *c; /* NULL: its client has gone */
 	struct og_web_file file;
 	json_t *object;
+	int64_t due_ms; /* in how many it expires; -1: it stays */
 	char id[OG_FILE_ID_SIZE], tenant[OG_NAME_MAX];
 	uv_fs_t sync;
 };
@@ -67,11 +86,16 @@ static void on_gone(void *ctx)
 static void fail(struct upload *u, const struct og_error *err)
 {
 	struct og_refusal why;
+	char one[32], all[32];
 
 	og_refusal_of_error(err, &why);
 	if (err->kind == OG_BUSY)
-		og_refuse_with(
-			&why, 413, "too_large", "there is no room for this file (gateway.files_max): remove others");
+		og_refuse_with(&why, 413, "too_large",
+			"there is no room for this file of %s: all files together may have %s (gateway.files_max). "
+			"Remove some (DELETE /v1/files/{id}), let them expire (expires_after), or have the operator "
+			"raise it",
+			og_format_bytes(u->file.size, one, sizeof(one)),
+			og_format_bytes(u->api->settings->gateway_files_max, all, sizeof(all)));
 	if (u->c)
 		og_refuse(u->c, &why);
 	upload_free(u);
@@ -100,7 +124,7 @@ static void on_synced(uv_fs_t *sync)
 	struct upload *u = sync->data;
 	og_autofree char *path = og_file_path(u->api, u->id);
 	const struct og_record_put put = {
-		.id = u->id, .tenant = u->tenant, .record = u->object, .bytes = u->file.size, .due_in_ms = -1};
+		.id = u->id, .tenant = u->tenant, .record = u->object, .bytes = u->file.size, .due_in_ms = u->due_ms};
 	struct og_error err;
 	int rc = (int)sync->result;
 
@@ -117,9 +141,20 @@ static void on_synced(uv_fs_t *sync)
 	fail(u, &err);
 }
 
-static int check(struct og_web_call *c, struct og_web_file *file, struct og_refusal *why)
+static int check_fields(const struct og_web_call *c, int64_t *ret_keep_s, struct og_refusal *why)
 {
 	const char *purpose = og_web_field(c, "purpose");
+
+	if (purpose && *purpose && strlen(purpose) <= 64)
+		return og_file_expiry_of_form("expires_after", og_web_field(c, "expires_after[anchor]"),
+			og_web_field(c, "expires_after[seconds]"), ret_keep_s, why);
+	og_refuse_with(why, 400, "missing_required_parameter", "purpose: is missing in the form; for a batch: `batch`");
+	why->param = "purpose";
+	return -1;
+}
+
+static int check(struct og_web_call *c, struct og_web_file *file, int64_t *ret_keep_s, struct og_refusal *why)
+{
 	struct og_error err;
 
 	if (og_web_take_file(c, file, &err) < 0) {
@@ -127,10 +162,8 @@ static int check(struct og_web_call *c, struct og_web_file *file, struct og_refu
 		why->param = "file";
 		return -1;
 	}
-	if (purpose && *purpose && strlen(purpose) <= 64)
+	if (check_fields(c, ret_keep_s, why) == 0)
 		return 0;
-	og_refuse_with(why, 400, "missing_required_parameter", "purpose: is missing in the form; for a batch: `batch`");
-	why->param = "purpose";
 	unlink(file->path);
 	og_web_file_done(file);
 	return -1;
@@ -143,8 +176,9 @@ void og_openai_file_upload(struct og_api *api, struct og_web_call *c)
 	struct upload *u;
 	char uuid[OG_ID_LEN + 1];
 	og_autofree char *name = NULL;
+	int64_t keep_s;
 
-	if (check(c, &file, &why) < 0) {
+	if (check(c, &file, &keep_s, &why) < 0) {
 		og_refuse(c, &why);
 		return;
 	}
@@ -154,7 +188,7 @@ void og_openai_file_upload(struct og_api *api, struct og_web_call *c)
 	og_uuid_new(uuid);
 	og_file_id_of(uuid, u->id);
 	name = og_strndup(file.name ? file.name : "file", NAME_MAX_BYTES);
-	u->object = og_file_object(u->id, name, og_web_field(c, "purpose"), file.size);
+	u->object = og_file_object(api, u->id, name, og_web_field(c, "purpose"), file.size, keep_s, &u->due_ms);
 	u->sync.data = u;
 	og_web_on_gone(c, on_gone, u);
 	uv_fs_fsync(api->loop, &u->sync, file.fd, on_synced);

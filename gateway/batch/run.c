@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/files.h"
@@ -138,6 +139,15 @@ static void on_held(void *ctx, bool yes, const struct og_error *err)
 		leave(r); /* another one has it */
 }
 
+/* As files/parts.h has it: they are being written. */
+static void touch_files(const struct og_batch_run *r)
+{
+	if (r->out)
+		futimens(fileno(r->out), NULL);
+	if (r->err)
+		futimens(fileno(r->err), NULL);
+}
+
 static void tell(struct og_batch_run *r, int64_t now)
 {
 	r->held_ms = now;
@@ -187,7 +197,7 @@ static int keep_file(struct og_batch_run *r, FILE *f, const char *path, const ch
 	og_autofree char *key = og_printf("file %s", what), *name = og_printf("%s_%s.jsonl", r->id, what), *to = NULL;
 	char uuid[OG_ID_LEN + 1], id[OG_FILE_ID_SIZE];
 	og_autofree char *field = og_printf("%s_file_id", what);
-	struct og_record_put put = {.id = id, .tenant = r->tenant, .bytes = ftello(f), .due_in_ms = -1};
+	struct og_record_put put = {.id = id, .tenant = r->tenant, .bytes = ftello(f)};
 	json_t *object;
 
 	if (!put.bytes)
@@ -197,7 +207,8 @@ static int keep_file(struct og_batch_run *r, FILE *f, const char *path, const ch
 	to = og_file_path(r->api, id);
 	if (fflush(f) != 0 || fsync(fileno(f)) != 0 || rename(path, to) != 0)
 		return -1;
-	object = og_file_object(id, name, "batch_output", put.bytes);
+	object = og_file_object(r->api, id, name, OG_FILE_BATCH_OUTPUT, put.bytes,
+		json_integer_value(json_object_get(r->record, "output_keep_s")), &put.due_in_ms);
 	put.record = object;
 	json_object_set_new(object_of(r), field, json_string(id));
 	/* In order on one connection: it is there before the batch's end is. */
@@ -297,6 +308,10 @@ static void on_tick(uv_timer_t *timer)
 	}
 	if (og_clock_wall_ms() >= r->expires_ms)
 		stop_for(r, OG_BATCH_EXPIRED);
+	if (now - r->touched_ms >= HOLD_MS) {
+		r->touched_ms = now;
+		touch_files(r);
+	}
 	if (now - r->held_ms >= HOLD_MS && !r->ending && !r->waits)
 		tell(r, now);
 	og_batch_again(r, now);

@@ -38,7 +38,7 @@ struct og_batch_run {
 	char *out_path, *err_path, *line;
 	size_t line_room;
 	int64_t number, window, flying, total, completed, failed;
-	int64_t expires_ms, held_ms;
+	int64_t expires_ms, held_ms, touched_ms;
 	int64_t pause_ms; /* a limit is met: nothing is sent until then */
 	int asks;         /* bills that the store is asked for */
 	enum og_batch_why why;

@@ -101,7 +101,8 @@ def test_a_strange_boundary_is_no_form(gateway, boundary):
 def test_all_files_together_are_bounded(gateway):
     before = len(gateway.get("/v1/files?limit=1000").json["data"])
     made = [upload(gateway, b"x" * (35 * MIB)) for _ in range(3)]
-    assert [a.status for a in made] == [200, 200, 413] and "files_max" in made[2].json["error"]["message"]
+    assert [a.status for a in made] == [200, 200, 413]
+    assert "35MiB: all files together may have 100MiB (gateway.files_max)" in made[2].json["error"]["message"]
     assert len(gateway.get("/v1/files?limit=1000").json["data"]) == before + 2
     for a in made[:2]:
         gateway.request("DELETE", f"/v1/files/{a.json['id']}")
