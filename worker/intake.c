@@ -113,7 +113,7 @@ static enum og_fault judge(struct og_jobs *j, struct og_run *r, const struct og_
 	}
 	if (og_request_parse(r->id, e->operation, m->body, m->body_len, &r->request, err) < 0)
 		return OG_FAULT_INVALID_REQUEST;
-	og_request_trace(&r->request, e->traceparent);
+	og_request_trace(&r->request, e->traceparent, e->tracestate);
 	return OG_FAULT_NONE;
 }
 

@@ -116,18 +116,10 @@ static int check(struct og_request *q, struct og_error *err)
 	return og_fail(err, OG_INVALID, "the request has neither 'messages' nor a 'prompt'");
 }
 
-static bool is_hex(const char *s, size_t len)
+void og_request_trace(struct og_request *q, const char *traceparent, const char *tracestate)
 {
-	return strspn(s, "0123456789abcdef") >= len;
-}
-
-void og_request_trace(struct og_request *q, const char *traceparent)
-{
-	const char *t = traceparent;
-
-	if (t && strlen(t) == OG_TRACEPARENT_LEN && !strncmp(t, "00-", 3) && is_hex(t + 3, 32) && t[35] == '-' &&
-		is_hex(t + 36, 16) && t[52] == '-' && is_hex(t + 53, 2))
-		memcpy(q->traceparent, t, OG_TRACEPARENT_LEN + 1);
+	if (og_traceparent_read(traceparent, q->traceparent) && tracestate && og_tracestate_valid(tracestate))
+		strcpy(q->tracestate, tracestate);
 }
 
 int og_request_parse(const char *id, const char *operation, const void *body, size_t len, struct og_request *ret,

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/parse.h"
 #include "model/names.h"
+#include "model/trace.h"
 
 #define UNKNOWN_VERSION "unknown version"
 #define STRINGIZE_(x)   #x
@@ -107,6 +108,7 @@ static const struct row rows[] = {
 	{"og-not-before", NUMBER, AT(not_before_ms), 0, TIME_MAX, 0, false},
 	{"og-operation", TEXT, AT(operation), 1, 31, 0, false},
 	{"og-traceparent", TEXT, AT(traceparent), 1, NAME_LEN, 0, false},
+	{"og-tracestate", TEXT, AT(tracestate), 1, OG_TRACESTATE_MAX, 0, false},
 	{"x-delivery-count", NUMBER, AT(delivery_count), 0, COUNT_MAX, 0, true},
 };
 

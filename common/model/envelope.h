@@ -64,7 +64,8 @@ struct og_envelope {
 	int64_t deaths;          /* og-deaths: workers that died while they ran it alone */
 	int64_t not_before_ms;   /* og-not-before: absolute; of a retry, and of a pause until when it lasts */
 	const char *operation;   /* og-operation: what is asked of the engine (operation.h); absent is generate */
-	const char *traceparent; /* og-traceparent: the W3C trace that it belongs to, for the engine */
+	const char *traceparent; /* og-traceparent: the W3C trace that it belongs to, for the engine (trace.h) */
+	const char *tracestate;  /* og-tracestate: what goes with it */
 
 	/* deliveries only: not headers of ours */
 	int64_t delivery_count; /* x-delivery-count (quorum queues), 0 on a first delivery */

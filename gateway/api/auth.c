@@ -7,6 +7,7 @@
 #include "api/body.h"
 #include "api/local.h"
 #include "base/alloc.h"
+#include "model/trace.h"
 
 const struct og_caller *og_api_caller(const struct og_web_call *c)
 {
@@ -155,6 +156,17 @@ bool og_api_admits(void *ctx, const struct og_web_call *c)
 	return (secret && og_secret_valid(secret, strlen(secret))) || is_local(api, c);
 }
 
+/* For who looks for a trace in the log. */
+static void note_trace(struct og_web_call *c)
+{
+	char parent[OG_TRACEPARENT_LEN + 1], id[OG_TRACE_ID_LEN + 1];
+
+	if (!og_traceparent_read(og_web_header(c, "traceparent"), parent))
+		return;
+	og_trace_id(parent, id);
+	og_web_note(c, "trace", id);
+}
+
 void og_api_dispatch(void *ctx, struct og_web_call *c)
 {
 	struct og_api *api = ctx;
@@ -164,6 +176,7 @@ void og_api_dispatch(void *ctx, struct og_web_call *c)
 	struct og_refusal why;
 
 	og_api_head(c);
+	note_trace(c);
 	if (route->need == OG_NEED_NOTHING) {
 		route->handle(api, c);
 	} else if (secret && (!local || og_secret_valid(secret, strlen(secret)))) {

@@ -6,8 +6,7 @@
 #include "base/clock.h"
 #include "base/parse.h"
 #include "model/names.h"
-
-#define TRACE_LEN 55
+#include "model/trace.h"
 
 /* In how much time, "90s", or when, in ms since the Unix epoch. */
 static int read_deadline(const char *text, int64_t now, int64_t *ret, struct og_refusal *why)
@@ -82,15 +81,16 @@ static int check_texts(const struct og_prompt_about *about, struct og_refusal *w
 	return 0;
 }
 
-/* The trace that the client's request belongs to (https://www.w3.org/TR/trace-context/#traceparent-header); what is none is
- * left out, as the standard has it. */
-static const char *trace_of(const struct og_web_call *c)
+/* Of a tracestate in several lines the first counts: in it are those who had the request last. */
+static void read_trace(const struct og_web_call *c, struct og_envelope *e)
 {
-	const char *trace = og_web_header(c, "traceparent");
+	const char *parent = og_web_header(c, "traceparent"), *state = og_web_header(c, "tracestate");
+	char read[OG_TRACEPARENT_LEN + 1];
 
-	if (!trace || strlen(trace) != TRACE_LEN || trace[strspn(trace, "0123456789abcdef-")])
-		return NULL;
-	return trace;
+	if (!og_traceparent_read(parent, read) || strlen(parent) >= OG_NAME_MAX)
+		return;
+	e->traceparent = parent;
+	e->tracestate = state && og_tracestate_valid(state) ? state : NULL;
 }
 
 static bool may(const struct og_caller *caller, enum og_class class)
@@ -128,8 +128,8 @@ int og_prompt_envelope_about(struct og_web_call *c, const struct og_prompt_about
 		.region = about->region,
 		.tier = about->tier,
 		.session = about->session,
-		.avoid = about->avoid,
-		.traceparent = trace_of(c)};
+		.avoid = about->avoid};
+	read_trace(c, ret);
 	if (ret->class_name && og_class_parse(ret->class_name, &class, &err) < 0)
 		return og_refuse_with(why, 400, "invalid_request", "class: %s", err.message);
 	if (check_texts(about, why) < 0 ||

@@ -87,6 +87,7 @@ struct og_envelope og_move_envelope(
 		.max_tokens = said->max_tokens,
 		.operation = said->operation,
 		.traceparent = said->traceparent,
+		.tracestate = said->tracestate,
 	};
 }
 

@@ -146,6 +146,23 @@ def test_what_a_chat_ui_asks_on_the_side_goes_to_the_low_class(serving, gateway)
 
 def test_a_trace_goes_on_to_the_engine(gateway, stub):
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    assert gateway.chat("traced " + stub_text(tokens=1), headers={"traceparent": trace}).status == 200
-    assert gateway.chat("no trace " + stub_text(tokens=1), headers={"traceparent": "x" * 500}).status == 200
-    assert [stub.requests(t)[0]["traceparent"] for t in ("traced ", "no trace ")] == [trace, ""]
+    state = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+    sent = {
+        "traced": (trace, state, trace, state),
+        "no state": (trace, "none", trace, ""),
+        "later": ("cc" + trace[2:] + "-more", state, trace, state),
+        "no trace": ("x" * 500, state, "", ""),
+        "zeros": (f"00-{'0' * 32}-b7ad6b7169203331-01", state, "", ""),
+    }
+    jobs = {}
+    for name, (parent, more, *_) in sent.items():
+        answer = gateway.chat(f"{name}: {stub_text(tokens=1)}", headers={"traceparent": parent, "tracestate": more})
+        assert answer.status == 200
+        jobs[answer.headers["og-job"]] = trace[3:35] if sent[name][2] else None
+
+    def logged():
+        return {line["job"]: line.get("trace") for line in gateway.logged() if line.get("job") in jobs}
+
+    wait_for("their lines in the log", lambda: len(logged()) == len(jobs))
+    assert logged() == jobs
+    assert [(r["traceparent"], r["tracestate"]) for name in sent for r in stub.requests(f"{name}: ")] == [tuple(s[2:]) for s in sent.values()]

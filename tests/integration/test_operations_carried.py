@@ -22,7 +22,7 @@ def fleet(tmp_path):
 
 
 def carried(headers):
-    return headers.get("og-operation"), headers.get("og-traceparent"), headers["og-attempt"]
+    return headers.get("og-operation"), headers.get("og-traceparent"), headers.get("og-tracestate"), headers["og-attempt"]
 
 
 def test_the_operation_and_the_trace_of_a_job_stay_with_it(fleet):
@@ -30,16 +30,16 @@ def test_the_operation_and_the_trace_of_a_job_stay_with_it(fleet):
     worker, producer = fleet.worker(), fleet.producer()
     operator = fleet.producer("operator")
     operator.ask("pause", tier="small")
-    job = producer.submit(tier="small", operation="embed", traceparent=TRACE, progress=1)
+    job = producer.submit(tier="small", operation="embed", traceparent=TRACE, tracestate="a=b", progress=1)
     assert producer.wait(job, "placed").state == "queued"
     operator.ask("resume", tier="small")
     for attempt in (1, 2):
-        assert carried(worker.headers(job)) == ("embed", TRACE, attempt)
+        assert carried(worker.headers(job)) == ("embed", TRACE, "a=b", attempt)
         worker.hand_back(job, "engine_cut")
     assert producer.wait(job).state == "dead"
     wait_for("the dead letter", lambda: fleet.depth("og.dead") == 1, 10)
     assert operator.ask("dead_requeue", id=job)["requeued"] == 1
-    assert carried(worker.headers(job)) == ("embed", TRACE, 21)
+    assert carried(worker.headers(job)) == ("embed", TRACE, "a=b", 21)
     worker.finish(job)
 
 

@@ -261,6 +261,7 @@ class Connection(asyncio.Protocol):
             "path": path, "body": body, "authorization": headers.get("authorization", ""), "tokens_sent": 0,
             "received_s": time.monotonic(), "finished": False, "aborted": False,
             "traceparent": headers.get("traceparent", ""),
+            "tracestate": headers.get("tracestate", ""),
         }  # fmt: skip
         self.stub.log.append(self.record)
         del self.stub.log[:-LOG_MAX]

@@ -81,18 +81,18 @@ struct og_engine *og_http_engine_open(const struct og_engine_ops *ops, const str
 }
 
 struct og_http_call *og_http_engine_ask(struct og_http_engine *e, const char *method, const char *url, const char *body,
-	const char *more, const struct og_http_limits *limits, const struct og_http_handler *handler,
+	const char *const *more, const struct og_http_limits *limits, const struct og_http_handler *handler,
 	struct og_error *err)
 {
-	const char *headers[4] = {0};
+	const char *headers[5] = {0};
 	size_t n = 0;
 
 	if (body)
 		headers[n++] = "Content-Type: application/json";
 	if (e->auth)
 		headers[n++] = e->auth;
-	if (more)
-		headers[n++] = more;
+	for (; more && *more && n < OG_COUNT(headers) - 1; more++)
+		headers[n++] = *more;
 	const struct og_http_request request = {
 		.method = method,
 		.url = url,

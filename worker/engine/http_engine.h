@@ -18,9 +18,9 @@ struct og_http_engine {
 	struct og_engine_run *runs;
 };
 
-/* A request with our headers; `body` NULL: none; `more` NULL: no further header. */
+/* A request with our headers; `body` NULL: none; `more`: further ones, up to two, NULL-terminated; NULL: none. */
 struct og_http_call *og_http_engine_ask(struct og_http_engine *e, const char *method, const char *url, const char *body,
-	const char *more, const struct og_http_limits *limits, const struct og_http_handler *handler,
+	const char *const *more, const struct og_http_limits *limits, const struct og_http_handler *handler,
 	struct og_error *err);
 /* What an answer that is no stream says, for people. */
 void og_http_refusal_words(const struct og_buf *body, char *words, size_t size);

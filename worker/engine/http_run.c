@@ -19,7 +19,8 @@ static void run_free(struct og_engine_run *r)
 	og_engine_stream_done(&r->stream);
 	og_buf_done(&r->refusal);
 	og_http_talk_free(r->talk);
-	free(r->trace);
+	free(r->trace[0]);
+	free(r->trace[1]);
 	free(r);
 }
 
@@ -142,6 +143,7 @@ static void on_end(void *ctx, int status, const struct og_error *err)
 int og_http_run_post(struct og_engine_run *r, const char *url, const char *body, struct og_error *err)
 {
 	const struct og_http_handler handler = {.on_status = on_status, .on_body = on_body, .on_end = on_end, .ctx = r};
+	const char *const trace[] = {r->trace[0], r->trace[1], NULL};
 	struct og_http_limits limits = r->limits;
 
 	r->asked_ms = og_clock_mono_ms();
@@ -152,7 +154,7 @@ int og_http_run_post(struct og_engine_run *r, const char *url, const char *body,
 		limits.total_ms -= r->asked_ms - r->started_ms;
 	if (limits.total_ms < 0)
 		limits.total_ms = 1;
-	r->call = og_http_engine_ask(r->engine, "POST", url, body, r->trace, &limits, &handler, err);
+	r->call = og_http_engine_ask(r->engine, "POST", url, body, trace, &limits, &handler, err);
 	return r->call ? 0 : -1;
 }
 
@@ -183,7 +185,9 @@ struct og_engine_run *og_http_engine_start(struct og_engine *engine, const struc
 	r->limits = e->limits;
 	r->started_ms = og_clock_mono_ms();
 	if (*q->traceparent)
-		r->trace = og_printf("traceparent: %s", q->traceparent);
+		r->trace[0] = og_printf("traceparent: %s", q->traceparent);
+	if (*q->tracestate)
+		r->trace[1] = og_printf("tracestate: %s", q->tracestate);
 	og_buf_init(&r->refusal, ERROR_CAP);
 	og_engine_stream_init(&r->stream, e->dialect, &run, sink->event, sink->ctx);
 	DL_APPEND(e->runs, r);

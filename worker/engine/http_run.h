@@ -18,7 +18,7 @@ struct og_engine_run {
 		last_byte_ms; /* monotonic; the latter two of the last POST; last_byte 0: none yet */
 	int status;
 	struct og_buf refusal; /* the body of an answer that is no stream */
-	char *trace;           /* header; NULL: none */
+	char *trace[2];        /* headers: traceparent and what goes with it; NULL: none */
 	bool told;
 	struct og_engine_run *next, *prev;
 };

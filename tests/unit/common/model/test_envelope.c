@@ -89,6 +89,7 @@ static const struct og_envelope full = {
 	.not_before_ms = 1795242690000,
 	.operation = "embed",
 	.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+	.tracestate = "a=b",
 };
 
 Test(envelope, what_is_encoded_decodes_to_the_same)
@@ -100,7 +101,7 @@ Test(envelope, what_is_encoded_decodes_to_the_same)
 	cr_expect_str_eq(m.user_id, "cli");
 	cr_expect_eq(m.body_len, 1);
 	cr_expect_str_eq(m.correlation_id, ID);
-	cr_expect_eq(m.n_headers, 40);
+	cr_expect_eq(m.n_headers, 41);
 	accepted(&m, &e);
 	cr_expect_str_eq(e.version, "1.2");
 	want.version = e.version;
@@ -154,7 +155,7 @@ Test(envelope, ours_go_first_where_not_all_fit)
 	og_envelope_encode(&full, &m);
 	cr_expect_eq(m.n_headers, OG_MESSAGE_HEADERS_MAX);
 	cr_expect_str_eq(m.headers[30].name, "og-verb");
-	cr_expect_str_eq(m.headers[40].name, "foreign");
+	cr_expect_str_eq(m.headers[41].name, "foreign");
 }
 
 Test(envelope, versions)

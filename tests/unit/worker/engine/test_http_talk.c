@@ -24,7 +24,7 @@ static struct {
 	} answers[6];
 	size_t n_asked;
 	bool keep;
-	char asked[6][80], bodies[6][400], traceparent[128];
+	char asked[6][80], bodies[6][400], traceparent[128], tracestate[128];
 } script;
 
 static struct {
@@ -43,9 +43,12 @@ static void answer(void *ctx, struct og_http_call *call, const struct og_http_re
 	cr_assert_lt(i, 6);
 	snprintf(script.asked[i], 80, "%s", strchr(request->url + strlen("http://"), '/'));
 	snprintf(script.bodies[i], 400, "%.*s", (int)request->body_len, (const char *)request->body);
-	for (const char *const *h = request->headers; *h; h++)
+	for (const char *const *h = request->headers; *h; h++) {
 		if (strncmp(*h, "traceparent", 11) == 0)
 			snprintf(script.traceparent, sizeof(script.traceparent), "%s", *h);
+		if (strncmp(*h, "tracestate", 10) == 0)
+			snprintf(script.tracestate, sizeof(script.tracestate), "%s", *h);
+	}
 	if (script.keep)
 		return;
 	body = script.answers[i].body ? script.answers[i].body : "{\"error\":{\"message\":\"no such path\"}}";
@@ -105,7 +108,7 @@ static struct og_engine_run *start(const char *operation, const char *body, cons
 	struct og_error err;
 
 	cr_assert_eq(og_request_parse("id", operation, body, strlen(body), &q, &err), 0, "%s", err.message);
-	og_request_trace(&q, trace);
+	og_request_trace(&q, trace, "a=b");
 	run = engine->ops->start(engine, &q, "m1", &sink, &err);
 	cr_assert(run, "%s", err.message);
 	og_request_done(&q);
@@ -335,4 +338,5 @@ Test(http_talk, the_trace_goes_with_each_question, .init = setup, .fini = teardo
 	start("embed", "{\"input\":\"hi\"}", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 	uv_run(&loop, UV_RUN_DEFAULT);
 	cr_assert_str_eq(script.traceparent, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+	cr_assert_str_eq(script.tracestate, "tracestate: a=b");
 }
