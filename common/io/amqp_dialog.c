@@ -22,17 +22,23 @@ void og_rabbit_say(struct og_rabbit *c, uint16_t channel, amqp_method_number_t i
 	og_frames_put_method(og_stream_out(c->stream), channel, id, method);
 }
 
-void og_rabbit_say_ack(struct og_rabbit *c, uint64_t tag)
+static void say_ack(void *ctx, uint64_t tag, bool multiple)
 {
-	amqp_basic_ack_t m = {.delivery_tag = tag};
+	amqp_basic_ack_t m = {.delivery_tag = tag, .multiple = multiple};
 
-	say_on_channel(c, AMQP_BASIC_ACK_METHOD, &m);
+	say_on_channel(ctx, AMQP_BASIC_ACK_METHOD, &m);
+}
+
+void og_rabbit_say_acks(struct og_rabbit *c)
+{
+	og_acks_flush(&c->acks, say_ack, c);
 }
 
 void og_rabbit_say_reject(struct og_rabbit *c, uint64_t tag, bool requeue)
 {
 	amqp_basic_reject_t m = {.delivery_tag = tag, .requeue = requeue};
 
+	og_acks_rejected(&c->acks, tag);
 	say_on_channel(c, AMQP_BASIC_REJECT_METHOD, &m);
 }
 
@@ -256,6 +262,7 @@ static void on_delivery(struct og_rabbit *c, amqp_bytes_t consumer_tag, const st
 		og_rabbit_become_up(c);
 	if (c->state != OG_RABBIT_UP)
 		return;
+	og_acks_delivered(&c->acks, m->delivery_tag);
 	k = og_recipe_consumer(&c->recipe, og_rabbit_consumer_of(consumer_tag));
 	if (!m->body) {
 		c->oversized++;

@@ -45,6 +45,7 @@ static void one_closed(struct og_rabbit *c)
 		return;
 	og_frames_done(&c->frames);
 	og_recipe_done(&c->recipe);
+	og_acks_done(&c->acks);
 	SSL_CTX_free(c->tls);
 	free(c->vhost);
 	free(c->user);
@@ -151,6 +152,7 @@ static void lose(struct og_rabbit *c, const struct og_error *why)
 	uv_timer_stop(&c->timer);
 	uv_timer_stop(&c->beat);
 	og_frames_reset(&c->frames);
+	og_acks_restart(&c->acks);
 	c->state = OG_RABBIT_DOWN;
 	restart_window(c);
 	tell_down(c, why);
@@ -310,6 +312,8 @@ void og_rabbit_pump(struct og_rabbit *c)
 
 static void flush(struct og_rabbit *c)
 {
+	if (c->state == OG_RABBIT_UP)
+		og_rabbit_say_acks(c);
 	og_rabbit_pump(c);
 	if (!c->stream || !og_stream_out(c->stream)->len)
 		return;

@@ -113,7 +113,7 @@ static void rabbit_ack(struct og_amqp *amqp, uint64_t epoch, uint64_t tag)
 	struct og_rabbit *c = rabbit(amqp);
 
 	if (c->state == OG_RABBIT_UP && epoch == c->epoch)
-		og_rabbit_say_ack(c, tag);
+		og_acks_add(&c->acks, tag);
 }
 
 static void rabbit_reject(struct og_amqp *amqp, uint64_t epoch, uint64_t tag, bool requeue)
@@ -162,6 +162,7 @@ static void rabbit_close(struct og_amqp *amqp, void (*cb)(void *ctx), void *ctx)
 	uv_timer_stop(&c->beat);
 	og_rabbit_deadline(c, c->state == OG_RABBIT_UP ? GOODBYE_MS : 0);
 	if (c->state == OG_RABBIT_UP) {
+		og_rabbit_say_acks(c);
 		c->state = OG_RABBIT_LEAVING;
 		og_rabbit_leave(c);
 	} else {

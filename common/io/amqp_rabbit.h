@@ -14,6 +14,7 @@
 #define OG_IO_AMQP_RABBIT_H
 
 #include "base/backoff.h"
+#include "io/amqp_acks.h"
 #include "io/amqp_endpoints.h"
 #include "io/amqp_frames.h"
 #include "io/amqp_recipe.h"
@@ -58,6 +59,7 @@ struct og_rabbit {
 	size_t steps_sent, steps_done;
 	unsigned steps_asked[OG_STEP_KINDS]; /* sent and not answered yet */
 
+	struct og_acks acks;
 	struct og_window window;
 	bool blocked;
 	bool publish_refused; /* the channel was closed by a publish of ours */
@@ -85,7 +87,7 @@ void og_rabbit_pump(struct og_rabbit *c);  /* publishes that wait, as far as the
 /* amqp_dialog.c */
 extern const struct og_frames_events og_rabbit_dialog;
 void og_rabbit_say(struct og_rabbit *c, uint16_t channel, amqp_method_number_t id, void *method);
-void og_rabbit_say_ack(struct og_rabbit *c, uint64_t tag);
+void og_rabbit_say_acks(struct og_rabbit *c); /* those of this turn */
 void og_rabbit_say_reject(struct og_rabbit *c, uint64_t tag, bool requeue);
 void og_rabbit_say_close(struct og_rabbit *c);
 
