@@ -190,6 +190,7 @@ int og_request_envelope(
 		.class_name = r->class_name,
 		.deadline_ms = r->deadline_in_ms ? now_ms + r->deadline_in_ms : 0,
 		.stream = r->stream && !r->detach,
+		.bundle = r->stream ? OG_BUNDLES_NONE : OG_BUNDLES_MESSAGES, /* we read no chunks of many lines */
 		.progress = !r->detach,
 		.explicit_id = r->id || r->key,
 		.detach = r->detach,

@@ -1,8 +1,9 @@
 /* Who hears a run's chunks: its submitter, where it asked for them, and those who come later and ask for what was said
  * until then. The engine is always asked for a stream, so there are chunks to hear in every case.
  *
- * A message costs the broker what it costs however little is in it. So chunks that come in one turn of the loop go out in
- * one, where the submitter can read that; none waits for others to come. */
+ * A message costs the broker what it costs however little is in it. So what comes in one turn of the loop goes out in as few
+ * as the submitter can read, none waiting for others to come: a run's chunks as lines of one, and those of all runs, and
+ * then their ends, one behind the other, so that the client of the broker can join them (io/amqp_bundle.h). */
 #include <string.h>
 #include <utlist.h>
 
@@ -12,7 +13,7 @@ void og_jobs_send_bundle(struct og_jobs *j, struct og_run *r)
 {
 	if (!r->bundled)
 		return;
-	DL_DELETE2(j->bundling, r, bundle_prev, bundle_next);
+	DL_DELETE2(j->bundling, r, turn_prev, turn_next);
 	og_publish_chunks(j->out, r, r->reply, r->bundle_seq, r->bundled, og_buf_str(&r->bundle), r->bundle.len);
 	og_buf_clear(&r->bundle);
 	r->bundled = 0;
@@ -24,7 +25,19 @@ static void on_turn(uv_idle_t *turn)
 
 	while (j->bundling)
 		og_jobs_send_bundle(j, j->bundling);
+	while (j->ending) {
+		struct og_run *r = j->ending;
+
+		DL_DELETE2(j->ending, r, turn_prev, turn_next);
+		og_jobs_publish_end(r);
+	}
 	uv_idle_stop(turn);
+}
+
+void og_jobs_end_with_turn(struct og_jobs *j, struct og_run *r)
+{
+	DL_APPEND2(j->ending, r, turn_prev, turn_next);
+	uv_idle_start(&j->turn, on_turn);
 }
 
 /* A chunk is one line. What has no room goes out alone. */
@@ -38,7 +51,7 @@ static void bundle(struct og_jobs *j, struct og_run *r, int64_t seq, const char 
 	}
 	if (!r->bundled) {
 		r->bundle_seq = seq;
-		DL_APPEND2(j->bundling, r, bundle_prev, bundle_next);
+		DL_APPEND2(j->bundling, r, turn_prev, turn_next);
 		uv_idle_start(&j->turn, on_turn);
 	} else {
 		og_buf_add(&r->bundle, "\n", 1);
@@ -52,7 +65,7 @@ void og_jobs_chunk(struct og_jobs *j, struct og_run *r, const char *text, size_t
 	int64_t seq = r->seq++;
 
 	og_kept_add(&j->kept, &r->kept, seq, text, len);
-	if (r->stream && r->bundles)
+	if (r->stream && r->bundles >= OG_BUNDLES_CHUNKS)
 		bundle(j, r, seq, text, len);
 	else if (r->stream)
 		og_publish_chunk(j->out, r, r->reply, seq, text, len);

@@ -33,8 +33,9 @@ struct og_jobs {
 	struct og_runs runs;
 	struct og_recent recent;
 	struct og_kept_pool kept;
-	uv_idle_t turn;          /* the end of this turn of the loop, when chunks go out */
-	struct og_run *bundling; /* those that have some */
+	uv_idle_t turn;          /* the end of this turn of the loop, when chunks go out, and then ends */
+	struct og_run *bundling; /* those that have chunks */
+	struct og_run *ending;   /* those that have ended */
 	uv_timer_t again;        /* for what the broker refused */
 	uv_timer_t due;          /* for the deadline that comes next */
 	int64_t due_ms;          /* which is it, by the wall clock; 0: there is none */

@@ -18,6 +18,10 @@ void og_jobs_let_go(struct og_jobs *j, struct og_run *r); /* of the engine, wher
 void og_jobs_chunk(struct og_jobs *j, struct og_run *r, const char *text, size_t len);
 void og_jobs_send_bundle(struct og_jobs *j, struct og_run *r); /* what waits for the end of the turn, now */
 
+/* Publishes how it ended: at the end of the turn, where its chunks are out too; or now. */
+void og_jobs_end_with_turn(struct og_jobs *j, struct og_run *r);
+void og_jobs_publish_end(struct og_run *r);
+
 /* The run is over: says so, whichever way it ended; with a fault that another try may mend the job is handed back.
  * `words` explain a fault. */
 void og_jobs_settle(struct og_jobs *j, struct og_run *r, enum og_fault fault, const char *words);

@@ -106,10 +106,12 @@ static struct og_envelope about(const struct og_publisher *p, const struct og_ru
 	};
 }
 
-static void to_reply(struct og_publisher *p, const char *reply, const struct og_envelope *e, const char *what,
-	const char *body, size_t len, og_settled_cb *cb, void *ctx)
+/* What others than its submitter can read is not known. */
+static void to_reply(struct og_publisher *p, const struct og_run *r, const char *reply, const struct og_envelope *e,
+	const char *what, const char *body, size_t len, og_settled_cb *cb, void *ctx)
 {
-	bool done = cb != NULL;
+	bool done = cb != NULL, joins = r->bundles == OG_BUNDLES_MESSAGES && reply == r->reply;
+	unsigned flags = (joins ? OG_PUBLISH_BUNDLE : 0) | (done ? OG_PUBLISH_MANDATORY : 0);
 	char key[OG_KEY_MAX];
 	struct og_message m = {
 		.exchange = OG_X_REPLIES, .routing_key = key, .body = body, .body_len = len, .persistent = done};
@@ -117,7 +119,7 @@ static void to_reply(struct og_publisher *p, const char *reply, const struct og_
 	og_key_reply(reply, what, key);
 	og_envelope_encode(e, &m);
 	/* The queue of states takes every done: one that comes back says that the topology is broken. */
-	dispatch(p, &m, done ? OG_PUBLISH_MANDATORY : 0, cb, ctx, !done);
+	dispatch(p, &m, flags, cb, ctx, !done);
 }
 
 void og_publish_started(struct og_publisher *p, const struct og_run *r, int64_t now_ms)
@@ -125,7 +127,7 @@ void og_publish_started(struct og_publisher *p, const struct og_run *r, int64_t 
 	struct og_envelope e = about(p, r, OG_T_STARTED);
 
 	e.queue_ms = r->accepted_ms && now_ms > r->accepted_ms ? now_ms - r->accepted_ms : 0;
-	to_reply(p, r->reply, &e, "started", "{}", 2, NULL, NULL);
+	to_reply(p, r, r->reply, &e, "started", "{}", 2, NULL, NULL);
 }
 
 void og_publish_chunk(
@@ -134,7 +136,7 @@ void og_publish_chunk(
 	const struct og_envelope e = {
 		.type = OG_T_CHUNK, .id = r->id, .attempt = r->attempt, .run = r->run, .seq = seq};
 
-	to_reply(p, reply, &e, "chunk", chunk, len, NULL, NULL);
+	to_reply(p, r, reply, &e, "chunk", chunk, len, NULL, NULL);
 }
 
 void og_publish_chunks(struct og_publisher *p, const struct og_run *r, const char *reply, int64_t seq, int64_t n,
@@ -143,7 +145,7 @@ void og_publish_chunks(struct og_publisher *p, const struct og_run *r, const cha
 	const struct og_envelope e = {
 		.type = OG_T_CHUNK, .id = r->id, .attempt = r->attempt, .run = r->run, .seq = seq, .bundle = n};
 
-	to_reply(p, reply, &e, "chunk", lines, len, NULL, NULL);
+	to_reply(p, r, reply, &e, "chunk", lines, len, NULL, NULL);
 }
 
 static int64_t ms_between(int64_t from_us, int64_t to_us)
@@ -165,7 +167,7 @@ void og_publish_done(struct og_publisher *p, const struct og_run *r, og_settled_
 	e.run_ms = ms_between(r->started_us, r->ended_us);
 	e.prompt_tokens = r->prompt_tokens;
 	e.completion_tokens = r->completion_tokens;
-	to_reply(p, r->reply, &e, "done", r->done, strlen(r->done), cb, ctx);
+	to_reply(p, r, r->reply, &e, "done", r->done, strlen(r->done), cb, ctx);
 }
 
 void og_publish_alone(struct og_publisher *p, const struct og_run *r, og_settled_cb *cb, void *ctx)

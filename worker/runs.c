@@ -26,7 +26,7 @@ struct og_run *og_run_new(const struct og_envelope *e, uint64_t delivery_epoch, 
 	r->accepted_ms = e->accepted_ms;
 	r->deadline_ms = e->deadline_ms;
 	r->stream = e->stream;
-	r->bundles = e->bundle > 0;
+	r->bundles = e->bundle < OG_BUNDLES_MESSAGES ? (enum og_bundles)e->bundle : OG_BUNDLES_MESSAGES;
 	og_buf_init(&r->bundle, OG_BUNDLE_MAX);
 	r->progress = e->progress;
 	r->suspect = e->suspect;

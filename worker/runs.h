@@ -46,7 +46,8 @@ struct og_run {
 	char lease[OG_LEASE_LEN + 1]; /* "": none */
 	int64_t attempt, run, epoch;  /* epoch: of the leader that placed it */
 	int64_t accepted_ms, deadline_ms;
-	bool stream, bundles, progress, suspect;
+	bool stream, progress, suspect;
+	enum og_bundles bundles;
 	enum og_source source;
 	struct og_message *placed;             /* the delivery, to be handed back; owned; NULL: it never will be */
 	uint64_t delivery_epoch, delivery_tag; /* what to ack */
@@ -61,7 +62,8 @@ struct og_run {
 	struct og_kept kept;                          /* the newest of them */
 	struct og_buf bundle;        /* chunks that go out together, a line each, at the end of this turn */
 	int64_t bundle_seq, bundled; /* the first's number, and how many */
-	struct og_run *bundle_next, *bundle_prev;
+	struct og_run *turn_next,
+		*turn_prev;        /* among those that have chunks, or an end, to tell at the end of the turn */
 	struct og_hearer *hearers; /* owned; the newest last */
 	size_t n_hearers;
 

@@ -11,8 +11,6 @@
 
 #define RATE_WEIGHT 0.2 /* of the newest run in the moving average */
 
-static void publish_end(struct og_run *r);
-
 static void count(struct og_jobs *j, const struct og_run *r)
 {
 	double rate = og_done_tokens_per_s(r);
@@ -74,7 +72,10 @@ void og_jobs_settle(struct og_jobs *j, struct og_run *r, enum og_fault fault, co
 		og_warn("the engine failed a run", "id=%s error=%s", r->id, og_fault_name(r->fault));
 	if (r->started_ms && j->on_ran)
 		j->on_ran(j->ctx, r->fault);
-	publish_end(r);
+	if (r->bundles == OG_BUNDLES_MESSAGES && !r->dead && !r->back)
+		og_jobs_end_with_turn(j, r);
+	else
+		og_jobs_publish_end(r);
 	og_jobs_changed(j);
 }
 
@@ -107,7 +108,7 @@ static void on_settled(void *ctx, enum og_settled how)
 	case OG_CONFIRMED:
 		if (r->dead && *r->reply) {
 			free(OG_TAKE(r->dead));
-			publish_end(r);
+			og_jobs_publish_end(r);
 		} else {
 			ack_and_forget(j, r);
 		}
@@ -122,7 +123,7 @@ static void on_settled(void *ctx, enum og_settled how)
 }
 
 /* What nobody can read goes to og.dead first, then its submitter is told. Of what is handed back the scheduler tells. */
-static void publish_end(struct og_run *r)
+void og_jobs_publish_end(struct og_run *r)
 {
 	struct og_jobs *j = r->owner;
 
@@ -140,6 +141,6 @@ void og_jobs_settle_again(struct og_jobs *j)
 	HASH_ITER(hh, j->runs.settling, r, next)
 	{
 		if (r->again)
-			publish_end(r);
+			og_jobs_publish_end(r);
 	}
 }

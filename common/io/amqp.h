@@ -76,6 +76,9 @@ struct og_amqp_config {
 };
 
 #define OG_PUBLISH_MANDATORY 1u
+/* It may travel with others of this turn of the loop that go to the same place, in one message (amqp_bundle.h): for
+ * readers that are known to open one, which our own clients do by themselves. None waits for company. */
+#define OG_PUBLISH_BUNDLE    2u
 
 /* Bytes of a message's body, both ways: an answer at its own cap and the JSON around it. A delivery above it is
  * not read into memory: see on_oversized. */
@@ -110,6 +113,7 @@ struct og_amqp_ops {
 	 * RabbitMQ 3.10 closes the connection (INTERNAL_ERROR) where a quorum queue is just sending to a consumer
 	 * that is cancelled. One whose prefetch is all held is safe, and one whose queue is empty. */
 	bool (*stop)(struct og_amqp *c, unsigned consumer, void (*cb)(void *ctx), void *ctx);
+	/* Said at the end of the turn. A part of a bundle is settled with its last: until then all of it may come again. */
 	void (*ack)(struct og_amqp *c, uint64_t epoch, uint64_t tag);
 	void (*reject)(struct og_amqp *c, uint64_t epoch, uint64_t tag, bool requeue);
 	/* Called once each time the window has room again after a BUSY. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "io/amqp_bundle.h"
 #include "io/amqp_rabbit.h"
 
 #define OLDEST_MAJOR 3 /* RabbitMQ 3.10: message TTL in quorum queues */
@@ -34,11 +35,18 @@ void og_rabbit_say_acks(struct og_rabbit *c)
 	og_acks_flush(&c->acks, say_ack, c);
 }
 
-void og_rabbit_say_reject(struct og_rabbit *c, uint64_t tag, bool requeue)
+void og_rabbit_settle(struct og_rabbit *c, uint64_t tag, enum og_settlement how)
 {
-	amqp_basic_reject_t m = {.delivery_tag = tag, .requeue = requeue};
+	amqp_basic_reject_t m = {.delivery_tag = og_parts_settle(&c->parts, tag, &how)};
 
-	og_acks_rejected(&c->acks, tag);
+	if (!m.delivery_tag)
+		return;
+	if (how == OG_SETTLE_ACK) {
+		og_acks_add(&c->acks, m.delivery_tag);
+		return;
+	}
+	m.requeue = how == OG_SETTLE_REQUEUE;
+	og_acks_rejected(&c->acks, m.delivery_tag);
 	say_on_channel(c, AMQP_BASIC_REJECT_METHOD, &m);
 }
 
@@ -254,27 +262,55 @@ static void on_blocked(struct og_rabbit *c, bool blocked, amqp_bytes_t reason)
 		c->events.on_blocked(c->events.ctx, blocked, text);
 }
 
+static void hand_over(struct og_rabbit *c, unsigned consumer, const struct og_message *m)
+{
+	const struct og_consumer *k = og_recipe_consumer(&c->recipe, consumer);
+
+	if (!m->body) {
+		c->oversized++;
+		if (k && c->events.on_oversized)
+			c->events.on_oversized(c->events.ctx, m, c->epoch);
+		else
+			og_rabbit_settle(c, m->delivery_tag, OG_SETTLE_REJECT);
+	} else if (!k) {
+		og_rabbit_settle(c, m->delivery_tag, OG_SETTLE_REQUEUE);
+	} else {
+		k->cb(k->ctx, m, c->epoch);
+	}
+}
+
+/* A part that cannot be read is handed over as what it came in, which nobody takes for anything. A callback may close the
+ * connection: what was not handed over comes again then. */
+static void open_bundle(struct og_rabbit *c, unsigned consumer, const struct og_message *bundle, unsigned n)
+{
+	struct og_bundle_reader reader = {.outer = bundle};
+
+	og_parts_open(&c->parts, bundle->delivery_tag, n);
+	for (unsigned i = 1; i <= n && c->state == OG_RABBIT_UP; i++) {
+		struct og_message part;
+
+		if (!og_bundle_next(&reader, &part))
+			part = *bundle;
+		part.delivery_tag = og_part_tag(bundle->delivery_tag, i);
+		hand_over(c, consumer, &part);
+	}
+	og_bundle_reader_done(&reader);
+}
+
 static void on_delivery(struct og_rabbit *c, amqp_bytes_t consumer_tag, const struct og_message *m)
 {
-	const struct og_consumer *k;
+	unsigned consumer = og_rabbit_consumer_of(consumer_tag), parts;
 
 	if (c->state == OG_RABBIT_RECIPE) /* its consume was answered before: what is left to answer is behind it */
 		og_rabbit_become_up(c);
 	if (c->state != OG_RABBIT_UP)
 		return;
 	og_acks_delivered(&c->acks, m->delivery_tag);
-	k = og_recipe_consumer(&c->recipe, og_rabbit_consumer_of(consumer_tag));
-	if (!m->body) {
-		c->oversized++;
-		if (k && c->events.on_oversized)
-			c->events.on_oversized(c->events.ctx, m, c->epoch);
-		else
-			og_rabbit_say_reject(c, m->delivery_tag, false);
-	} else if (!k) {
-		og_rabbit_say_reject(c, m->delivery_tag, true);
-	} else {
-		k->cb(k->ctx, m, c->epoch);
-	}
+	parts = og_bundle_parts(m);
+	if (parts)
+		open_bundle(c, consumer, m, parts);
+	else
+		hand_over(c, consumer, m);
 }
 
 static int on_content(void *ctx, amqp_method_number_t id, void *decoded, const struct og_message *m, uint64_t ticket,

@@ -46,6 +46,7 @@ static void one_closed(struct og_rabbit *c)
 	og_frames_done(&c->frames);
 	og_recipe_done(&c->recipe);
 	og_acks_done(&c->acks);
+	og_parts_clear(&c->parts);
 	SSL_CTX_free(c->tls);
 	free(c->vhost);
 	free(c->user);
@@ -153,6 +154,7 @@ static void lose(struct og_rabbit *c, const struct og_error *why)
 	uv_timer_stop(&c->beat);
 	og_frames_reset(&c->frames);
 	og_acks_restart(&c->acks);
+	og_parts_clear(&c->parts);
 	c->state = OG_RABBIT_DOWN;
 	restart_window(c);
 	tell_down(c, why);

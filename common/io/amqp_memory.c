@@ -27,7 +27,7 @@ static int memory_publish(struct og_amqp *amqp, const struct og_message *m, unsi
 	if (og_message_sendable(m, c->user, err) < 0)
 		return -1;
 	own.user_id = c->user;
-	if (og_window_add(&c->window, &own, flags, cb, ctx) < 0)
+	if (og_window_add(&c->window, &own, flags & ~OG_PUBLISH_BUNDLE, cb, ctx) < 0)
 		return og_fail(err, OG_BUSY, "%u publishes wait for their confirm", c->window.count);
 	og_memory_post(c->b, (struct og_memory_task){.kind = OG_MEMORY_SEND, .c = c});
 	return 0;

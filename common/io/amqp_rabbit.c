@@ -108,20 +108,21 @@ static void rabbit_clear(struct og_amqp *amqp)
 	og_recipe_clear(&c->recipe);
 }
 
+static void settle(struct og_rabbit *c, uint64_t epoch, uint64_t tag, enum og_settlement how)
+{
+	if (c->state != OG_RABBIT_UP || epoch != c->epoch)
+		return;
+	og_rabbit_settle(c, tag, how);
+}
+
 static void rabbit_ack(struct og_amqp *amqp, uint64_t epoch, uint64_t tag)
 {
-	struct og_rabbit *c = rabbit(amqp);
-
-	if (c->state == OG_RABBIT_UP && epoch == c->epoch)
-		og_acks_add(&c->acks, tag);
+	settle(rabbit(amqp), epoch, tag, OG_SETTLE_ACK);
 }
 
 static void rabbit_reject(struct og_amqp *amqp, uint64_t epoch, uint64_t tag, bool requeue)
 {
-	struct og_rabbit *c = rabbit(amqp);
-
-	if (c->state == OG_RABBIT_UP && epoch == c->epoch)
-		og_rabbit_say_reject(c, tag, requeue);
+	settle(rabbit(amqp), epoch, tag, requeue ? OG_SETTLE_REQUEUE : OG_SETTLE_REJECT);
 }
 
 static void rabbit_on_writable(struct og_amqp *amqp, void (*cb)(void *ctx), void *ctx)

@@ -17,6 +17,7 @@
 #include "io/amqp_acks.h"
 #include "io/amqp_endpoints.h"
 #include "io/amqp_frames.h"
+#include "io/amqp_parts.h"
 #include "io/amqp_recipe.h"
 #include "io/amqp_stream.h"
 #include "io/amqp_window.h"
@@ -60,6 +61,7 @@ struct og_rabbit {
 	unsigned steps_asked[OG_STEP_KINDS]; /* sent and not answered yet */
 
 	struct og_acks acks;
+	struct og_parts parts;
 	struct og_window window;
 	bool blocked;
 	bool publish_refused; /* the channel was closed by a publish of ours */
@@ -88,7 +90,7 @@ void og_rabbit_pump(struct og_rabbit *c);  /* publishes that wait, as far as the
 extern const struct og_frames_events og_rabbit_dialog;
 void og_rabbit_say(struct og_rabbit *c, uint16_t channel, amqp_method_number_t id, void *method);
 void og_rabbit_say_acks(struct og_rabbit *c); /* those of this turn */
-void og_rabbit_say_reject(struct og_rabbit *c, uint64_t tag, bool requeue);
+void og_rabbit_settle(struct og_rabbit *c, uint64_t tag, enum og_settlement how);
 void og_rabbit_say_close(struct og_rabbit *c);
 
 /* amqp_steps.c */

@@ -3,9 +3,19 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "io/amqp_bundle.h"
 
 #define FIRST_ROOM 64
 #define SPREAD     8 /* one slow publish lets so many windows pass it */
+
+struct og_joint {
+	struct og_bundle bundle;
+	struct {
+		og_settled_cb *cb;
+		void *ctx;
+	} others[OG_BUNDLE_PARTS - 1];
+	size_t n;
+};
 
 void og_window_init(struct og_window *w, unsigned limit)
 {
@@ -34,12 +44,50 @@ static bool full(const struct og_window *w, size_t more)
 	       w->tail - w->head >= (uint64_t)SPREAD * w->limit;
 }
 
+static void bundle_it(struct og_publish *p)
+{
+	struct og_message outer, *first = p->m;
+
+	p->joint = og_new(struct og_joint);
+	og_bundle_add(&p->joint->bundle, first);
+	outer = og_bundle_message(&p->joint->bundle, first);
+	outer.body_len = 0; /* the bundle has it, and it grows */
+	p->m = og_message_copy(&outer);
+	free(first);
+}
+
+static bool join(struct og_window *w, const struct og_message *m, unsigned flags, og_settled_cb *cb, void *ctx)
+{
+	struct og_publish *p = w->next < w->tail ? at(w, w->tail - 1) : NULL;
+	struct og_joint *j;
+	bool joined;
+
+	if (!p || !(flags & OG_PUBLISH_BUNDLE) || p->flags != flags || !og_bundle_same_place(p->m, m) ||
+		!og_bundle_takes(m) || (!p->joint && !og_bundle_takes(p->m)))
+		return false;
+	w->bytes -= p->m->body_len;
+	if (!p->joint)
+		bundle_it(p);
+	j = p->joint;
+	joined = og_bundle_add(&j->bundle, m) == 0;
+	if (joined) {
+		j->others[j->n].cb = cb;
+		j->others[j->n++].ctx = ctx;
+	}
+	p->m->body = j->bundle.body.data;
+	p->m->body_len = j->bundle.body.len;
+	w->bytes += p->m->body_len;
+	return joined;
+}
+
 int og_window_add(struct og_window *w, const struct og_message *m, unsigned flags, og_settled_cb *cb, void *ctx)
 {
 	if (full(w, m->body_len)) {
 		w->starved = true;
 		return -1;
 	}
+	if (join(w, m, flags, cb, ctx))
+		return 0;
 	if (w->tail - w->head == w->room)
 		grow(w);
 	*at(w, w->tail++) = (struct og_publish){.m = og_message_copy(m), .flags = flags, .cb = cb, .ctx = ctx};
@@ -56,6 +104,13 @@ const struct og_publish *og_window_next(struct og_window *w, uint64_t *ret_tag)
 	return at(w, w->next++);
 }
 
+static void joint_free(struct og_joint *j)
+{
+	if (j)
+		og_bundle_done(&j->bundle);
+	free(j);
+}
+
 static void settle(struct og_window *w, uint64_t tag, enum og_settled how)
 {
 	struct og_publish p = *at(w, tag);
@@ -68,8 +123,14 @@ static void settle(struct og_window *w, uint64_t tag, enum og_settled how)
 	while (w->head < w->next && !at(w, w->head)->m)
 		w->head++;
 	free(p.m);
+	how = how == OG_CONFIRMED && p.returned ? OG_RETURNED : how;
 	if (p.cb)
-		p.cb(p.ctx, how == OG_CONFIRMED && p.returned ? OG_RETURNED : how);
+		p.cb(p.ctx, how);
+	for (size_t i = 0; p.joint && i < p.joint->n; i++) {
+		if (p.joint->others[i].cb)
+			p.joint->others[i].cb(p.joint->others[i].ctx, how);
+	}
+	joint_free(p.joint);
 }
 
 int og_window_settle(struct og_window *w, uint64_t tag, bool multiple, enum og_settled how)

@@ -22,6 +22,8 @@ struct og_publish {
 	bool returned;
 	og_settled_cb *cb;
 	void *ctx;
+	struct og_joint
+		*joint; /* it is a bundle: its parts, and who waits for their settling beside `cb`; mostly NULL */
 };
 
 struct og_window {
@@ -36,7 +38,8 @@ struct og_window {
 void og_window_init(struct og_window *w, unsigned limit);
 void og_window_close(struct og_window *w); /* settles all as LOST and frees */
 
-/* Copies the message; -1: full. */
+/* Copies the message; -1: full. With OG_PUBLISH_BUNDLE it joins the last one, where that allows it too, goes to the same
+ * place and was not sent. */
 int og_window_add(struct og_window *w, const struct og_message *m, unsigned flags, og_settled_cb *cb, void *ctx);
 /* The next one to send, now counted as sent with *ret_tag; NULL: none. Owned by the window. */
 const struct og_publish *og_window_next(struct og_window *w, uint64_t *ret_tag);

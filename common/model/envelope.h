@@ -14,8 +14,15 @@
 #include "model/message.h"
 
 #define OG_VERSION_MAJOR 1
-#define OG_VERSION_MINOR 2
+#define OG_VERSION_MINOR 3
 #define OG_TIER_AUTO     "auto" /* let the scheduler choose */
+
+/* What may come together, where several of it are there at a time. */
+enum og_bundles {
+	OG_BUNDLES_NONE,
+	OG_BUNDLES_CHUNKS,   /* chunks of a run: lines of one message */
+	OG_BUNDLES_MESSAGES, /* and messages of any runs: io/amqp_bundle.h */
+};
 
 /* Strings are borrowed from the message (or from whoever filled the struct, when encoding); NULL is absent. */
 struct og_envelope {
@@ -39,7 +46,7 @@ struct og_envelope {
 	const char *lease;      /* og-lease: 64 hex digits, HMAC-SHA256(job, attempt, epoch) */
 	int64_t epoch;          /* og-epoch: of the leader that placed it */
 	int64_t stream;         /* og-stream: 1 where chunks are wanted */
-	int64_t bundle; /* og-bundle: of a request 1 where several chunks may come in one message; of a chunk how many */
+	int64_t bundle; /* og-bundle: of a request what its submitter can read (enum og_bundles); of a chunk how many */
 	int64_t progress;       /* og-progress: 1 where placed/started messages are wanted */
 	int64_t explicit_id;    /* og-explicit-id: 1 where the client chose the id (duplicates are answered, not run) */
 	int64_t detach;         /* og-detach: 1 where nobody waits */

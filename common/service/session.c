@@ -239,7 +239,7 @@ int og_session_publish(
 	struct publishing *p = og_new(struct publishing);
 
 	*p = (struct publishing){.session = s, .cb = cb, .ctx = ctx};
-	if (og_amqp_publish(s->amqp, m, OG_PUBLISH_MANDATORY, on_settled, p, err) < 0) {
+	if (og_amqp_publish(s->amqp, m, OG_PUBLISH_MANDATORY | OG_PUBLISH_BUNDLE, on_settled, p, err) < 0) {
 		free(p);
 		return -1;
 	}

@@ -219,7 +219,7 @@ struct og_job *og_job_submit(struct og_link *l, const struct og_envelope *e, con
 		return NULL;
 	}
 	own.reply_to = og_session_reply(l->session);
-	own.bundle = own.stream;
+	own.bundle = OG_BUNDLES_MESSAGES;
 	if (og_envelope_check(&own, err) < 0)
 		return NULL;
 	og_envelope_encode(&own, &m);

@@ -1,9 +1,10 @@
-/* Bytes of a broker, or of who says to be one: the same events come out whatever the pieces in which they arrive,
- * and all strings of a message can be read. */
+/* Bytes of a broker, or of who says to be one, and the bundles in them: the same events come out whatever the pieces in
+ * which they arrive, and all strings of a message can be read. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "io/amqp_bundle.h"
 #include "io/amqp_frames.h"
 
 struct heard {
@@ -30,11 +31,8 @@ static int on_method(void *ctx, amqp_method_number_t id, void *decoded, struct o
 	return 0;
 }
 
-static int on_content(void *ctx, amqp_method_number_t id, void *decoded, const struct og_message *m, uint64_t ticket,
-	struct og_error *err)
+static void add_message(struct heard *ctx, amqp_method_number_t id, const struct og_message *m, uint64_t ticket)
 {
-	(void)decoded;
-	(void)err;
 	add(ctx, &id, sizeof(id));
 	add(ctx, &ticket, sizeof(ticket));
 	add_text(ctx, m->exchange);
@@ -52,6 +50,24 @@ static int on_content(void *ctx, amqp_method_number_t id, void *decoded, const s
 	}
 	if (m->body)
 		add(ctx, m->body, m->body_len);
+}
+
+/* What says that it is a bundle is opened too. */
+static int on_content(void *ctx, amqp_method_number_t id, void *decoded, const struct og_message *m, uint64_t ticket,
+	struct og_error *err)
+{
+	struct og_bundle_reader reader = {.outer = m};
+	unsigned parts = og_bundle_parts(m);
+	struct og_message part;
+
+	(void)decoded;
+	(void)err;
+	add_message(ctx, id, m, ticket);
+	while (parts--) {
+		if (og_bundle_next(&reader, &part))
+			add_message(ctx, id, &part, 0);
+	}
+	og_bundle_reader_done(&reader);
 	return 0;
 }
 

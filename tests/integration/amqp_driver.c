@@ -3,7 +3,7 @@
  *
  *   exchange NAME TYPE                     queue NAME [quorum] [durable] [exclusive] [auto_delete] [reject] [max=N]
  *   bind EXCHANGE QUEUE KEY                consume QUEUE PREFETCH ack|hold|show     cancel HANDLE     stop HANDLE     clear
- *   publish EXCHANGE KEY COUNT BYTES [mandatory] [show]      numbered messages; COUNT may be more than the window
+ *   publish EXCHANGE KEY COUNT BYTES [mandatory] [bundle] [show]      numbered messages; COUNT may be more than the window
  *   rejectheld | ackheld                   stats                                    close
  *
  * Message n has message_id n, a body that begins with n and repeats its low byte, and a header of each kind. Every
@@ -278,7 +278,7 @@ static void start_publishing(char **args)
 	left = (unsigned)atoi(args[3]);
 	bytes = (size_t)atoll(args[4]);
 	body = og_realloc(body, bytes + 1);
-	flags = has(args, "mandatory") ? OG_PUBLISH_MANDATORY : 0;
+	flags = (has(args, "mandatory") ? OG_PUBLISH_MANDATORY : 0) | (has(args, "bundle") ? OG_PUBLISH_BUNDLE : 0);
 	show = has(args, "show");
 	publish_more(NULL);
 }

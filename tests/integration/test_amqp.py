@@ -223,6 +223,68 @@ def test_oversized_delivery_is_rejected_and_counted(rabbit, name):
         assert (s["oversized"], s["deliveries"]) == (1, 1)
 
 
+# bundles
+
+
+def messages(rabbit, queue):
+    listed = rabbit.ctl("list_queues", "--silent", "name", "messages").split()
+    return int(dict(zip(listed[::2], listed[1::2], strict=True))[queue])
+
+
+@pytest.mark.parametrize("kind", ["quorum", "durable"])
+def test_what_is_published_together_travels_together_and_comes_one_by_one(rabbit, name, kind):
+    with client(rabbit) as c:
+        c.say("queue", name, kind)
+        c.until("up")
+        c.say("publish", "-", name, 100, 512, "mandatory", "bundle")
+        c.say("publish", "-", name, 1, 40000, "mandatory", "bundle")
+        stats_when(c, lambda s: s["confirmed"] == 101)
+        wait_for("64 and 36 and the large one", lambda: messages(rabbit, name) == 3)
+        c.say("consume", name, 10, "ack")
+        s = stats_when(c, lambda s: s["unique"] == 101)
+        assert (s["deliveries"], s["corrupt"], s["most_settled"]) == (101, 0, 1)
+        wait_for("all to be acked", lambda: messages(rabbit, name) == 0)
+
+
+def test_a_bundle_comes_again_until_all_of_it_is_settled(rabbit, name):
+    with client(rabbit) as c:
+        c.say("queue", name, "quorum")
+        c.say("consume", name, 10, "show")
+        c.until("up")
+        c.say("publish", "-", name, 3, 10, "bundle")
+        assert [c.until("delivery")["n"] for _ in range(3)] == [0, 1, 2]
+        c.say("rejectheld")
+        again = [c.until("delivery") for _ in range(3)]
+        assert [(d["n"], d["redelivered"], d["delivery_count"], d["user"]) for d in again] == [
+            (n, True, 1, rabbit.admin) for n in range(3)
+        ]
+        c.say("ackheld")
+        wait_for("all to be acked", lambda: messages(rabbit, name) == 0)
+
+
+def test_a_bundle_that_no_queue_takes_is_returned_whole(rabbit, name):
+    with client(rabbit) as c:
+        c.until("up")
+        c.say("publish", "-", name + ".none", 5, 10, "mandatory", "bundle")
+        s = stats_when(c, lambda s: settled(s) == 5)
+        assert (s["returned"], s["most_settled"]) == (5, 1)
+
+
+def test_bundles_survive_a_lost_connection(rabbit, proxy, name):
+    with client(rabbit, port=proxy.port) as c:
+        c.say("queue", name, "quorum")
+        c.say("consume", name, 4, "ack")
+        c.until("up")
+        for _ in range(3):
+            c.say("publish", "-", name, 5000, 200, "bundle")
+            stats_when(c, lambda s: s["unique"] > 100)
+            proxy.cut()
+            c.until("down")
+            c.until("up")
+        s = stats_when(c, lambda s: s["unique"] == 15000 and s["confirmed"] == 15000)
+        assert (s["corrupt"], s["most_settled"]) == (0, 1)
+
+
 def test_cancel_requeues_what_is_on_its_way(rabbit, name):
     with client(rabbit) as c:
         c.say("queue", name, "quorum")

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/amqp_bundle.h"
 #include "io/amqp_window.h"
 
 TestSuite(amqp_window, .timeout = 60);
@@ -239,4 +240,88 @@ Test(amqp_window, close_loses_all_and_takes_nothing_more)
 	og_window_close(&w);
 	expect("al bl cl ");
 	cr_assert_eq(add("d"), -1);
+}
+
+/* joining */
+
+static int join_in(const char *name, const char *key, unsigned flags)
+{
+	const struct og_message m = {.message_id = name, .routing_key = key, .body = "12345678", .body_len = 8};
+
+	return og_window_add(&w, &m, flags, on_settled, (void *)(uintptr_t)name);
+}
+
+/* The parts of each that is sent, "ab|c|", as a reader finds them. */
+static const char *parts_sent(void)
+{
+	static char order[256];
+	const struct og_publish *p;
+	uint64_t tag;
+
+	order[0] = '\0';
+	while ((p = og_window_next(&w, &tag))) {
+		struct og_bundle_reader r = {.outer = p->m};
+		struct og_message part;
+
+		if (!og_bundle_parts(p->m))
+			strcat(order, p->m->message_id);
+		else
+			while (og_bundle_next(&r, &part))
+				strcat(order, part.message_id);
+		og_bundle_reader_done(&r);
+		strcat(order, "|");
+	}
+	return order;
+}
+
+Test(amqp_window, those_of_one_place_go_out_in_one_and_settle_together, .fini = teardown)
+{
+	og_window_init(&w, 10);
+	join_in("a", "k", OG_PUBLISH_BUNDLE);
+	join_in("b", "k", OG_PUBLISH_BUNDLE);
+	join_in("c", "k", OG_PUBLISH_BUNDLE);
+	cr_assert_eq(w.count, 1);
+	cr_assert_str_eq(parts_sent(), "abc|");
+	join_in("d", "k", OG_PUBLISH_BUNDLE);
+	cr_assert_str_eq(parts_sent(), "d|", "what was sent is joined by nobody");
+	og_window_returned(&w, 1);
+	cr_assert_eq(og_window_settle(&w, 1, false, OG_CONFIRMED), 0);
+	expect("ar br cr ");
+	cr_assert_eq(og_window_settle(&w, 2, false, OG_NACKED), 0);
+	expect("dn ");
+	cr_assert_eq(w.bytes, 0);
+}
+
+Test(amqp_window, only_neighbours_that_both_allow_it_and_go_the_same_way_join, .fini = teardown)
+{
+	og_window_init(&w, 10);
+	join_in("a", "k", OG_PUBLISH_BUNDLE);
+	join_in("b", "other", OG_PUBLISH_BUNDLE);
+	join_in("c", "k", OG_PUBLISH_BUNDLE);
+	join_in("d", "k", OG_PUBLISH_BUNDLE | OG_PUBLISH_MANDATORY);
+	join_in("e", "k", 0);
+	join_in("f", "k", 0);
+	cr_assert_str_eq(parts_sent(), "a|b|c|d|e|f|");
+}
+
+Test(amqp_window, more_than_one_message_holds_begin_the_next, .fini = teardown)
+{
+	og_window_init(&w, 10);
+	for (int i = 0; i < OG_BUNDLE_PARTS + 2; i++)
+		join_in(i < OG_BUNDLE_PARTS ? "a" : "b", "k", OG_PUBLISH_BUNDLE);
+	cr_assert_eq(w.count, 2);
+	cr_assert_str_eq(parts_sent() + OG_BUNDLE_PARTS, "|bb|");
+}
+
+Test(amqp_window, what_joined_is_sent_again_together_and_lost_together)
+{
+	og_window_init(&w, 10);
+	join_in("a", "k", OG_PUBLISH_BUNDLE);
+	join_in("b", "k", OG_PUBLISH_BUNDLE);
+	parts_sent();
+	cr_assert_eq(og_window_restart(&w, true), 1);
+	join_in("c", "k", OG_PUBLISH_BUNDLE);
+	cr_assert_str_eq(parts_sent(), "abc|");
+	og_window_close(&w);
+	expect("al bl cl ");
 }

@@ -103,7 +103,7 @@ Test(envelope, what_is_encoded_decodes_to_the_same)
 	cr_expect_str_eq(m.correlation_id, ID);
 	cr_expect_eq(m.n_headers, 41);
 	accepted(&m, &e);
-	cr_expect_str_eq(e.version, "1.2");
+	cr_expect_str_eq(e.version, "1.3");
 	want.version = e.version;
 	want.user_id = m.user_id;
 	/* Every string of it is borrowed, so the structs are equal byte by byte. */
@@ -118,7 +118,7 @@ Test(envelope, what_is_absent_is_left_out)
 	og_envelope_encode(&e, &m);
 	cr_expect_eq(m.n_headers, 1);
 	cr_expect_str_eq(m.headers[0].name, "og-version");
-	cr_expect_str_eq(m.headers[0].text, "1.2");
+	cr_expect_str_eq(m.headers[0].text, "1.3");
 	accepted(&m, &back);
 	cr_expect_null(back.region);
 	cr_expect_null(back.reply_to);
@@ -163,9 +163,9 @@ Test(envelope, versions)
 	static const struct {
 		const char *version, *message; /* NULL: accepted */
 	} rows[] = {{"1.0", NULL}, {"1.7", NULL}, {"1.123", NULL},
-		{"2.0", "unknown version 2.0: this program speaks 1.2"},
-		{"0.9", "unknown version 0.9: this program speaks 1.2"},
-		{"4294967297.0", "unknown version 4294967297.0: this program speaks 1.2"},
+		{"2.0", "unknown version 2.0: this program speaks 1.3"},
+		{"0.9", "unknown version 0.9: this program speaks 1.3"},
+		{"4294967297.0", "unknown version 4294967297.0: this program speaks 1.3"},
 		{"", "unknown version '': not major.minor"}, {"1", "unknown version '1': not major.minor"},
 		{"1.", "unknown version '1.': not major.minor"}, {".1", "unknown version '.1': not major.minor"},
 		{" 1.0", "unknown version ' 1.0': not major.minor"},
