@@ -9,7 +9,7 @@ import pika
 import pytest
 from services import wait_for
 
-from worker_rig import cluster, grid, stub, stub_text, workers  # noqa: F401
+from worker_rig import cluster, grid, stub, workers  # noqa: F401
 
 MANY = 16
 BUNDLE = {"type": "bundle", "delivery_mode": 2}
@@ -104,10 +104,12 @@ def test_what_cannot_be_opened_is_a_dead_letter(fleet):
 def test_ends_of_one_turn_come_in_few_to_who_can_read_them(grid, workers, stub, can_read):  # noqa: F811
     """A worker that stood still finds all its answers at once, in the turns of its timers and of its sockets."""
     w = workers("--set", f"worker.slots={MANY}")
-    jobs = [grid.ask(stub_text(first_ms=1000, tokens=2), bundle=can_read, stream=None, progress=1) for _ in range(MANY)]
+    stub.signal(signal.SIGSTOP)
+    jobs = [grid.ask("Hello", bundle=can_read, stream=None, progress=1) for _ in range(MANY)]
     grid.until("all to run", lambda: all(grid.of(job, "started") for job in jobs))
     w.signal(signal.SIGSTOP)
-    wait_for("all to be answered", lambda: all(r["finished"] for r in stub.requests()))
+    stub.signal(signal.SIGCONT)
+    wait_for("all to be answered", lambda: [r["finished"] for r in stub.requests()] == [True] * MANY)
     w.signal(signal.SIGCONT)
     grid.until("the ends", lambda: len(ended(grid)) == MANY)
     assert sorted(ended(grid)) == sorted(jobs)
