@@ -32,7 +32,7 @@ static int call_any(const struct og_settings *s, const json_t *request, json_t *
 	else if (rc != 0)
 		og_error_set(err, OG_RETRY,
 			"no gateway runs here (nobody listens on %s): `og start` starts this machine's, `og status` "
-		        "shows it; "
+			"shows it; "
 			"or run this where one runs",
 			pattern);
 	return rc;

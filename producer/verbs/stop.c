@@ -133,7 +133,7 @@ const struct og_verb og_verb_stop = {
 	.arguments = "",
 	.summary = "stops this node's services, when the worker has finished what it runs, or after worker.drain",
 	.details = "\nWhat a worker still runs after worker.drain (30s) it hands back, and another worker runs it. "
-                   "What is "
+		   "What is "
 		   "waited\nfor is shown while it lasts. With 8 it still stops, and `og status` shows what.",
 	.run = run,
 };
