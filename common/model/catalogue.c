@@ -16,7 +16,7 @@
 #define NEAREST        3
 #define DEFAULT_TAG    ":latest"
 
-enum type { NUMBER, INTEGER, NAME, NAMES };
+enum type { NUMBER, INTEGER, NAME, NAMES, CAPABILITIES };
 
 struct key {
 	const char *name;
@@ -34,7 +34,10 @@ static const struct key keys[] = {
 	{"context_tokens", INTEGER, offsetof(struct og_tier, context_tokens), false, 1 << 30},
 	{"engine_model", NAME, offsetof(struct og_tier, engine_model), false, 0},
 	{"aliases", NAMES, offsetof(struct og_tier, aliases), false, 0},
+	{"capabilities", CAPABILITIES, offsetof(struct og_tier, capabilities), false, 0},
 };
+
+const char *const og_capabilities[OG_CAPABILITIES_N] = {"tools", "vision", "thinking", "insert", "embedding"};
 
 struct parser {
 	struct og_catalogue *c;
@@ -114,6 +117,31 @@ static int add_aliases(const struct og_catalogue *c, struct og_tier *t, const ch
 	return 0;
 }
 
+static int capability_of(const char *name, unsigned *ret, struct og_error *err)
+{
+	for (unsigned i = 0; i < OG_CAPABILITIES_N; i++) {
+		if (!strcmp(name, og_capabilities[i])) {
+			*ret = 1u << i;
+			return 0;
+		}
+	}
+	return og_fail(err, OG_INVALID, "'%s' is none of tools, vision, thinking, insert, embedding", name);
+}
+
+static int add_capabilities(unsigned *ret, const char *value, struct og_error *err)
+{
+	og_autofree char *list = og_strdup(value);
+	char *rest = NULL;
+	unsigned bit;
+
+	for (char *s = strtok_r(list, ", \t", &rest); s; s = strtok_r(NULL, ", \t", &rest)) {
+		if (capability_of(s, &bit, err) < 0)
+			return -1;
+		*ret |= bit;
+	}
+	return 0;
+}
+
 static int set_value(
 	const struct og_catalogue *c, struct og_tier *t, const struct key *k, const char *value, struct og_error *err)
 {
@@ -131,6 +159,8 @@ static int set_value(
 		return 0;
 	case NAMES:
 		return add_aliases(c, t, value, err);
+	case CAPABILITIES:
+		return add_capabilities(field, value, err);
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
  *   context_tokens = 2048
  *   engine_model = smollm2-135m   ; what the engine calls it; default: the tier id
  *   aliases = smollm2, smollm2:135m
+ *   capabilities = tools          ; beyond completion; what clients are told of the model
  *
  * cpu_cores, ram_gib and disk_gib must be there; docs/GAUGE.md says how each is measured and judged. */
 #ifndef OG_MODEL_CATALOGUE_H
@@ -34,7 +35,12 @@ struct og_tier {
 	int64_t context_tokens; /* 0: not stated */
 	char aliases[OG_ALIASES_MAX][OG_NAME_MAX];
 	size_t n_aliases;
+	unsigned capabilities; /* bit i: og_capabilities[i] */
 };
+
+/* What a model may do beyond completing text, in Ollama's words: tools, vision, thinking, insert, embedding. */
+enum { OG_CAPABILITIES_N = 5 };
+extern const char *const og_capabilities[OG_CAPABILITIES_N];
 
 struct og_catalogue {
 	struct og_tier tiers[OG_TIERS_MAX];

@@ -12,6 +12,8 @@ static const char text[] =
 	";   context_tokens  of the model; 0: not stated\n"
 	";   engine_model    what the engine calls it; default: the tier id\n"
 	";   aliases         other names for the tier, separated by commas\n"
+	";   capabilities    what clients are told that it does beyond completion: tools, vision, thinking, insert, "
+        "embedding\n"
 	"\n"
 	"[tier SmolLM2-135M]\n"
 	"cpu_cores = 1\n"
@@ -39,6 +41,7 @@ static const char text[] =
 	"context_tokens = 32768\n"
 	"engine_model = qwen2:0.5b\n"
 	"aliases = qwen2, qwen2:0.5b\n"
+	"capabilities = tools\n"
 	"\n"
 	"[tier SmolLM-1.7B]\n"
 	"cpu_cores = 1\n"
@@ -76,6 +79,7 @@ static const char text[] =
 	"context_tokens = 131072\n"
 	"engine_model = llama3.2:1b\n"
 	"aliases = llama3.2:1b, llama-3.2-1b\n"
+	"capabilities = tools\n"
 	"\n"
 	"[tier Llama-3.2-3B]\n"
 	"cpu_cores = 4\n"
@@ -85,6 +89,7 @@ static const char text[] =
 	"context_tokens = 131072\n"
 	"engine_model = llama3.2:3b\n"
 	"aliases = llama3.2, llama3.2:3b\n"
+	"capabilities = tools\n"
 	"\n"
 	"[tier Llama-3.1-8B]\n"
 	"cpu_cores = 4\n"
@@ -94,6 +99,7 @@ static const char text[] =
 	"context_tokens = 131072\n"
 	"engine_model = llama3.1:8b\n"
 	"aliases = llama3.1, llama3.1:8b\n"
+	"capabilities = tools\n"
 	"\n"
 	"; A machine that meets the next two rows may still be too small for the whole model: the worker asks\n"
 	"; its engine whether it serves the model before it takes work.\n"
@@ -105,6 +111,7 @@ static const char text[] =
 	"context_tokens = 131072\n"
 	"engine_model = llama3.1:70b\n"
 	"aliases = llama3.1:70b\n"
+	"capabilities = tools\n"
 	"\n"
 	"[tier Llama-3.1-405B]\n"
 	"cpu_cores = 16\n"
@@ -113,7 +120,8 @@ static const char text[] =
 	"disk_gib = 500\n"
 	"context_tokens = 131072\n"
 	"engine_model = llama3.1:405b\n"
-	"aliases = llama3.1:405b\n";
+	"aliases = llama3.1:405b\n"
+	"capabilities = tools\n";
 
 const char *og_catalogue_default_text(void)
 {

@@ -143,6 +143,18 @@ static const json_t *asked_for(
 	return tier;
 }
 
+/* What the catalogue says of it, and no more: an editor's agent asks a model that claims tools to use them. */
+static json_t *capabilities_of(const struct og_api *api, const json_t *tier)
+{
+	const struct og_tier *t = og_catalogue_find(api->catalogue, id_of(tier));
+	json_t *list = json_pack("[s]", "completion");
+
+	for (unsigned i = 0; t && i < OG_CAPABILITIES_N; i++)
+		if (t->capabilities & 1u << i)
+			json_array_append_new(list, json_string(og_capabilities[i]));
+	return list;
+}
+
 static json_t *show(struct og_api *api, struct og_web_call *c, const json_t *answer)
 {
 	char name[OG_NAME_MAX];
@@ -151,9 +163,9 @@ static json_t *show(struct og_api *api, struct og_web_call *c, const json_t *ans
 
 	if (!tier)
 		return NULL;
-	return json_pack("{s:s, s:s, s:s, s:o, s:{s:s, s:s}, s:[s, s], s:s}", "modelfile", "", "parameters", "",
-		"template", "", "details", details(), "model_info", "general.architecture", "opengateway",
-		"general.basename", id_of(tier), "capabilities", "completion", "tools", "modified_at",
+	return json_pack("{s:s, s:s, s:s, s:o, s:{s:s, s:s}, s:o, s:s}", "modelfile", "", "parameters", "", "template",
+		"", "details", details(), "model_info", "general.architecture", "opengateway", "general.basename",
+		id_of(tier), "capabilities", capabilities_of(api, tier), "modified_at",
 		og_ollama_time(api->started_s * 1000, at));
 }
 

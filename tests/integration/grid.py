@@ -34,6 +34,7 @@ ram_gib = 1
 vram_gib = 0
 disk_gib = 1
 engine_model = huge
+capabilities = thinking, tools
 """
 TIER, TIER_QUEUE = "SmolLM2-135M", "og.tier.smollm2-135m"
 

@@ -36,9 +36,10 @@ def test_models(gateway):
     assert all(len(m["digest"]) == 64 and m["size"] == 2**29 and m["modified_at"] for m in models)
     (running,) = gateway.get("/api/ps").json["models"]
     assert running["name"] == f"{MODEL}:latest" and running["size_vram"] == 0
-    for body in ({"model": "smol:latest"}, {"name": "Smol"}, {"model": "Huge"}):
+    more = ["tools", "thinking"]  # what the catalogue says of it
+    for body, can in (({"model": "smol:latest"}, []), ({"name": "Smol"}, []), ({"model": "Huge"}, more)):
         shown = gateway.post("/api/show", body)
-        assert shown.status == 200 and "completion" in shown.json["capabilities"], shown.body
+        assert shown.status == 200 and shown.json["capabilities"] == ["completion", *can], shown.body
     refused = gateway.post("/api/show", {"model": "none-such"})
     assert refused.status == 404 and "none-such" in refused.json["error"]
 

@@ -112,7 +112,8 @@ Test(catalogue, every_key_of_a_row_is_read)
 						   "disk_gib = 100\n"
 						   "context_tokens = 4096\n"
 						   "engine_model = some/thing:q4\n"
-						   "aliases = one, two three,a.B\n");
+						   "aliases = one, two three,a.B\n"
+						   "capabilities = vision, tools\n");
 	const struct og_tier *t = &c->tiers[0];
 
 	cr_assert_eq(c->n, 1);
@@ -127,6 +128,9 @@ Test(catalogue, every_key_of_a_row_is_read)
 	cr_assert_eq(t->n_aliases, 4);
 	cr_expect_str_eq(t->aliases[2], "three");
 	cr_expect_str_eq(t->aliases[3], "a.B");
+	cr_expect_eq(t->capabilities, 3);
+	cr_expect_str_eq(og_capabilities[0], "tools");
+	cr_expect_str_eq(og_capabilities[1], "vision");
 }
 
 Test(catalogue, what_may_be_left_out_has_a_default)
@@ -136,6 +140,7 @@ Test(catalogue, what_may_be_left_out_has_a_default)
 	cr_expect_eq(c->tiers[0].vram_gib, 0);
 	cr_expect_eq(c->tiers[0].context_tokens, 0);
 	cr_expect_eq(c->tiers[0].n_aliases, 0);
+	cr_expect_eq(c->tiers[0].capabilities, 0, "nothing is claimed that nobody said");
 	cr_expect_str_eq(c->tiers[0].engine_model, "Tiny");
 }
 
@@ -150,6 +155,8 @@ Test(catalogue, a_mistake_is_told_with_file_line_and_key)
 	refuses("[tier A]\ncpu_cores = 1\ndisk_gib = 1\n" ROW("B"), "t.ini: [tier A] has no 'ram_gib'");
 	refuses("; nothing\n", "t.ini: no [tier <id>] in it");
 	refuses(ROW("A") "engine_model =\n", "t.ini:5: engine_model: does not have 1 to 127 bytes");
+	refuses(ROW("A") "capabilities = tool\n",
+		"t.ini:5: capabilities: 'tool' is none of tools, vision, thinking, insert, embedding");
 }
 
 Test(catalogue, a_bad_number_is_told_with_its_key)
