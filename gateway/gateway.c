@@ -14,6 +14,7 @@
 #include "batch/keeper.h"
 #include "files/keeper.h"
 #include "store/ledger.h"
+#include "webhook/webhooks.h"
 
 #define DRAIN_LOOK_MS 50
 
@@ -227,6 +228,12 @@ static int open_line(struct og_gateway *g, uv_loop_t *loop, struct og_error *err
 	return g->api.link ? 0 : -1;
 }
 
+static int open_webhooks(struct og_gateway *g, struct og_error *err)
+{
+	g->api.webhooks = og_webhooks_open(&g->api, err);
+	return g->api.webhooks ? 0 : -1;
+}
+
 int og_gateway_start(
 	uv_loop_t *loop, const struct og_gateway_config *config, struct og_gateway **ret, struct og_error *err)
 {
@@ -243,10 +250,11 @@ int og_gateway_start(
 		goto fail;
 	if (og_mkdir_p(config->settings->gateway_files, 0700, err) < 0 || listen_on(g, loop, err) < 0)
 		goto fail;
-	if (open_line(g, loop, err) < 0 || open_store(g, loop, err) < 0) {
+	if (open_line(g, loop, err) < 0 || open_store(g, loop, err) < 0 || open_webhooks(g, err) < 0) {
 		og_web_close(g->api.web, NULL, NULL);
 		if (g->api.link)
 			og_link_close(g->api.link, NULL, NULL);
+		og_store_close(g->api.store, NULL, NULL);
 		goto fail; /* the caller's loop ends them: they know nothing of us any more */
 	}
 	g->batches = og_batch_keeper_open(&g->api);
@@ -291,6 +299,7 @@ void og_gateway_drain(struct og_gateway *g)
 {
 	og_web_quiesce(g->api.web);
 	og_batch_keeper_stop(g->batches);
+	og_webhooks_stop(g->api.webhooks);
 	uv_timer_start(&g->drain, on_look, 0, DRAIN_LOOK_MS);
 }
 
@@ -302,6 +311,7 @@ void og_gateway_stop(struct og_gateway *g)
 	uv_close((uv_handle_t *)&g->drain, NULL);
 	og_file_keeper_close(g->files);
 	og_batch_keeper_close(g->batches);
+	og_webhooks_close(g->api.webhooks);
 	og_web_close(g->api.web, NULL, NULL);
 	og_link_close(g->api.link, NULL, NULL);
 	og_store_close(g->api.store, NULL, NULL);

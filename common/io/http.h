@@ -30,6 +30,9 @@ struct og_http_request {
 	size_t body_len;
 	const char *user, *password; /* basic auth; NULL: none */
 	const char *unix_socket;     /* NULL: TCP */
+	/* Asked of each address that the name has, before it is connected to; NULL: any may be. A kept connection has been asked
+	 * about when it was made. Where no address may be, the end is INVALID. */
+	bool (*may_connect)(const struct sockaddr *address);
 	struct og_http_limits limits;
 };
 

@@ -21,11 +21,13 @@ struct og_http_call {
 	struct client *client;
 	struct og_http_handler handler;
 	struct og_http_limits limits;
+	bool (*may_connect)(const struct sockaddr *address);
 	CURL *easy;
 	struct curl_slist *headers;
 	void *body;
 	bool added;     /* to the multi handle */
 	bool cancelled; /* by the caller: it is told nothing more */
+	bool refused;   /* an address, by may_connect */
 	bool ended;     /* on_end has been or is being called */
 	int status;     /* 0 until the final head has come */
 	size_t head_bytes, body_bytes;
@@ -99,7 +101,9 @@ static void on_done(void *ctx, CURL *easy, CURLcode code)
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
 	if (call->cancelled)
 		return; /* `settle` drops it */
-	if (code != CURLE_OK && !call->why.kind)
+	if (code == CURLE_COULDNT_CONNECT && call->refused)
+		og_fail(&call->why, OG_INVALID, "its name leads to an address that is not allowed");
+	else if (code != CURLE_OK && !call->why.kind)
 		og_fail(&call->why, OG_RETRY, "%s", *call->words ? call->words : curl_easy_strerror(code));
 	finish(call);
 }
@@ -213,6 +217,18 @@ static size_t on_body(char *data, size_t one, size_t len, void *ctx)
 	return call->cancelled || call->why.kind ? 0 : len;
 }
 
+/* The name has been resolved. */
+static curl_socket_t on_address(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct og_http_call *call = ctx;
+
+	(void)purpose;
+	if (call->may_connect(&address->addr))
+		return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	call->refused = true;
+	return CURL_SOCKET_BAD;
+}
+
 /* ---- starting ---- */
 
 static int check_url(const char *url, struct og_error *err)
@@ -278,6 +294,11 @@ static void set_options(struct og_http_call *call, const struct og_http_request 
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms ? connect_ms : INT_MAX));
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->limits.total_ms);
 	curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+	if (request->may_connect) {
+		call->may_connect = request->may_connect;
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_address);
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+	}
 	if (request->user) {
 		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
 		curl_easy_setopt(easy, CURLOPT_USERNAME, request->user);

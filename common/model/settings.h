@@ -64,6 +64,8 @@ struct og_settings {
 	int64_t gateway_responses_ttl_ms, gateway_responses_max;
 	char *gateway_files; /* absolute */
 	int64_t gateway_file_max, gateway_files_max, gateway_files_keep_ms, gateway_batch_window;
+	int64_t gateway_webhook_attempts, gateway_webhook_backoff_ms, gateway_webhook_timeout_ms;
+	bool gateway_webhooks_private;
 	/* [log] */
 	char *log_level;
 };

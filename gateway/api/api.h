@@ -12,6 +12,8 @@
 #include "store/kinds.h"
 #include "web/web.h"
 
+struct og_webhooks;
+
 struct og_api {
 	uv_loop_t *loop;
 	const struct og_settings *settings;
@@ -19,6 +21,7 @@ struct og_api {
 	struct og_link *link;
 	struct og_gateway_store *store;
 	struct og_kinds kinds; /* of records in it */
+	struct og_webhooks *webhooks;
 	struct og_web *web;
 	struct og_metrics metrics;
 	int64_t started_s; /* wall clock */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/parse.h"
 #include "batch/line.h"
+#include "webhook/webhooks.h"
 
 #define WINDOW_MAX_MS (INT64_C(30) * 86400 * 1000)
 
@@ -71,11 +72,25 @@ static void on_made(void *ctx, bool yes, const struct og_error *err)
 	making_free(m);
 }
 
-static void on_input(void *ctx, json_t *file, const struct og_error *err)
+/* A watch for which there is no batch goes by itself, and its event with it: nobody was told of the batch. */
+static void on_watched(void *ctx, bool yes, const struct og_error *err)
 {
 	struct making *m = ctx;
 	const struct og_record_put put = {.id = m->id, .tenant = m->tenant, .record = m->record};
 	struct og_error own;
+
+	(void)yes;
+	if (err)
+		fail(m, err);
+	else if (og_record_put(m->api->store, &m->api->kinds.batches, &put, on_made, m, &own) < 0)
+		fail(m, &own);
+}
+
+static void on_input(void *ctx, json_t *file, const struct og_error *err)
+{
+	struct making *m = ctx;
+	struct og_error own;
+	int rc;
 
 	(void)file;
 	if (err && err->kind == OG_INVALID && m->c) {
@@ -83,8 +98,12 @@ static void on_input(void *ctx, json_t *file, const struct og_error *err)
 		making_free(m);
 	} else if (err) {
 		fail(m, err);
-	} else if (og_record_put(m->api->store, &m->api->kinds.batches, &put, on_made, m, &own) < 0) {
-		fail(m, &own);
+	} else {
+		rc = og_watch_begin(m->api, "batch", m->id, m->tenant, on_watched, m, &own);
+		if (rc > 0)
+			on_watched(m, false, NULL);
+		else if (rc < 0)
+			fail(m, &own);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* POST /v1/responses: put into a chat completion, whose answer is put back.
  *
- *   read ──▶ [the response before: its record, then its output] ──▶ [record is kept] ──▶ the job
+ *   read ──▶ [the response before: its record, then its output] ──▶ [record is kept] ──▶ [its end is watched] ──▶ the job
  *
  * The record is there before the job is, so that what was answered can be fetched, whoever dies when. */
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "model/json.h"
+#include "webhook/webhooks.h"
 
 struct creation {
 	struct og_api *api;
@@ -19,6 +20,7 @@ struct creation {
 	json_t *body, *before, *items, *chat, *echo;
 	struct og_responses_flags flags;
 	char id[OG_ID_LEN + 1], hex[OG_RESPONSE_HEX + 1];
+	bool watched; /* by webhooks */
 };
 
 static void creation_free(struct creation *n)
@@ -65,6 +67,8 @@ static void start(struct creation *n)
 
 	/* A second time: what the envelope borrows is the call's. It was all right the first time. */
 	if (!n->c || og_openai_envelope(n->c, n->body, id, &request.e, &why) < 0) {
+		if (n->watched)
+			og_watch_drop(n->api, n->id);
 		creation_free(n);
 		return;
 	}
@@ -74,21 +78,50 @@ static void start(struct creation *n)
 	request.len = strlen(body);
 	request.stream = n->flags.stream;
 	request.detached = n->flags.background;
+	request.watched = n->watched;
 	request.at_once = n->flags.background && !n->flags.stream;
 	request.of_form = og_responses_form_new(n->hex, n->echo, -1);
 	og_prompt_start(n->api, n->c, &request);
 	creation_free(n);
 }
 
+/* ── its end is watched ── */
+
+static void on_watched(void *ctx, bool yes, const struct og_error *err)
+{
+	struct creation *n = ctx;
+
+	n->watched = yes;
+	if (err)
+		give_up_error(n, err);
+	else
+		start(n);
+}
+
+static void watch(struct creation *n)
+{
+	struct og_error err;
+	int rc = n->c ? og_watch_begin(n->api, "response", n->id, og_api_caller(n->c)->tenant, on_watched, n, &err) : 1;
+
+	if (rc < 0)
+		give_up_error(n, &err);
+	else if (rc > 0)
+		start(n);
+}
+
 /* ── the record ── */
 
 static void on_kept(void *ctx, bool yes, const struct og_error *err)
 {
+	struct creation *n = ctx;
+
 	(void)yes;
 	if (err)
-		give_up_error(ctx, err);
+		give_up_error(n, err);
+	else if (n->flags.background)
+		watch(n);
 	else
-		start(ctx);
+		start(n);
 }
 
 static void keep(struct creation *n)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/parse.h"
 #include "model/names.h"
+#include "webhook/webhooks.h"
 
 #define REFUSE_MS 250 /* so long a refusal is a status */
 
@@ -115,9 +116,13 @@ static void note_start(struct og_web_call *c, const struct og_prompt *p, const s
 	og_web_note(c, "tier", e->tier);
 }
 
+/* It has not begun. */
 static void give_up(struct og_prompt *p, const struct og_refusal *why)
 {
-	og_prompt_refuse(p, why);
+	if (p->watched)
+		og_watch_drop(p->api, p->id);
+	if (p->c)
+		og_prompt_refuse(p, why);
 	og_prompt_free(p);
 }
 
@@ -191,11 +196,10 @@ static void on_bill(void *ctx, const struct og_refusal *why)
 	if (p->c && !why) {
 		og_envelope_decode(held, &e, NULL);
 		submit(p, &e, held->body, held->body_len);
-	} else if (p->c) {
-		give_up(p, why);
 	} else {
-		og_bill_refund(&p->bill);
-		og_prompt_free(p);
+		if (!why)
+			og_bill_refund(&p->bill);
+		give_up(p, why);
 	}
 }
 
@@ -224,6 +228,7 @@ void og_prompt_start(struct og_api *api, struct og_web_call *c, const struct og_
 		.stream = request->stream,
 		.attach = request->attach,
 		.detached = request->detached,
+		.watched = request->watched,
 		.at_once = request->at_once,
 		.resumable = says_yes(c, "og-resumable"),
 		.since_us = og_web_since_us(c)};

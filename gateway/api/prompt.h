@@ -39,6 +39,7 @@ struct og_prompt_request {
 	bool stream;
 	bool attach;   /* the job is there already: e.id says which, and a stream begins at once */
 	bool detached; /* it goes on without its client */
+	bool watched;  /* by webhooks: dropped where the job does not begin, looked at when it has ended */
 	bool at_once;  /* with `detached`: answered by the form's `accepted` as soon as the cluster has it */
 	const struct og_form *form;
 	void *of_form; /* the form's own; freed by `form_done` */

@@ -4,6 +4,7 @@
 #include "api/prompt_state.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "webhook/webhooks.h"
 
 int og_prompt_send(struct og_prompt *p, struct og_buf *out)
 {
@@ -132,6 +133,15 @@ static void finish_whole(struct og_prompt *p, const struct og_job_end *end)
 	og_prompt_free(p);
 }
 
+/* Who is refused with a status need not be told again. */
+static void tell_watch(const struct og_prompt *p, const struct og_job_end *end)
+{
+	if (p->c && !p->streaming && end->state != OG_STATE_DONE)
+		og_watch_drop(p->api, p->id);
+	else
+		og_watch_look(p->api, p->id);
+}
+
 void og_prompt_on_end(void *ctx, const struct og_job_end *end)
 {
 	struct og_prompt *p = ctx;
@@ -139,6 +149,8 @@ void og_prompt_on_end(void *ctx, const struct og_job_end *end)
 
 	p->job = NULL;
 	og_bill_settle(&p->bill, end);
+	if (p->watched)
+		tell_watch(p, end);
 	if (!p->c) {
 		og_prompt_free(p);
 		return;

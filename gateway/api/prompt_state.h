@@ -20,7 +20,7 @@ struct og_prompt {
 	uv_timer_t timer;
 	struct og_question *position;
 	char id[OG_ID_LEN + 1];
-	bool stream, streaming, resumable, attach, detached, at_once;
+	bool stream, streaming, resumable, attach, detached, at_once, watched;
 	struct og_bill bill;
 	struct og_key_watch watch;
 	struct og_message *held; /* the request, while the store is asked whether it may go; NULL otherwise */

@@ -169,6 +169,12 @@ static void on_records(void *ctx, json_t *const *records, size_t n, bool more, c
 void og_api_records(struct og_api *api, struct og_web_call *c, const struct og_record_kind *kind,
 	json_t *(*shape)(struct og_web_call *c, json_t *record))
 {
+	og_api_records_of(api, c, kind, og_api_caller(c)->tenant, shape);
+}
+
+void og_api_records_of(struct og_api *api, struct og_web_call *c, const struct og_record_kind *kind, const char *owner,
+	json_t *(*shape)(struct og_web_call *c, json_t *record))
+{
 	struct og_api_page page;
 	struct og_record_page asked;
 	struct og_refusal why;
@@ -179,7 +185,7 @@ void og_api_records(struct og_api *api, struct og_web_call *c, const struct og_r
 		og_refuse(c, &why);
 		return;
 	}
-	asked = (struct og_record_page){og_api_caller(c)->tenant, page.after, page.limit, page.oldest_first};
+	asked = (struct og_record_page){owner, page.after, page.limit, page.oldest_first};
 	l = look(api, c);
 	l->shape = shape;
 	if (og_records_list(api->store, kind, &asked, on_records, l, &err) == 0)

@@ -13,6 +13,9 @@ void og_api_record(struct og_api *api, struct og_web_call *c, const struct og_re
  * makes of a record what is shown: a new reference, or NULL: it is left out. */
 void og_api_records(struct og_api *api, struct og_web_call *c, const struct og_record_kind *kind,
 	json_t *(*shape)(struct og_web_call *c, json_t *record));
+/* Those that belong to `owner` (their tenant in the store's words), which the caller may see. */
+void og_api_records_of(struct og_api *api, struct og_web_call *c, const struct og_record_kind *kind, const char *owner,
+	json_t *(*shape)(struct og_web_call *c, json_t *record));
 
 /* Removes the caller's record: `then` answers the call, after it is gone. */
 void og_api_record_remove(struct og_api *api, struct og_web_call *c, const struct og_record_kind *kind, const char *id,

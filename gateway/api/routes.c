@@ -84,6 +84,14 @@ const struct og_api_route og_api_routes[] = {
 	{"PUT", "/api/v1/tenants/{}", og_tenants_put, OG_NEED_ADMIN},
 	{"DELETE", "/api/v1/tenants/{}", og_tenants_remove, OG_NEED_ADMIN},
 	{"GET", "/api/v1/usage", og_usage_show, OG_NEED_ADMIN},
+	{"GET", "/api/v1/webhooks", og_webhooks_list, OG_NEED_KEY},
+	{"POST", "/api/v1/webhooks", og_webhooks_make, OG_NEED_KEY},
+	{"GET", "/api/v1/webhooks/{}", og_webhooks_show, OG_NEED_KEY},
+	{"DELETE", "/api/v1/webhooks/{}", og_webhooks_remove, OG_NEED_KEY},
+	{"POST", "/api/v1/webhooks/{}/enable", og_webhooks_enable, OG_NEED_KEY},
+	{"POST", "/api/v1/webhooks/{}/rotate", og_webhooks_rotate, OG_NEED_KEY},
+	{"GET", "/api/v1/webhooks/{}/deliveries", og_webhooks_deliveries, OG_NEED_KEY},
+	{"POST", "/api/v1/webhooks/{}/deliveries/{}/redeliver", og_webhooks_redeliver, OG_NEED_KEY},
 	{"GET", "/api/v1/openapi.json", og_openapi, OG_NEED_NOTHING},
 };
 const size_t og_api_n_routes = OG_COUNT(og_api_routes);

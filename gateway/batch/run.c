@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "batch/run_state.h"
 #include "model/json.h"
+#include "webhook/webhooks.h"
 
 #define TICK_MS  200
 #define HOLD_MS  (OG_BATCH_LEASE_MS / 4)
@@ -167,6 +168,7 @@ static void on_ended(void *ctx, bool yes, const struct og_error *err)
 		r->ending = false; /* the tick tries again */
 		return;
 	}
+	og_watch_look(r->api, r->id);
 	og_info("batch", "batch=%s status=%s total=%lld completed=%lld failed=%lld", r->id,
 		text_at(object_of(r), "status"), (long long)r->total, (long long)r->completed, (long long)r->failed);
 	leave(r);

@@ -3,6 +3,16 @@
 #define BATCHES_KEEP_MS (INT64_C(30) * 86400 * 1000) /* after the last that happened to it */
 #define BATCHES_MAX     (64 * 1024 * 1024)           /* bytes of all their records, about 2 KiB each */
 
+#define DELIVERED_KEEP_MS   (INT64_C(3) * 86400 * 1000)
+#define UNDELIVERED_KEEP_MS (INT64_C(30) * 86400 * 1000)
+/* Bytes. A webhook or a watch is some 300, a delivery 500. What is under way is never dropped: beyond its bound a request that needs
+ * a watch is refused, and the watch of what has ended waits for room. */
+#define WEBHOOKS_MAX    (16 * 1024 * 1024)
+#define WATCHES_MAX     (64 * 1024 * 1024)
+#define DELIVERIES_MAX  (256 * 1024 * 1024)
+#define DELIVERED_MAX   (16 * 1024 * 1024)
+#define UNDELIVERED_MAX (64 * 1024 * 1024)
+
 void og_kinds_init(struct og_kinds *ret, const struct og_settings *s)
 {
 	*ret = (struct og_kinds){
@@ -12,5 +22,16 @@ void og_kinds_init(struct og_kinds *ret, const struct og_settings *s)
 			.oldest_go = true},
 		.files = {.name = "file", .bytes_max = s->gateway_files_max},
 		.batches = {.name = "batch", .keep_ms = BATCHES_KEEP_MS, .bytes_max = BATCHES_MAX},
+		.webhooks = {.name = "webhook", .bytes_max = WEBHOOKS_MAX},
+		.watches = {.name = "watch", .bytes_max = WATCHES_MAX},
+		.deliveries = {.name = "delivery", .bytes_max = DELIVERIES_MAX},
+		.delivered = {.name = "delivered",
+			.keep_ms = DELIVERED_KEEP_MS,
+			.bytes_max = DELIVERED_MAX,
+			.oldest_go = true},
+		.undelivered = {.name = "undelivered",
+			.keep_ms = UNDELIVERED_KEEP_MS,
+			.bytes_max = UNDELIVERED_MAX,
+			.oldest_go = true},
 	};
 }

@@ -108,6 +108,7 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_args_add_number(&a, put->due_in_ms);
 	og_args_add(&a, put->held_by);
 	og_args_add_number(&a, put->bytes);
+	og_args_add(&a, put->beside ? put->beside->name : "");
 	return ask(s, &og_script_record_put, &a, on_said, &(struct asked){.said = cb, .ctx = ctx}, err);
 }
 

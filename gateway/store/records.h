@@ -30,18 +30,19 @@ struct og_record_kind {
 typedef void og_record_cb(void *ctx, json_t *record, const struct og_error *err);
 /* `more`: the list goes on behind its last. */
 typedef void og_records_cb(void *ctx, json_t *const *records, size_t n, bool more, const struct og_error *err);
-/* `yes`: it was taken; no: another one holds it, or it is there already, or it is gone. */
+/* `yes`: it was taken; no: another one holds it, or it is there already, or it is gone, or there is none beside. */
 typedef void og_record_said_cb(void *ctx, bool yes, const struct og_error *err);
 
 struct og_record_put {
 	const char *id, *tenant;
 	const json_t *record;
-	int64_t bytes;       /* what it counts for; 0: its own length */
-	bool fresh;          /* only where there is none of that id */
-	bool there;          /* only where there is one */
-	const char *owner;   /* it must be held by this one; NULL: by anybody or nobody */
-	int64_t due_in_ms;   /* when work is due on it; -1: none is */
-	const char *held_by; /* due, but held by this one from the start for due_in_ms; NULL: nobody */
+	int64_t bytes;                       /* what it counts for; 0: its own length */
+	bool fresh;                          /* only where there is none of that id */
+	bool there;                          /* only where there is one */
+	const char *owner;                   /* it must be held by this one; NULL: by anybody or nobody */
+	int64_t due_in_ms;                   /* when work is due on it; -1: none is */
+	const char *held_by;                 /* due, but held by this one from the start for due_in_ms; NULL: nobody */
+	const struct og_record_kind *beside; /* only where the tenant has one of this kind; NULL: in any case */
 };
 
 int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind, const struct og_record_put *put,

@@ -26,6 +26,7 @@ struct og_redis_script og_script_record_put = {.name = "record_put", .text =
 	"local k, id, tenant, text = p..ARGV[2], ARGV[3], ARGV[4], ARGV[5]\n"
 	"local keep, max, oldest_go, how, owner, due, held_by = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9],\n"
 	"  ARGV[10], tonumber(ARGV[11]), ARGV[12]\n"
+	"if ARGV[14] ~= '' and redis.call('EXISTS', p..ARGV[14]..'s:'..tenant) == 0 then return 0 end\n"
 	DROP
 	"for _, gone in ipairs(redis.call('ZRANGEBYSCORE', k..'s', '-inf', now, 'LIMIT', 0, 100)) do drop(gone) end\n"
 	"local old = redis.call('HGET', k..'_size', id)\n"

@@ -12,6 +12,7 @@ changed, over DEFAULTS below. As a program: `stub_engine.py [--port 0] [key=valu
   content_type      of the stream
   call              the name of a function: the answer is a call of it, in pieces, with {"city":"Paris"} (OpenAI's chat)
   thought           a word that the model thinks before it answers (OpenAI's chat)
+  finish            why it ends (OpenAI's finish_reason)
   null              1: the stream begins with an event that says null, as llama.cpp's does for several prompts
   usage, done       0: left out (usage; the [DONE] at the end)
   fault, after      after so many tokens: stall (nothing more comes), cut (the connection is closed), end (a clean end before the
@@ -47,7 +48,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from services import Process, free_port, wait_for  # noqa: E402
 
 DEFAULTS = {
-    "tokens": 8, "pace_ms": 0, "token": "tok", "bytes": 0, "headers_ms": 0, "first_ms": 0, "status": 200,
+    "tokens": 8, "pace_ms": 0, "token": "tok", "bytes": 0, "headers_ms": 0, "finish": "stop", "first_ms": 0, "status": 200,
     "message": "the stub says no", "content_type": "", "usage": 1, "done": 1, "fault": "", "after": 0, "times": 0,
     "models": "smollm2-135m", "slots": 2, "health": 200, "mark": 0, "record": "", "victim": "", "counted": "",
     "context": 0, "dimensions": 4, "base64": 1, "counts": "llama",
@@ -152,7 +153,7 @@ class Dialect:
             line.update({"message": {"role": "assistant", "content": ""}} if self.chat else {"response": ""})
             line.update({"prompt_eval_count": prompt_tokens, "eval_count": tokens} if want["usage"] else {})
             return self.frame(line)
-        choice = {"index": 0, "finish_reason": "tool_calls" if want["call"] else "stop"}
+        choice = {"index": 0, "finish_reason": "tool_calls" if want["call"] else want["finish"]}
         choice.update({"delta": {}} if self.chat else {"text": ""})
         out = self.frame(self.chunk([choice]))
         if want["usage"]:

@@ -1,7 +1,7 @@
 /* POST /api/v1/jobs: a job that nobody needs to wait for. It is answered when the scheduler has taken it up, or refused it;
  * where that takes long, when the broker keeps it.
  *
- *   asks (its bill) ──▶ sent ── taken up ──▶ answered ── its end, which nobody here waits for ──▶ its bill is settled */
+ *   [is watched] ──▶ asks (its bill) ──▶ sent ── taken up ──▶ answered ── its end, which nobody here waits for ──▶ its bill is settled */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "api/prompt.h"
 #include "base/alloc.h"
 #include "model/json.h"
+#include "webhook/webhooks.h"
 
 #define TAKEN_MS 250
 
@@ -23,6 +24,7 @@ struct submission {
 	uv_timer_t timer;
 	char id[OG_ID_LEN + 1];
 	bool detached, accepted, late;
+	bool watched; /* by webhooks */
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -56,8 +58,11 @@ static void let_go(struct submission *s)
 	}
 }
 
+/* Who is told that it was refused gets no event of it. */
 static void refuse(struct submission *s, const struct og_refusal *why)
 {
+	if (s->watched)
+		og_watch_drop(s->api, s->id);
 	if (s->c)
 		og_refuse(s->c, why);
 	submission_free(s);
@@ -115,13 +120,16 @@ static void on_end(void *ctx, const struct og_job_end *end)
 
 	s->job = NULL;
 	og_bill_settle(&s->bill, end);
-	if (s->c && end->state == OG_STATE_DONE) {
-		answer(s, og_state_name(end->state), -1);
-		submission_free(s);
+	if (s->c && end->state != OG_STATE_DONE) {
+		og_refusal_of_end(end, &why);
+		refuse(s, &why);
 		return;
 	}
-	og_refusal_of_end(end, &why);
-	refuse(s, &why);
+	if (s->c)
+		answer(s, og_state_name(end->state), -1);
+	if (s->watched)
+		og_watch_look(s->api, s->id);
+	submission_free(s);
 }
 
 /* The line is closed, and nobody will say how it ended. */
@@ -185,9 +193,7 @@ static void on_bill(void *ctx, const struct og_refusal *why)
 	}
 	if (!why)
 		og_bill_refund(&s->bill);
-	if (s->c)
-		og_refuse(s->c, why);
-	submission_free(s);
+	refuse(s, why);
 }
 
 /* The call may be gone, and its strings with it, when the store has answered. */
@@ -197,6 +203,37 @@ static void hold(struct submission *s, const struct og_envelope *e, const char *
 
 	og_envelope_encode(e, &m);
 	s->held = og_message_copy(&m);
+}
+
+static void open_bill(struct submission *s, const struct og_envelope *e, const char *body, size_t len)
+{
+	struct og_refusal why;
+	int rc = og_bill_open(&s->bill, s->api, og_api_caller(s->c), e, len, on_bill, s, &why);
+
+	if (rc > 0)
+		send_it(s, e, body, len);
+	else if (rc == 0)
+		hold(s, e, body, len);
+	else
+		refuse(s, &why);
+}
+
+static void on_watched(void *ctx, bool yes, const struct og_error *err)
+{
+	struct submission *s = ctx;
+	og_autofree struct og_message *held = OG_TAKE(s->held);
+	struct og_envelope e;
+	struct og_refusal why;
+
+	s->watched = yes;
+	if (s->c && !err) {
+		og_envelope_decode(held, &e, NULL);
+		open_bill(s, &e, held->body, held->body_len);
+		return;
+	}
+	if (err)
+		og_refusal_of_error(err, &why);
+	refuse(s, &why);
 }
 
 static void submit(struct og_api *api, struct og_web_call *c, const struct og_envelope *e, const char *body, size_t len)
@@ -219,13 +256,15 @@ static void submit(struct og_api *api, struct og_web_call *c, const struct og_en
 		refuse(s, &why);
 		return;
 	}
-	rc = og_bill_open(&s->bill, api, og_api_caller(c), e, len, on_bill, s, &why);
-	if (rc > 0)
-		send_it(s, e, body, len);
-	else if (rc == 0)
+	rc = og_watch_begin(api, "job", s->id, og_api_caller(c)->tenant, on_watched, s, &err);
+	if (rc > 0) {
+		open_bill(s, e, body, len);
+	} else if (rc == 0) {
 		hold(s, e, body, len);
-	else
+	} else {
+		og_refusal_of_error(&err, &why);
 		refuse(s, &why);
+	}
 }
 
 /* ── the request ── */

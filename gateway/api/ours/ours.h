@@ -11,6 +11,8 @@ og_handler og_tiers_list, og_tiers_show, og_tiers_pause, og_tiers_resume, og_que
 og_handler og_dead_list, og_dead_show, og_dead_requeue, og_dead_drop, og_dead_requeue_all, og_dead_drop_all;
 og_handler og_keys_page, og_keys_make, og_keys_change, og_keys_revoke, og_keys_rotate;
 og_handler og_tenants_page, og_tenants_show, og_tenants_put, og_tenants_remove, og_usage_show;
+og_handler og_webhooks_make, og_webhooks_list, og_webhooks_show, og_webhooks_remove;
+og_handler og_webhooks_enable, og_webhooks_rotate, og_webhooks_deliveries, og_webhooks_redeliver;
 og_handler og_openapi;
 
 /* What og_openapi answers, which is gateway/api/ours/openapi.json. */

@@ -108,7 +108,7 @@ Test(records, each_question_as_its_script_reads_it)
 	cr_assert_eq(ask_all(rig.store, NULL), 0);
 	rig_turn(1);
 	cr_expect_eq(told.calls, 6);
-	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0;"
+	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0 ;"
 	       "record_get thing a acme;"
 	       "record_remove thing a ;"
 	       "records_list thing acme  3 ;"
@@ -133,11 +133,12 @@ Test(records, the_terms_of_a_put_and_of_a_page)
 	cr_assert_eq(og_record_put(rig.store, &kept, &put, NULL, NULL, NULL), 0);
 	put.fresh = false;
 	put.there = true;
+	put.beside = &kind;
 	cr_assert_eq(og_record_put(rig.store, &kept, &put, NULL, NULL, NULL), 0);
 	cr_assert_eq(og_records_list(rig.store, &kept, &page, on_many, NULL, NULL), 0);
 	rig_turn(1);
-	expect("record_put stay a acme {} 0 7  fresh me 20 you 99;"
-	       "record_put stay a acme {} 0 7  there me 20 you 99;"
+	expect("record_put stay a acme {} 0 7  fresh me 20 you 99 ;"
+	       "record_put stay a acme {} 0 7  there me 20 you 99 thing;"
 	       "records_list stay acme b 3 1;");
 	json_decref(record);
 }

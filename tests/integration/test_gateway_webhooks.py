@@ -1,0 +1,357 @@
+"""og-gateway's webhooks: what ends is told, signed, again and again until it is taken, whoever is killed meanwhile."""
+
+import itertools
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
+
+from gateway_rig import MODEL, Serving, ask, stub, stub_text  # noqa: E402, F401
+from receiver import Receiver, verified  # noqa: E402
+from services import wait_for  # noqa: E402
+
+V1 = "/api/v1"
+QUICK = ("gateway.webhooks_private=yes", "gateway.webhook_backoff=50ms", "gateway.webhook_attempts=4", "gateway.webhook_timeout=2s")
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory, stub):  # noqa: F811
+    serving = Serving(tmp_path_factory.mktemp("gw") / "r", f"gw-{os.getpid()}", stub)
+    serving.start_store()
+    serving.fleet.scheduler()
+    serving.worker()
+    serving.one = serving.gateway("one", *QUICK)
+    wait_for("the first key", (serving.root / "secrets/gateway.key").exists, 10)
+    serving.one.key = (serving.root / "secrets/gateway.key").read_text().strip()
+    wait_for("the worker to be heard", lambda: serving.one.get("/v1/models").json["data"][0]["ready"])
+    yield serving
+    serving.close()
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    r = Receiver()
+    yield r
+    r.stop()
+
+
+class Tenant:
+    """One of its own for each test, with a webhook at the receiver."""
+
+    def __init__(self, rig, receiver, *events, url=None):
+        n = next(numbers)
+        self.g, self.receiver, self.name, self.path = rig.one, receiver, f"tenant-{n}", f"/hook-{n}"
+        self.key = self.new_key()
+        self.headers = {"authorization": f"Bearer {self.key['secret']}"}
+        made = self.post(f"{V1}/webhooks", {"url": url or receiver.url(self.path), **({"events": events} if events else {})})
+        assert made.status == 201, made.body
+        self.hook, self.secret = made.json["id"], made.json["secret"]
+
+    def new_key(self, **more):
+        made = self.g.post(f"{V1}/keys", {"name": f"of {self.name}", "tenant": self.name, **more})
+        assert made.status == 201, made.body
+        return made.json
+
+    def post(self, path, body, at=None):
+        return (at or self.g).post(path, body, headers=self.headers)
+
+    def get(self, path, at=None):
+        return (at or self.g).get(path, headers=self.headers)
+
+    def respond(self, text, at=None, **more):
+        made = self.post("/v1/responses", {"model": MODEL, "input": text, "background": True, **more}, at)
+        assert made.status == 200 and made.json["status"] == "queued", made.body
+        return made.json["id"]
+
+    def job(self, text, at=None, **more):
+        made = self.post(f"{V1}/jobs", ask(text, **more), at)
+        assert made.status == 202, made.body
+        return made.json["id"]
+
+    def told(self, n, timeout=20):
+        """The first n that came, each with a signature that is right."""
+        wait_for(f"{n} deliveries at {self.path}", lambda: len(self.receiver.at(self.path)) >= n, timeout)
+        return [verified(self.secret, d.headers, d.body) for d in self.receiver.at(self.path)[:n]]
+
+    def deliveries(self, state, n=None, timeout=20, at=None):
+        def listed():
+            return self.get(f"{V1}/webhooks/{self.hook}/deliveries?state={state}", at).json["data"]
+
+        if n is not None:
+            wait_for(f"{n} to be {state}", lambda: len(listed()) == n, timeout)
+        return listed()
+
+
+def test_a_background_response_is_told_of_when_it_has_ended(rig, receiver):
+    t = Tenant(rig, receiver)
+    id = t.respond(stub_text(tokens=3))
+    event = t.told(1)[0]
+    assert event["object"] == "event" and event["type"] == "response.completed" and event["data"] == {"id": id}
+    assert event["id"].startswith("evt_") and isinstance(event["created_at"], int)
+    delivery = receiver.at(t.path)[0]
+    assert delivery.headers["webhook-id"] == event["id"] and delivery.headers["content-type"] == "application/json"
+    assert t.get(f"/v1/responses/{id}").json["status"] == "completed", "who is told can fetch it"
+    done = t.deliveries("delivered", 1)[0]
+    assert (done["state"], done["attempts"], done["last_status"], done["event"]) == ("delivered", 1, 200, event)
+    assert t.deliveries("pending") == t.deliveries("failed") == []
+
+
+def test_each_end_has_its_event(rig, receiver):
+    t = Tenant(rig, receiver)
+    long = t.respond(stub_text(tokens=500, pace_ms=50))
+    made = [
+        (t.respond(stub_text(tokens=2, finish="length")), "response.incomplete"),
+        (t.respond(stub_text(status=400)), "response.failed"),
+        (long, "response.cancelled"),
+        (t.job(stub_text(tokens=2)), "job.done"),
+        (t.job(stub_text(status=400)), "job.failed"),
+        (t.job(stub_text(tokens=500, pace_ms=50), metadata={}), "job.cancelled"),
+        (t.post(f"{V1}/jobs", {"request": ask(stub_text(tokens=500, pace_ms=50)), "deadline": "2s"}).json["id"], "job.expired"),
+    ]
+    assert t.post(f"/v1/responses/{long}/cancel", b"").json["status"] == "cancelled"
+    assert t.post(f"{V1}/jobs/{made[5][0]}/cancel", b"").status == 200
+    told = t.told(len(made), timeout=60)
+    assert sorted((e["data"]["id"], e["type"]) for e in told) == sorted(made)
+    t.deliveries("delivered", len(made))
+    assert len(receiver.at(t.path)) == len(made), "each comes once"
+
+
+def test_what_is_not_asked_for_is_not_told(rig, receiver):
+    t = Tenant(rig, receiver, "response.failed", "job.done")
+    t.respond(stub_text(tokens=1))
+    t.post("/v1/responses", {"model": MODEL, "input": stub_text(tokens=1)})
+    refused = t.post(f"{V1}/jobs", ask("x", model="none-such"))
+    assert refused.status == 404
+    job = t.job(stub_text(tokens=1))
+    assert [e["data"]["id"] for e in t.told(1)] == [job]
+    nobody = rig.one.get("/v1/models")  # a round trip later nothing else has come
+    assert nobody.status == 200 and len(receiver.at(t.path)) == 1 and not t.deliveries("pending")
+
+
+def test_it_is_sent_until_it_is_taken(rig, receiver):
+    t = Tenant(rig, receiver)
+    receiver.tell(t.path, 500, (302, {"location": receiver.url("/elsewhere")}), 429, 204)
+    job = t.job(stub_text(tokens=1))
+    events = t.told(4)
+    assert {e["id"] for e in events} == {events[0]["id"]} and events[0]["data"]["id"] == job
+    assert len({d.body for d in receiver.at(t.path)}) == 1, "the same to the byte"
+    assert t.deliveries("delivered", 1)[0]["attempts"] == 4 and not receiver.at("/elsewhere")
+
+
+def test_what_fails_is_listed_and_can_be_sent_anew(rig, receiver):
+    t = Tenant(rig, receiver)
+    receiver.tell(t.path, 500, 500, 500, 503)
+    job = t.job(stub_text(tokens=1))
+    failed = t.deliveries("failed", 1)[0]
+    assert (failed["attempts"], failed["last_status"], failed["last_error"]) == (4, 503, "it answered 503")
+    assert failed["event"]["data"]["id"] == job and failed["next_attempt_at"] is None
+    assert t.get(f"{V1}/webhooks/{t.hook}/deliveries").json["data"] == [failed], "the usual list"
+    again = t.post(f"{V1}/webhooks/{t.hook}/deliveries/{failed['id']}/redeliver", b"")
+    assert (again.status, again.json["state"], again.json["attempts"]) == (202, "pending", 0)
+    t.told(5)
+    assert t.deliveries("delivered", 1)[0]["id"] == failed["id"] and not t.deliveries("failed")
+    twice = t.post(f"{V1}/webhooks/{t.hook}/deliveries/{failed['id']}/redeliver", b"")
+    assert twice.status == 202, "also one that was taken"
+    t.told(6)
+
+
+def test_a_receiver_that_is_not_there_or_silent(rig, receiver):
+    silent = Receiver()
+    t = Tenant(rig, silent)
+    silent.server.shutdown()  # the kernel takes the connection, nobody answers
+    job = t.job(stub_text(tokens=1))
+    wait_for("an attempt", lambda: any(d["attempts"] for d in t.deliveries("pending")), 20)
+    waiting = t.deliveries("pending")[0]
+    assert waiting["last_status"] is None and waiting["last_error"] and waiting["event"]["data"]["id"] == job
+    silent.server.server_close()
+    failed = t.deliveries("failed", 1, timeout=30)[0]
+    assert failed["attempts"] == 4 and "connect" in failed["last_error"].lower()
+
+
+def test_gone_disables_it(rig, receiver):
+    t = Tenant(rig, receiver)
+    receiver.tell(t.path, 410)
+    t.job(stub_text(tokens=1))
+    failed = t.deliveries("failed", 1)[0]
+    assert (failed["attempts"], failed["last_status"]) == (1, 410)
+    hook = f"{V1}/webhooks/{t.hook}"
+    wait_for("it to be disabled", lambda: t.get(hook).json["enabled"] is False and t.get(hook).json["disabled_at"])
+    t.job(stub_text(tokens=1))
+    refused = t.post(f"{hook}/deliveries/{failed['id']}/redeliver", b"")
+    assert (refused.status, refused.json["error"]["type"]) == (409, "conflict")
+    assert t.post(f"{hook}/enable", b"").json["enabled"] is True
+    assert t.post(f"{hook}/deliveries/{failed['id']}/redeliver", b"").status == 202
+    assert t.told(2)[1]["id"] == failed["event"]["id"]
+
+
+def test_a_new_secret_has_the_old_one_beside_it_for_a_day(rig, receiver):
+    t = Tenant(rig, receiver)
+    turned = t.post(f"{V1}/webhooks/{t.hook}/rotate", b"").json
+    assert turned["secret"] != t.secret and "old_secret" not in turned and turned["old_secret_until"] > turned["created_at"]
+    t.job(stub_text(tokens=1))
+    t.told(1)
+    delivery = receiver.at(t.path)[0]
+    assert verified(turned["secret"], delivery.headers, delivery.body) == delivery.event
+    assert "secret" not in t.get(f"{V1}/webhooks/{t.hook}").json
+
+
+def test_they_are_their_tenants_alone(rig, receiver):
+    red, blue = Tenant(rig, receiver), Tenant(rig, receiver)
+    receiver.tell(red.path, 410)
+    red.job(stub_text(tokens=1))
+    failed = red.deliveries("failed", 1)[0]
+    hook = f"{V1}/webhooks/{red.hook}"
+    for method, path in (
+        ("GET", hook), ("DELETE", hook), ("POST", f"{hook}/enable"), ("POST", f"{hook}/rotate"), ("GET", f"{hook}/deliveries"),
+        ("POST", f"{hook}/deliveries/{failed['id']}/redeliver"), ("POST", f"{V1}/webhooks/{blue.hook}/deliveries/{failed['id']}/redeliver"),
+    ):
+        refused = rig.one.request(method, path, b"" if method == "POST" else None, headers=blue.headers)
+        assert (refused.status, refused.json["error"]["type"]) == (404, "not_found"), path
+    assert [h["id"] for h in blue.get(f"{V1}/webhooks").json["data"]] == [blue.hook]
+    assert not receiver.at(blue.path)
+    assert rig.one.request("DELETE", f"{V1}/keys/{red.key['id']}").status == 200
+    wait_for("its key to count no longer", lambda: red.get(hook).status == 401, 10)
+
+
+def test_what_is_removed_is_sent_no_more(rig, receiver):
+    t = Tenant(rig, receiver)
+    receiver.tell(t.path, 500, 500, 500)
+    t.job(stub_text(tokens=1))
+    t.told(1)
+    assert rig.one.request("DELETE", f"{V1}/webhooks/{t.hook}", headers=t.headers).json["deleted"] is True
+    assert t.get(f"{V1}/webhooks").json["data"] == [] and t.get(f"{V1}/webhooks/{t.hook}").status == 404
+    t.job(stub_text(tokens=1))
+    other = Tenant(rig, receiver)
+    other.job(stub_text(tokens=1))
+    other.told(1)
+    assert len({d.headers["webhook-id"] for d in receiver.at(t.path)}) == 1, "nothing new has come"
+
+
+def test_what_is_wrong_is_named(rig, receiver):
+    t = Tenant(rig, receiver)
+    for body, word in (
+        ({}, "url"), ({"url": "x"}, "url"), ({"url": "ftp://h/"}, "http"), ({"url": "http://a:b@h/"}, "password"), ({"url": 1}, "url"),
+        ({"url": receiver.url("/"), "events": []}, "events"), ({"url": receiver.url("/"), "events": ["job.flown"]}, "events"),
+    ):
+        refused = t.post(f"{V1}/webhooks", body)
+        assert refused.status == 400 and word in refused.json["error"]["message"], body
+    assert t.get(f"{V1}/webhooks/{t.hook}/deliveries?state=lost").status == 400
+    for n in range(15):
+        assert t.post(f"{V1}/webhooks", {"url": receiver.url(f"/{n}")}).status == 201
+    refused = t.post(f"{V1}/webhooks", {"url": receiver.url("/17")})
+    assert (refused.status, refused.json["error"]["type"]) == (409, "conflict")
+
+
+def test_private_addresses_are_refused(rig, receiver):
+    """When they are named, and again when the name leads there: a tenant cannot reach what the gateway can."""
+    strict = rig.gateway("strict", "gateway.webhook_attempts=1", key=rig.one.key)
+    port = receiver.server.server_port
+    for host in ("127.0.0.1", "localhost", "[::1]", "10.1.2.3", "192.168.0.1", "169.254.169.254", "[::ffff:127.0.0.1]", "2130706433", "0.0.0.0"):
+        refused = strict.post(f"{V1}/webhooks", {"url": f"http://{host}:{port}/x"})
+        assert refused.status == 400 and "gateway.webhooks_private" in refused.json["error"]["message"], (host, refused.body)
+    unknown = strict.post(f"{V1}/webhooks", {"url": "http://no-such-host.invalid/"})
+    assert unknown.status == 400 and "no-such-host.invalid" in unknown.json["error"]["message"]
+    t = Tenant(rig, receiver, "job.done")  # made where it is allowed, and what ends is sent from where it is not
+    rig.one.stop()
+    try:
+        job = t.job(stub_text(tokens=1), at=strict)
+        failed = t.deliveries("failed", 1, at=strict)[0]
+        assert failed["event"]["data"]["id"] == job and failed["last_status"] is None
+        assert "gateway.webhooks_private" in failed["last_error"] and not receiver.at(t.path)
+    finally:
+        strict.stop()
+        rig.one.start()
+
+
+# ── whoever is killed ──
+
+
+@pytest.fixture
+def two(rig):
+    """A second gateway beside the first, which is there for the end of what the second began."""
+    second = rig.gateway(f"second-{next(numbers)}", *QUICK, key=rig.one.key)
+    yield second
+    second.stop()
+
+
+def test_the_gateway_that_submitted_is_killed_while_its_jobs_run(rig, receiver, two):
+    t = Tenant(rig, receiver)
+    response, job = t.respond(stub_text(tokens=20, pace_ms=100), at=two), t.job(stub_text(tokens=20, pace_ms=100), at=two)
+    two.end(signal.SIGKILL, 5)
+    assert {(e["data"]["id"], e["type"]) for e in t.told(2, timeout=40)} == {(response, "response.completed"), (job, "job.done")}
+    t.deliveries("delivered", 2)
+    assert len(receiver.at(t.path)) == 2
+
+
+def test_all_gateways_are_killed_between_the_end_and_the_delivery(rig, receiver, two):
+    """Nobody is there when it ends, nor for a while after."""
+    t = Tenant(rig, receiver)
+    job = t.job("nobody there " + stub_text(tokens=10, pace_ms=100), at=two)
+    rig.one.end(signal.SIGKILL, 5)
+    two.end(signal.SIGKILL, 5)
+    try:
+        wait_for("the end", lambda: [r["finished"] for r in rig.stub.requests("nobody there")] == [True], 20)
+        assert not receiver.at(t.path)
+    finally:
+        rig.one.start()
+    assert t.told(1, timeout=40)[0]["data"]["id"] == job
+
+
+def test_a_gateway_killed_while_it_delivers_is_taken_over(rig, receiver, two):
+    """Its attempt is nobody's until its lease has run out; then another one sends it again."""
+    t = Tenant(rig, receiver)
+    rig.one.end(signal.SIGKILL, 5)
+    try:
+        killed = []
+
+        def kill():
+            killed.append(two.process.pid)
+            two.end(signal.SIGKILL, 5)
+            return 200  # nobody hears it
+
+        receiver.tell(t.path, kill)
+        job = t.job(stub_text(tokens=1), at=two)
+        wait_for("the first to be killed", lambda: killed, 20)
+    finally:
+        rig.one.start()
+    events = t.told(2, timeout=60)
+    assert events[0] == events[1] and events[0]["data"]["id"] == job
+    assert t.deliveries("delivered", 1)[0]["attempts"] == 1 and len(receiver.at(t.path)) == 2
+
+
+def test_several_gateways_send_each_once(rig, receiver, two):
+    t = Tenant(rig, receiver)
+    jobs = [t.job(stub_text(tokens=1), at=at) for _ in range(20) for at in (rig.one, two)]
+    assert sorted(e["data"]["id"] for e in t.told(40, timeout=60)) == sorted(jobs)
+    t.deliveries("delivered", 20)  # a page
+    assert len(receiver.at(t.path)) == 40
+
+
+# ── batches ──
+
+
+def batch(t, lines, **more):
+    form = 'Content-Disposition: form-data; name="'
+    text = "\n".join(json.dumps({"custom_id": str(n), "method": "POST", "url": "/v1/chat/completions", "body": ask(l)}) for n, l in enumerate(lines))
+    body = f'--7d1e9\r\n{form}purpose"\r\n\r\nbatch\r\n--7d1e9\r\n{form}file"; filename="b"\r\n\r\n{text}\n\r\n--7d1e9--\r\n'
+    sent = t.g.post("/v1/files", body.encode(), headers={**t.headers, "content-type": "multipart/form-data; boundary=7d1e9"})
+    made = t.post("/v1/batches", {"input_file_id": sent.json["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h", **more})
+    assert made.status == 200, made.body
+    return made.json["id"]
+
+
+def test_batches(rig, receiver):
+    t = Tenant(rig, receiver)
+    slow = stub_text(tokens=500, pace_ms=50)
+    done, empty, cancelled = batch(t, [stub_text(tokens=1)] * 3), batch(t, []), batch(t, [slow])
+    expired = batch(t, [slow], completion_window="2s")
+    wait_for("it to run", lambda: t.get(f"/v1/batches/{cancelled}").json["status"] == "in_progress", 20)
+    assert t.post(f"/v1/batches/{cancelled}/cancel", b"").status == 200
+    want = {(done, "batch.completed"), (empty, "batch.failed"), (cancelled, "batch.cancelled"), (expired, "batch.expired")}
+    assert {(e["data"]["id"], e["type"]) for e in t.told(4, timeout=60)} == want
