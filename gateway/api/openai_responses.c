@@ -14,6 +14,8 @@
 #include "model/json.h"
 #include "webhook/webhooks.h"
 
+#define BEFORE_MS 2000 /* so long a response that ends just now is waited for */
+
 struct creation {
 	struct og_api *api;
 	struct og_web_call *c; /* NULL: its client has gone */
@@ -156,30 +158,18 @@ static void translate(struct creation *n)
 
 /* ── the response before ── */
 
-/* Its items and its output are what the new ones follow. */
-static void on_output(void *ctx, const json_t *answer, const char *type, const struct og_error *err)
+static void refuse_before(struct creation *n, struct og_refusal *why)
 {
-	const json_t *result = json_object_get(answer, "result");
-	struct creation *n = ctx;
+	why->param = "previous_response_id";
+	give_up(n, why);
+}
+
+/* Its items and its output are what the new ones follow. `result`: what its job ended with. */
+static void follow(struct creation *n, const json_t *result)
+{
 	char job[OG_ID_LEN + 1], hex[OG_RESPONSE_HEX + 1];
-	struct og_refusal why;
 	json_t *output, *items;
 
-	if (err) {
-		const struct og_job_end end = {.error_type = *type ? type : "unavailable", .message = err->message};
-
-		og_refusal_of_end(&end, &why);
-		why.param = "previous_response_id";
-		give_up(n, &why);
-		return;
-	}
-	if (!result) {
-		og_refuse_with(
-			&why, 409, "conflict", "previous_response_id: %s is still being written", n->flags.previous);
-		why.param = "previous_response_id";
-		give_up(n, &why);
-		return;
-	}
 	og_response_job(n->flags.previous, job);
 	og_response_hex(job, hex);
 	output = og_response_output(hex, og_completion_message(json_object_get(result, "response")));
@@ -191,6 +181,98 @@ static void on_output(void *ctx, const json_t *answer, const char *type, const s
 	json_decref(output);
 	json_decref(items);
 	translate(n);
+}
+
+/* Its client has it whole a moment before the cluster has put it away, and may go on from it at once: so it is waited for, but not
+ * for one that is really being written. */
+struct awaited {
+	struct creation *n;
+	struct og_job *job;
+	uv_timer_t timer;
+};
+
+static void on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+/* Frees it; what it was for is the caller's again. */
+static struct creation *awaited_done(struct awaited *a)
+{
+	uv_close((uv_handle_t *)&a->timer, on_closed);
+	return a->n;
+}
+
+static void on_before_end(void *ctx, const struct og_job_end *end)
+{
+	struct creation *n = awaited_done(ctx);
+	json_t *result = end->body ? json_loadb(end->body, end->len, JSON_ALLOW_NUL, NULL) : NULL;
+	struct og_refusal why;
+
+	if (result) {
+		follow(n, result);
+	} else {
+		og_refusal_of_end(end, &why);
+		refuse_before(n, &why);
+	}
+	json_decref(result);
+}
+
+static void on_before_dropped(void *ctx)
+{
+	const struct og_job_end end = {.error_type = "unavailable", .message = "this gateway is being stopped"};
+
+	on_before_end(ctx, &end);
+}
+
+static void on_before_time(uv_timer_t *timer)
+{
+	struct awaited *a = timer->data;
+	struct creation *n = a->n;
+	struct og_refusal why;
+
+	og_job_leave(a->job, n->api->settings->gateway_resume_ms);
+	awaited_done(a);
+	og_refuse_with(&why, 409, "conflict", "previous_response_id: %s is still being written", n->flags.previous);
+	refuse_before(n, &why);
+}
+
+static void await_before(struct creation *n)
+{
+	struct awaited *a = og_new(struct awaited);
+	const struct og_job_sink sink = {.end = on_before_end, .dropped = on_before_dropped, .ctx = a};
+	char job[OG_ID_LEN + 1];
+	struct og_error err;
+
+	*a = (struct awaited){.n = n};
+	og_response_job(n->flags.previous, job);
+	a->job = og_job_attach(n->api->link, job, NULL, NULL, &sink, &err);
+	if (!a->job) {
+		free(a);
+		give_up_error(n, &err);
+		return;
+	}
+	uv_timer_init(n->api->loop, &a->timer);
+	a->timer.data = a;
+	uv_timer_start(&a->timer, on_before_time, BEFORE_MS, 0);
+}
+
+static void on_output(void *ctx, const json_t *answer, const char *type, const struct og_error *err)
+{
+	const json_t *result = json_object_get(answer, "result");
+	struct creation *n = ctx;
+	struct og_refusal why;
+
+	if (err) {
+		const struct og_job_end end = {.error_type = *type ? type : "unavailable", .message = err->message};
+
+		og_refusal_of_end(&end, &why);
+		refuse_before(n, &why);
+	} else if (result) {
+		follow(n, result);
+	} else {
+		await_before(n);
+	}
 }
 
 static void on_before(void *ctx, json_t *record, const struct og_error *err)

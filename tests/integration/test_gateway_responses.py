@@ -124,6 +124,21 @@ def test_a_conversation_goes_on(gateway, stub):
     assert refused.status == 404
 
 
+def test_one_that_ends_just_now_is_gone_on_from(gateway, stub):
+    """A client has its answer before the cluster has put it away. What is not about to end is a conflict."""
+    soon = respond(gateway, "soon " + stub_text(tokens=4, pace_ms=100), background=True).json
+    after = respond(gateway, "after " + stub_text(tokens=1), previous_response_id=soon["id"])
+    assert after.status == 200, after.body
+    messages = stub.requests("after ")[0]["body"]["messages"]
+    assert [m["content"].split()[:2] for m in messages[1:]] == [["tok0", "tok1"], ["after", "[[stub"]]
+    long = respond(gateway, stub_text(tokens=500, pace_ms=50), background=True).json
+    refused = respond(gateway, "x", previous_response_id=long["id"])
+    assert (refused.status, refused.json["error"]["code"]) == (409, "conflict"), refused.body
+    assert refused.json["error"]["param"] == "previous_response_id"
+    assert gateway.get(f"/v1/responses/{long['id']}").json["status"] == "in_progress", "who asked in vain does not end it"
+    assert gateway.post(f"/v1/responses/{long['id']}/cancel", {}).status == 200
+
+
 def test_in_the_background(gateway):
     made = respond(gateway, stub_text(tokens=4, pace_ms=200), background=True)
     assert made.status == 200 and made.json["status"] == "queued" and made.json["background"] is True
