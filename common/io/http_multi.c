@@ -4,6 +4,10 @@
 
 #include "base/alloc.h"
 
+/* Connections that are kept when nothing goes over them. By itself curl keeps four times as many as there are transfers at
+ * the moment: those of a burst are closed between two bursts, and made again. */
+#define KEPT_MAX 256
+
 struct watch {
 	uv_poll_t poll;
 	struct og_http_multi *m;
@@ -127,6 +131,7 @@ struct og_http_multi *og_http_multi_new(uv_loop_t *loop, const struct og_http_mu
 	curl_multi_setopt(m->curl, CURLMOPT_SOCKETDATA, m);
 	curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, on_timeout);
 	curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m);
+	curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, (long)KEPT_MAX);
 	uv_timer_init(loop, &m->timer);
 	m->timer.data = m;
 	m->parts = 1;
