@@ -186,6 +186,16 @@ def test_many_at_once(http, stub):
         assert (end["kind"], end["bytes"]) == ("none", 20 * 9)
 
 
+def test_connections_of_a_burst_serve_the_next(http, stub):
+    for _ in range(3):
+        for i in range(40):
+            http.say("start", i, "GET", stub.url + "/pace")
+        for _ in range(40):
+            assert http.until("end")["kind"] == "none"
+        assert get(http, stub.url + "/hello")["kind"] == "none"  # one alone, after which curl by itself keeps four
+    assert stub.connections == 40
+
+
 def test_a_stream_arrives_as_it_is_sent(http, stub):
     http.say("start", 0, "GET", stub.url + "/pace", "first=5000", "idle=5000")
     status = http.until("status")
