@@ -291,6 +291,8 @@ static void on_look(uv_timer_t *timer)
 		return;
 	if (og_store_is_up(g->api.store) && !og_ledger_is_idle(g->api.store))
 		return;
+	if (!og_webhooks_are_idle(g->api.webhooks))
+		return;
 	uv_timer_stop(timer);
 	g->config.on_drained(g->config.ctx);
 }

@@ -44,6 +44,7 @@ static void histogram(struct og_buf *out, const char *name, const char *help, co
 void og_metrics_write(const struct og_metrics *m, const struct og_gauges *now, struct og_buf *out)
 {
 	static const char *const classes[] = {"cut", "1xx", "2xx", "3xx", "4xx", "5xx"};
+	static const char *const results[OG_DELIVERIES] = {"delivered", "retried", "failed"};
 
 	head(out, "og_gateway_requests_total", "counter", "Requests that ended, by the class of their status.");
 	for (size_t i = 0; i < OG_COUNT(classes); i++)
@@ -52,6 +53,11 @@ void og_metrics_write(const struct og_metrics *m, const struct og_gauges *now, s
 	number(out, "og_gateway_cancelled_total", "counter", "Prompts whose client went away.", m->cancelled);
 	number(out, "og_gateway_prompt_tokens_total", "counter", "Tokens of prompts.", m->prompt_tokens);
 	number(out, "og_gateway_completion_tokens_total", "counter", "Tokens of answers.", m->completion_tokens);
+	head(out, "og_gateway_webhook_attempts_total", "counter",
+		"Events that were sent to webhooks, by what came of it.");
+	for (size_t i = 0; i < OG_DELIVERIES; i++)
+		og_buf_addf(out, "og_gateway_webhook_attempts_total{result=\"%s\"} %" PRIu64 "\n", results[i],
+			m->deliveries[i]);
 	number(out, "og_gateway_requests", "gauge", "Requests under way.", now->calls);
 	number(out, "og_gateway_connections", "gauge", "Connections of clients.", now->connections);
 	number(out, "og_gateway_jobs", "gauge", "Jobs that are followed.", now->jobs);

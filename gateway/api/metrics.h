@@ -13,10 +13,14 @@ struct og_histogram { /* of seconds */
 	double sum;
 };
 
+enum og_delivery { OG_DELIVERED, OG_DELIVERY_RETRIED, OG_DELIVERY_FAILED };
+#define OG_DELIVERIES 3
+
 struct og_metrics {
 	uint64_t requests[6]; /* by the first digit of the status; 0: cut before one was sent */
 	uint64_t prompt_tokens, completion_tokens;
-	uint64_t streams, cancelled; /* streams begun; prompts whose client went away */
+	uint64_t streams, cancelled;        /* streams begun; prompts whose client went away */
+	uint64_t deliveries[OG_DELIVERIES]; /* attempts to tell a webhook */
 	struct og_histogram queue, first_token, total;
 };
 

@@ -4,7 +4,7 @@
  *      │             └── none: it goes    ├── 410: the webhook is disabled ──▶ undelivered
  *      │             └── disabled ────────┼── attempts spent ───────────────▶ undelivered
  *      │                                  └── anything else ──▶ due later
- *      └── so many of its webhook's are being sent: due a little later, so that the others' have their turn */
+ *      └── so many of its tenant's are being sent: due a little later, so that the others' have their turn */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 #include "webhook/state.h"
 #include "webhook/target.h"
 
-#define LANE_MAX     8 /* of one webhook at once */
+#define LANE_MAX     16 /* of one tenant at once */
 #define LANE_STEP_MS 100
 #define LANE_WAIT_MS (INT64_C(5) * 60 * 1000)
 #define ANSWER_MAX   (64 * 1024)
@@ -29,7 +29,7 @@
 
 struct og_webhook_lane {
 	UT_hash_handle hh;
-	char id[OG_EVENT_ID_SIZE];
+	char tenant[OG_NAME_MAX];
 	size_t flying;
 	int64_t next_ms; /* when the next one that was put back comes again */
 };
@@ -65,16 +65,16 @@ json_t *og_delivery_new(const json_t *webhook, json_t *event)
 
 /* ── whose turn it is ── */
 
-static struct og_webhook_lane *lane_of(struct og_webhooks *w, const char *id)
+static struct og_webhook_lane *lane_of(struct og_webhooks *w, const char *tenant)
 {
 	struct og_webhook_lane *lane;
 
-	HASH_FIND_STR(w->lanes, id, lane);
+	HASH_FIND_STR(w->lanes, tenant, lane);
 	if (lane)
 		return lane;
 	lane = og_new(struct og_webhook_lane);
-	snprintf(lane->id, sizeof(lane->id), "%s", id);
-	HASH_ADD_STR(w->lanes, id, lane);
+	snprintf(lane->tenant, sizeof(lane->tenant), "%s", tenant);
+	HASH_ADD_STR(w->lanes, tenant, lane);
 	return lane;
 }
 
@@ -125,21 +125,24 @@ static void due_again(struct og_webhooks *w, const json_t *delivery, int64_t ms)
 }
 
 /* Nobody waits for the two writes, which are in order on one connection: where they fail, the delivery comes again. */
-static void settle(struct og_attempt *a, const struct og_record_kind *as, const char *state)
+static void settle(struct og_attempt *a, enum og_delivery as)
 {
-	struct og_gateway_store *s = a->w->api->store;
+	struct og_api *api = a->w->api;
 	const struct og_record_put put = {.id = a->id, .tenant = a->webhook_id, .record = a->delivery, .due_in_ms = -1};
+	bool done = as == OG_DELIVERED;
 
-	json_object_set_new(a->delivery, "state", json_string(state));
+	api->metrics.deliveries[as]++;
+	json_object_set_new(a->delivery, "state", json_string(done ? "delivered" : "failed"));
 	json_object_set_new(a->delivery, "next_attempt_at", json_null());
-	og_record_put(s, as, &put, NULL, NULL, NULL);
-	og_record_remove(s, &a->w->api->kinds.deliveries, NULL, a->id, NULL, NULL, NULL);
+	og_record_put(api->store, done ? &api->kinds.delivered : &api->kinds.undelivered, &put, NULL, NULL, NULL);
+	og_record_remove(api->store, &api->kinds.deliveries, NULL, a->id, NULL, NULL, NULL);
 }
 
 static void try_later(struct og_attempt *a, int64_t attempts)
 {
 	int64_t ms = og_webhook_delay_ms(a->w->api->settings->gateway_webhook_backoff_ms, attempts, og_random());
 
+	a->w->api->metrics.deliveries[OG_DELIVERY_RETRIED]++;
 	json_object_set_new(a->delivery, "next_attempt_at", json_integer((og_clock_wall_ms() + ms + 999) / 1000));
 	due_again(a->w, a->delivery, ms);
 }
@@ -193,7 +196,6 @@ static void note(struct og_attempt *a, int64_t attempts, const char *words)
 static void on_end(void *ctx, int status, const struct og_error *err)
 {
 	struct og_attempt *a = ctx;
-	const struct og_kinds *kinds = &a->w->api->kinds;
 	int64_t attempts = json_integer_value(json_object_get(a->delivery, "attempts")) + 1;
 	og_autofree char *words = NULL;
 
@@ -203,9 +205,9 @@ static void on_end(void *ctx, int status, const struct og_error *err)
 		words = words_of(a, err);
 	note(a, attempts, words);
 	if (!words)
-		settle(a, &kinds->delivered, "delivered");
+		settle(a, OG_DELIVERED);
 	else if (status == GONE || attempts >= a->w->api->settings->gateway_webhook_attempts)
-		settle(a, &kinds->undelivered, "failed");
+		settle(a, OG_DELIVERY_FAILED);
 	else
 		try_later(a, attempts);
 	if (status == GONE)
@@ -275,7 +277,7 @@ static void on_webhook(void *ctx, json_t *webhook, const struct og_error *err)
 		attempt_free(a); /* it comes again when the lease has run out */
 	} else if (!json_is_true(json_object_get(webhook, "enabled"))) {
 		json_object_set_new(a->delivery, "last_error", json_string("the webhook is disabled"));
-		settle(a, &a->w->api->kinds.undelivered, "failed");
+		settle(a, OG_DELIVERY_FAILED);
 		attempt_free(a);
 	} else {
 		a->webhook = json_deep_copy(webhook);
@@ -286,7 +288,7 @@ static void on_webhook(void *ctx, json_t *webhook, const struct og_error *err)
 
 void og_delivery_take(struct og_webhooks *w, json_t *delivery)
 {
-	struct og_webhook_lane *lane = lane_of(w, text_at(delivery, "webhook_id"));
+	struct og_webhook_lane *lane = lane_of(w, text_at(delivery, "tenant"));
 	struct og_attempt *a;
 
 	if (lane->flying >= LANE_MAX) {

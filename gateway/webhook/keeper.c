@@ -7,8 +7,8 @@
 #include "webhook/state.h"
 
 #define LOOK_MS      250
-#define LOOKS_MAX    64 /* watches that are looked at here at once */
-#define ATTEMPTS_MAX 64 /* deliveries that are sent from here at once */
+#define LOOKS_MAX    64  /* watches that are looked at here at once */
+#define ATTEMPTS_MAX 256 /* deliveries that are sent from here at once */
 
 void og_webhooks_part_gone(struct og_webhooks *w)
 {
@@ -101,6 +101,11 @@ void og_webhooks_stop(struct og_webhooks *w)
 {
 	w->stopped = true;
 	uv_timer_stop(&w->timer);
+}
+
+bool og_webhooks_are_idle(const struct og_webhooks *w)
+{
+	return !w->n_attempts && !w->n_looks;
 }
 
 static void on_timer_closed(uv_handle_t *timer)

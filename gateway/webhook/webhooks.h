@@ -16,7 +16,8 @@
 #include "api/api.h"
 
 struct og_webhooks *og_webhooks_open(struct og_api *api, struct og_error *err);
-void og_webhooks_stop(struct og_webhooks *w); /* claims no more: what is under way ends */
+void og_webhooks_stop(struct og_webhooks *w);           /* claims no more: what is under way ends */
+bool og_webhooks_are_idle(const struct og_webhooks *w); /* nothing is under way */
 /* Before the line and the store are closed; it is freed when they are. NULL is fine. */
 void og_webhooks_close(struct og_webhooks *w);
 

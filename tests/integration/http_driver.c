@@ -1,13 +1,15 @@
 /* Drives one HTTP client for test_http.py: commands are lines of words on stdin, events are JSON objects, one a line.
  *
  *   start ID METHOD URL [OPTION=VALUE…]   connect, first, idle, total (ms), cap (bytes), size (of a body of x), unix,
- *                                         user, password
+ *                                         user, password, loopback (no: it may not be connected to)
  *   cancel ID
  *   gap      {"event":"gap","ms":…}: the widest gap of a 10 ms tick since the last `gap`
  *   close    {"event":"closed"}, and the program ends when nothing is left on the loop
  *
  * Unasked, each with "id" and "ms" (since the start): {"event":"status","status":…,"type":…},
  * {"event":"body","bytes":…} (the sum so far), {"event":"end","status":…,"bytes":…,"begins":…,"kind":…,"message":…}. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +65,13 @@ static void on_end(void *ctx, int status, const struct og_error *err)
 			og_kind_name(err ? err->kind : 0), "message", err ? err->message : ""));
 }
 
+static bool is_elsewhere(const struct sockaddr *address)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+
+	return address->sa_family == AF_INET && ntohl(in->sin_addr.s_addr) >> 24 != 127;
+}
+
 static void set_option(struct og_http_request *r, const char *name, const char *value)
 {
 	int64_t n = atoll(value);
@@ -81,6 +90,8 @@ static void set_option(struct og_http_request *r, const char *name, const char *
 		r->body_len = (size_t)n;
 	else if (strcmp(name, "unix") == 0)
 		r->unix_socket = value;
+	else if (strcmp(name, "loopback") == 0)
+		r->may_connect = strcmp(value, "no") == 0 ? is_elsewhere : NULL;
 	else if (strcmp(name, "user") == 0)
 		r->user = value;
 	else if (strcmp(name, "password") == 0)

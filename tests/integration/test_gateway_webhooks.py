@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,23 @@ def test_a_receiver_that_is_not_there_or_silent(rig, receiver):
     assert failed["attempts"] == 4 and "connect" in failed["last_error"].lower()
 
 
+def test_a_slow_receiver_holds_up_no_other_tenants(rig, receiver):
+    slow, quick = Tenant(rig, receiver), Tenant(rig, receiver)
+    free = threading.Event()
+
+    def wait():
+        free.wait(30)
+        return 200
+
+    receiver.tell(slow.path, *[wait] * 60)
+    jobs = [slow.job(stub_text(tokens=1)) for _ in range(40)]
+    wait_for("so many to be on their way as may be", lambda: len(receiver.at(slow.path)) >= 16, 20)
+    job = quick.job(stub_text(tokens=1))
+    assert quick.told(1)[0]["data"]["id"] == job
+    free.set()
+    wait_for("all of them to be told", lambda: {d.event["data"]["id"] for d in receiver.at(slow.path)} == set(jobs), 30)
+
+
 def test_gone_disables_it(rig, receiver):
     t = Tenant(rig, receiver)
     receiver.tell(t.path, 410)
@@ -267,6 +285,40 @@ def test_private_addresses_are_refused(rig, receiver):
     finally:
         strict.stop()
         rig.one.start()
+
+
+# ── while the store is away ──
+
+
+def test_without_the_store_nothing_runs_untold(rig, receiver):
+    """Its keys are remembered for a while, and so is who has webhooks."""
+    t, other = Tenant(rig, receiver), rig.one.post(f"{V1}/keys", {"name": "o", "tenant": "has-none"}).json
+    t.job(stub_text(tokens=1))
+    t.told(1)
+    without = {"authorization": f"Bearer {other['secret']}"}
+    assert rig.one.post(f"{V1}/jobs", ask(stub_text(tokens=1)), headers=without).status == 202
+    rig.store.end(signal.SIGKILL, 5)
+    try:
+        wait_for("it to be missed", lambda: rig.one.control()["gateway"]["store"] is False, 10)
+        refused = t.post(f"{V1}/jobs", ask("x"))
+        assert refused.status == 503 and refused.headers["retry-after"]
+        assert rig.one.post(f"{V1}/jobs", ask(stub_text(tokens=1)), headers=without).status == 202
+    finally:
+        rig.start_store()
+    wait_for("it to be back", lambda: rig.one.control()["gateway"]["store"], 20)
+    job = t.job(stub_text(tokens=1))
+    assert t.told(2)[1]["data"]["id"] == job
+
+
+def test_the_store_is_killed_with_a_delivery_in_it(rig, receiver):
+    t = Tenant(rig, receiver)
+    receiver.tell(t.path, 500)
+    job = t.job("slow " + stub_text(tokens=20, pace_ms=50))
+    rig.store.end(signal.SIGKILL, 5)
+    wait_for("the end", lambda: [r["finished"] for r in rig.stub.requests("slow ")] == [True], 20)
+    rig.start_store()
+    assert [e["data"]["id"] for e in t.told(2, timeout=60)] == [job] * 2
+    assert t.deliveries("delivered", 1)[0]["attempts"] == 2
 
 
 # ── whoever is killed ──

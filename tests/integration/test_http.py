@@ -172,6 +172,15 @@ def test_connections_are_used_again(http, stub):
     assert stub.connections == 1
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433"])
+def test_an_address_that_is_not_allowed(http, stub, host):
+    """Judged when its name has been resolved: nothing is connected to."""
+    url = stub.url.replace("127.0.0.1", host)
+    end = get(http, url + "/hello", "loopback=no")
+    assert (end["status"], end["kind"]) == (0, "invalid") and "not allowed" in end["message"]
+    assert stub.connections == 0 and get(http, stub.url + "/hello", "loopback=yes")["status"] == 200
+
+
 def test_a_kept_connection_that_the_server_has_closed(http, stub):
     for _ in range(5):
         assert get(http, stub.url + "/hello-then-close")["kind"] == "none"
