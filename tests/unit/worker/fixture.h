@@ -300,4 +300,38 @@ static inline void expect_rest(size_t dones)
 	cr_assert_null(t.runs);
 }
 
+static inline void expect_failed(const char *state, const char *error, const char *words)
+{
+	cr_assert_str_eq(last()->what, "done");
+	cr_assert_str_eq(last()->state, state);
+	cr_assert_str_eq(last()->error, error);
+	cr_assert(strstr(last()->body, words), "%s", last()->body);
+	cr_assert(strstr(last()->body, error), "%s", last()->body);
+	cr_assert_str_eq(last()->lease, LEASE);
+	expect_rest(1);
+}
+
+/* Nobody is told: what happens now is the scheduler's. */
+static inline void expect_handed_back(const char *error, const char *words)
+{
+	const struct og_message *m = last_retry();
+
+	cr_assert_str_eq(m->type, OG_T_REQUEST);
+	cr_assert_str_eq(header(m, "og-error"), error);
+	cr_assert(strstr(header(m, "og-reason"), words), "%s", header(m, "og-reason"));
+	cr_assert_str_eq(header(m, "og-lease"), LEASE);
+	cr_assert_str_eq(header(m, "og-worker"), "NodeA/Small/1");
+	cr_assert_eq(m->body_len, strlen(PROMPT));
+	cr_assert_eq(memcmp(m->body, PROMPT, m->body_len), 0);
+	for (size_t i = 0; i < t.n_heard; i++)
+		cr_assert_str_neq(t.heard[i].what, "done");
+	expect_rest(0);
+}
+
+static inline void finish(struct fake_run *r)
+{
+	says(r, TEXT("x"));
+	ends(r, OG_FAULT_NONE, "");
+}
+
 #endif
