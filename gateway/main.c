@@ -33,29 +33,12 @@ static void allow_descriptors(void)
 
 /* ── the service ── */
 
-static const struct og_daemon_kind kind;
-
 static void on_state(void *ctx, bool ready, const char *text)
 {
 	struct program *p = ctx;
 
 	og_info(text, "port=%d", og_gateway_port(p->gateway));
-	if (ready)
-		og_service_ready(p->daemon.service, text);
-	else
-		og_service_not_ready(p->daemon.service, text);
-}
-
-static void on_refused(void *ctx, const struct og_error *why)
-{
-	og_daemon_refused(ctx, &kind, why);
-}
-
-static void on_drained(void *ctx)
-{
-	struct program *p = ctx;
-
-	og_service_stop(p->daemon.service);
+	og_daemon_state(ctx, ready, text);
 }
 
 static void on_drain(void *ctx)
@@ -117,8 +100,8 @@ static int start(struct og_daemon *d, struct og_error *err)
 		.catalogue = d->catalogue,
 		.credentials = &d->credentials,
 		.on_state = on_state,
-		.on_refused = on_refused,
-		.on_drained = on_drained,
+		.on_refused = og_daemon_refused,
+		.on_drained = og_daemon_drained,
 		.on_first_key = on_first_key,
 		.ctx = p};
 

@@ -13,6 +13,7 @@
 #define KEY_CAP      1024
 #define REDIS_WINDOW 8192
 #define DRAIN_MS     3000
+#define ROLE         "scheduler"
 
 struct program {
 	struct og_daemon daemon;
@@ -22,8 +23,6 @@ struct program {
 	size_t lease_key_len;
 	struct og_scheduler *scheduler;
 };
-
-static const struct og_daemon_kind kind;
 
 static int load_lease_key(struct program *p, struct og_error *err)
 {
@@ -51,7 +50,7 @@ static int dial_amqp(
 {
 	struct program *p = ctx;
 
-	return og_service_amqp(&p->daemon.loop, &p->daemon.settings, kind.role, name, false, events, ret, err);
+	return og_service_amqp(&p->daemon.loop, &p->daemon.settings, ROLE, name, false, events, ret, err);
 }
 
 static struct og_redis *dial_redis(void *ctx, const struct og_redis_events *events, struct og_error *err)
@@ -72,25 +71,8 @@ static struct og_redis *dial_redis(void *ctx, const struct og_redis_events *even
 
 static void on_state(void *ctx, bool ready, const char *text)
 {
-	struct program *p = ctx;
-
 	og_info(text, NULL);
-	if (ready)
-		og_service_ready(p->daemon.service, text);
-	else
-		og_service_not_ready(p->daemon.service, text);
-}
-
-static void on_refused(void *ctx, const struct og_error *why)
-{
-	og_daemon_refused(ctx, &kind, why);
-}
-
-static void on_drained(void *ctx)
-{
-	struct program *p = ctx;
-
-	og_service_stop(p->daemon.service);
+	og_daemon_state(ctx, ready, text);
 }
 
 static void on_drain(void *ctx)
@@ -155,8 +137,8 @@ static int start(struct og_daemon *d, struct og_error *err)
 		.lease_key_len = p->lease_key_len,
 		.dialer = {.amqp = dial_amqp, .redis = dial_redis, .ctx = p},
 		.on_state = on_state,
-		.on_drained = on_drained,
-		.on_refused = on_refused,
+		.on_drained = og_daemon_drained,
+		.on_refused = og_daemon_refused,
 		.ctx = p,
 	};
 
@@ -179,7 +161,7 @@ static void free_scheduler(struct og_daemon *d)
 
 static const struct og_daemon_kind kind = {
 	.name = "og-scheduler",
-	.role = "scheduler",
+	.role = ROLE,
 	.about = "Places the cluster's prompts and keeps track of them. Run two or more: one leads, the others stand "
 		 "by.\n",
 	.notes = "It stops at SIGTERM or SIGINT, after what it is moving has moved.\n"

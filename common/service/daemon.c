@@ -47,8 +47,10 @@ int og_daemon_settings(
 	return 0;
 }
 
-static int load(struct og_daemon *d, const struct og_daemon_kind *kind, const struct options *o, struct og_error *err)
+static int load(struct og_daemon *d, const struct options *o, struct og_error *err)
 {
+	const struct og_daemon_kind *kind = d->kind;
+
 	if (og_daemon_settings(kind->name, o->config, o->sets.items, &d->settings, err) < 0 ||
 		og_credentials_load(&d->settings, kind->role, &d->credentials, err) < 0 ||
 		og_catalogue_load(d->settings.catalogue, &d->catalogue, err) < 0)
@@ -56,8 +58,9 @@ static int load(struct og_daemon *d, const struct og_daemon_kind *kind, const st
 	return kind->load ? kind->load(d, err) : 0;
 }
 
-static int serve(struct og_daemon *d, const struct og_daemon_kind *kind, const struct options *o, struct og_error *err)
+static int serve(struct og_daemon *d, const struct options *o, struct og_error *err)
 {
+	const struct og_daemon_kind *kind = d->kind;
 	og_autofree char *run = og_path_join(d->settings.root, "run");
 	og_autofree char *file = o->name ? og_printf("%s-%s.sock", kind->role, o->name)
 	                                 : og_printf("%s-%d.sock", kind->role, (int)getpid());
@@ -74,23 +77,42 @@ static void fail(struct og_daemon *d, const struct og_error *err)
 	d->status = EXIT_FAILURE;
 }
 
-void og_daemon_refused(struct og_daemon *d, const struct og_daemon_kind *kind, const struct og_error *why)
+void og_daemon_state(void *daemon, bool ready, const char *text)
 {
+	struct og_daemon *d = daemon;
+
+	if (ready)
+		og_service_ready(d->service, text);
+	else
+		og_service_not_ready(d->service, text);
+}
+
+void og_daemon_drained(void *daemon)
+{
+	struct og_daemon *d = daemon;
+
+	og_service_stop(d->service);
+}
+
+void og_daemon_refused(void *daemon, const struct og_error *why)
+{
+	struct og_daemon *d = daemon;
+
 	og_error_log(why->message, "hint=\"check cluster.id and the %s's credentials, or run og-broker-config apply\"",
-		kind->role);
+		d->kind->role);
 	d->status = EXIT_FAILURE;
 	og_service_stop(d->service);
 }
 
-static void run(struct og_daemon *d, const struct og_daemon_kind *kind, const struct options *o)
+static void run(struct og_daemon *d, const struct options *o)
 {
 	struct og_error err;
 
-	if (load(d, kind, o, &err) < 0 || serve(d, kind, o, &err) < 0) {
+	if (load(d, o, &err) < 0 || serve(d, o, &err) < 0) {
 		fail(d, &err);
 		return;
 	}
-	if (kind->start(d, &err) < 0) {
+	if (d->kind->start(d, &err) < 0) {
 		fail(d, &err);
 		og_service_stop(d->service);
 	}
@@ -114,9 +136,10 @@ int og_daemon_main(struct og_daemon *d, const struct og_daemon_kind *kind, int a
 			printf("%s %s\n", kind->name, OG_VERSION);
 		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
+	d->kind = kind;
 	og_log_init(kind->name, OG_LOG_INFO);
 	uv_loop_init(&d->loop);
-	run(d, kind, &options);
+	run(d, &options);
 	kind->free(d);
 	og_service_free(d->service);
 	uv_loop_close(&d->loop);

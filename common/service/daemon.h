@@ -11,7 +11,10 @@
 #include "model/settings.h"
 #include "service/service.h"
 
+struct og_daemon_kind;
+
 struct og_daemon {
+	const struct og_daemon_kind *kind;
 	uv_loop_t loop;
 	struct og_settings settings;
 	struct og_credentials credentials;
@@ -37,8 +40,11 @@ struct og_daemon_kind {
 /* `d` is zero at first. Returns the exit status: 0 stopped as told, 1 it failed, 2 wrong usage. */
 int og_daemon_main(struct og_daemon *d, const struct og_daemon_kind *kind, int argc, char **argv);
 
-/* The broker will not have us: it is logged with a hint, and the program ends with 1. */
-void og_daemon_refused(struct og_daemon *d, const struct og_daemon_kind *kind, const struct og_error *why);
+/* What its part tells, as callbacks whose `ctx` is the daemon: it is ready or not, as `text` says; it has ended what it ran; the
+ * broker will not have it, which is logged with a hint, and the program ends with 1. */
+void og_daemon_state(void *daemon, bool ready, const char *text);
+void og_daemon_drained(void *daemon);
+void og_daemon_refused(void *daemon, const struct og_error *why);
 
 /* The settings, and the log as they want it. For every main. */
 int og_daemon_settings(

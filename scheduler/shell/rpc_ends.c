@@ -60,9 +60,9 @@ static void on_record(void *ctx, const struct og_redis_reply *reply, const struc
 		og_rpc_no_records(q);
 }
 
-static void look(struct og_question *q)
+static void look(struct og_question *q, og_redis_cb *on_look)
 {
-	if (og_records_look(q->s, q->job, on_record, q) != 0)
+	if (og_records_look(q->s, q->job, on_look, q) != 0)
 		og_rpc_no_records(q);
 }
 
@@ -74,7 +74,7 @@ void og_rpc_result(struct og_question *q, const json_t *args)
 	if (e)
 		og_rpc_answer(q, json_pack("{s:s}", "state", og_state_name(og_entry_state(e))));
 	else
-		look(q);
+		look(q, on_record);
 }
 
 void og_rpc_wait(struct og_question *q, const json_t *args)
@@ -83,7 +83,7 @@ void og_rpc_wait(struct og_question *q, const json_t *args)
 
 	(void)args;
 	if (!e) {
-		look(q);
+		look(q, on_record);
 		return;
 	}
 	og_watch(q->s, e, q->reply, q->id);
@@ -100,7 +100,7 @@ void og_rpc_attach(struct og_question *q, const json_t *args)
 	if (from && (!json_is_integer(from) || json_integer_value(from) < 0))
 		og_rpc_fail(q, "invalid_request", "\"from\" is no number of a chunk");
 	else if (!e)
-		look(q);
+		look(q, on_record);
 	else if (!og_watch_attach(q->s, e, q->reply, json_integer_value(from)))
 		og_rpc_fail(q, "busy", "too many wait for this job already, try in 5 s");
 	else
@@ -140,17 +140,23 @@ static void stop(struct og_question *q, struct og_entry *e, const char *words)
 	og_rpc_answer(q, json_pack("{s:s}", "state", ended ? og_state_name(OG_STATE_CANCELLED) : "cancelling"));
 }
 
-void og_rpc_cancel(struct og_question *q, const json_t *args)
+/* The job's entry; NULL: it has none (any more), and its record is looked at instead. */
+static struct og_entry *live_or_look(struct og_question *q, og_redis_cb *on_look)
 {
 	struct og_entry *e = og_rpc_live_entry(q);
 
+	if (!e)
+		look(q, on_look);
+	return e;
+}
+
+void og_rpc_cancel(struct og_question *q, const json_t *args)
+{
+	struct og_entry *e = live_or_look(q, on_cancel_record);
+
 	(void)args;
-	if (!e) {
-		if (og_records_look(q->s, q->job, on_cancel_record, q) != 0)
-			og_rpc_no_records(q);
-		return;
-	}
-	stop(q, e, "cancelled while it waited");
+	if (e)
+		stop(q, e, "cancelled while it waited");
 }
 
 static void on_left_record(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
@@ -167,14 +173,11 @@ static void on_left_record(void *ctx, const struct og_redis_reply *reply, const 
 
 void og_rpc_leave(struct og_question *q, const json_t *args)
 {
-	struct og_entry *e = og_rpc_live_entry(q);
+	struct og_entry *e = live_or_look(q, on_left_record);
 
 	(void)args;
-	if (!e) {
-		if (og_records_look(q->s, q->job, on_left_record, q) != 0)
-			og_rpc_no_records(q);
+	if (!e)
 		return;
-	}
 	og_watch_leave(q->s, e, q->reply);
 	if (og_watch_is_wanted(e))
 		og_rpc_answer(q, json_pack("{s:s}", "state", og_state_name(og_entry_state(e))));

@@ -39,8 +39,6 @@ static void serve(struct og_daemon *d, struct og_service_config *service)
 	service->on_stop = on_stop;
 }
 
-static const struct og_daemon_kind kind;
-
 static int start(struct og_daemon *d, struct og_error *err)
 {
 	p.starts++;
@@ -48,9 +46,9 @@ static int start(struct og_daemon *d, struct og_error *err)
 	if (p.fails && !strcmp(p.fails, "start"))
 		return og_fail(err, OG_FATAL, "no start");
 	if (p.refused)
-		og_daemon_refused(d, &kind, &(struct og_error){OG_FATAL, "the broker refuses"});
+		og_daemon_refused(d, &(struct og_error){OG_FATAL, "the broker refuses"});
 	else
-		og_service_stop(d->service);
+		og_daemon_drained(d);
 	return 0;
 }
 
