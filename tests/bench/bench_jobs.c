@@ -135,13 +135,14 @@ static bool send_one(struct bench *b, int64_t number, int64_t began_us)
 		.id = id,
 		.reply_to = b->reply,
 		.content_type = "application/json",
-		.tier = b->tier};
+		.tier = b->tier,
+		.bundle = OG_BUNDLES_MESSAGES};
 
 	snprintf(id, sizeof(id), "%.*s%012" PRIx64, ID_HEAD, b->head, (uint64_t)number);
 	og_envelope_encode(&e, &m);
 	*p = (struct publishing){b, number};
 	b->began_us[number] = began_us;
-	if (og_amqp_publish(b->amqp, &m, OG_PUBLISH_MANDATORY, on_settled, p, &b->why) == 0)
+	if (og_amqp_publish(b->amqp, &m, OG_PUBLISH_MANDATORY | OG_PUBLISH_BUNDLE, on_settled, p, &b->why) == 0)
 		return true;
 	b->began_us[number] = 0;
 	free(p);
