@@ -222,7 +222,7 @@ void og_webhooks_make(struct og_api *api, struct og_web_call *c)
 	struct og_webhook_target target;
 	struct og_refusal why;
 	struct making *m;
-	const char *url;
+	const char *url = "";
 
 	if (!body)
 		return;
