@@ -78,7 +78,7 @@ struct og_amqp_config {
 #define OG_PUBLISH_MANDATORY 1u
 /* It may travel with others of this turn of the loop that go to the same place, in one message (amqp_bundle.h): for
  * readers that are known to open one, which our own clients do by themselves. None waits for company. */
-#define OG_PUBLISH_BUNDLE    2u
+#define OG_PUBLISH_BUNDLE 2u
 
 /* Bytes of a message's body, both ways: an answer at its own cap and the JSON around it. A delivery above it is
  * not read into memory: see on_oversized. */

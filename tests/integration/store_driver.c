@@ -1,4 +1,4 @@
-/* Drives one gateway's store for test_store.py: commands are JSON objects, one a line on stdin; what happens is told as JSON objects,
+/* Drives one gateway's store for store_rig.py: commands are JSON objects, one a line on stdin; what happens is told as JSON objects,
  * one a line.
  *
  *   store_driver ADDRESS USER PASSWORD CLUSTER LEASE_MS
