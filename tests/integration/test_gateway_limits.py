@@ -70,6 +70,28 @@ def test_a_budget_ends(rig):
     assert chat(rig, secret, stub_text(tokens=1), max_tokens=100).status == 200, "what is left is enough for it"
 
 
+def test_limits_and_scopes_that_change_hold_at_every_gateway_within_two_seconds(rig):
+    two, secret = rig.gateway("two-of-limits", key=rig.first), new_key(rig, "changing")
+    (key,) = [k["id"] for k in og_json(rig, "keys", "list")["keys"] if k["name"] == "changing"]
+    answered = 0
+
+    def change_and_await(status, *words):
+        nonlocal answered
+        og(rig, "keys", "set", key, *words)
+        end = time.monotonic() + 2.5
+        while (got := two.chat(stub_text(tokens=1), headers={"authorization": f"Bearer {secret}"}).status) != status:
+            answered += got == 200
+            assert time.monotonic() < end, got
+        answered += status == 200
+
+    change_and_await(200, "--name", "changing")
+    change_and_await(429, "--requests-per-minute", "1")
+    change_and_await(200, "--requests-per-minute", "0")
+    change_and_await(403, "--model", "Huge")
+    change_and_await(200, "--model", "*")
+    wait_for("it to be counted", lambda: used(rig, "changing")[0] == answered)
+
+
 @pytest.mark.parametrize("limited", [False, True])
 @pytest.mark.parametrize("wrong", [{"max_tokens": 10**13}, {"model": "a\nb"}, {"headers": {"og-session": "a\tb"}}])
 def test_what_no_message_can_carry_is_refused(rig, limited, wrong):
