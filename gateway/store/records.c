@@ -109,6 +109,7 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_args_add(&a, put->held_by);
 	og_args_add_number(&a, put->bytes);
 	og_args_add(&a, put->beside ? put->beside->name : "");
+	og_args_add(&a, put->held_if_new ? "1" : "");
 	return ask(s, &og_script_record_put, &a, on_said, &(struct asked){.said = cb, .ctx = ctx}, err);
 }
 
@@ -123,15 +124,28 @@ int og_record_get(struct og_gateway_store *s, const struct og_record_kind *kind,
 	return ask(s, &og_script_record_get, &a, on_one, &(struct asked){.one = cb, .ctx = ctx}, err);
 }
 
-int og_record_remove(struct og_gateway_store *s, const struct og_record_kind *kind, const char *tenant, const char *id,
-	og_record_said_cb *cb, void *ctx, struct og_error *err)
+static int take_away(struct og_gateway_store *s, const struct og_record_kind *kind, const char *id, const char *tenant,
+	const char *owner, const struct asked *asked, struct og_error *err)
 {
 	struct og_args a;
 
 	begin(s, &a, kind);
 	og_args_add(&a, id);
 	og_args_add(&a, tenant);
-	return ask(s, &og_script_record_remove, &a, on_said, &(struct asked){.said = cb, .ctx = ctx}, err);
+	og_args_add(&a, owner);
+	return ask(s, &og_script_record_remove, &a, on_said, asked, err);
+}
+
+int og_record_remove(struct og_gateway_store *s, const struct og_record_kind *kind, const char *tenant, const char *id,
+	og_record_said_cb *cb, void *ctx, struct og_error *err)
+{
+	return take_away(s, kind, id, tenant, NULL, &(struct asked){.said = cb, .ctx = ctx}, err);
+}
+
+int og_record_drop(struct og_gateway_store *s, const struct og_record_kind *kind, const char *id, const char *owner,
+	og_record_said_cb *cb, void *ctx, struct og_error *err)
+{
+	return take_away(s, kind, id, NULL, owner, &(struct asked){.said = cb, .ctx = ctx}, err);
 }
 
 int og_records_list(struct og_gateway_store *s, const struct og_record_kind *kind, const struct og_record_page *page,

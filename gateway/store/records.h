@@ -36,12 +36,13 @@ typedef void og_record_said_cb(void *ctx, bool yes, const struct og_error *err);
 struct og_record_put {
 	const char *id, *tenant;
 	const json_t *record;
-	int64_t bytes;                       /* what it counts for; 0: its own length */
-	bool fresh;                          /* only where there is none of that id */
-	bool there;                          /* only where there is one */
-	const char *owner;                   /* it must be held by this one; NULL: by anybody or nobody */
-	int64_t due_in_ms;                   /* when work is due on it; -1: none is */
-	const char *held_by;                 /* due, but held by this one from the start for due_in_ms; NULL: nobody */
+	int64_t bytes;       /* what it counts for; 0: its own length */
+	bool fresh;          /* only where there is none of that id */
+	bool there;          /* only where there is one */
+	const char *owner;   /* it must be held by this one; NULL: by anybody or nobody */
+	int64_t due_in_ms;   /* when work is due on it; -1: none is */
+	const char *held_by; /* due, but held by this one from the start for due_in_ms; NULL: nobody */
+	bool held_if_new;    /* held_by counts only where there was none of that id: else nobody holds it */
 	const struct og_record_kind *beside; /* only where the tenant has one of this kind; NULL: in any case */
 };
 
@@ -51,6 +52,9 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 int og_record_get(struct og_gateway_store *s, const struct og_record_kind *kind, const char *tenant, const char *id,
 	og_record_cb *cb, void *ctx, struct og_error *err);
 int og_record_remove(struct og_gateway_store *s, const struct og_record_kind *kind, const char *tenant, const char *id,
+	og_record_said_cb *cb, void *ctx, struct og_error *err);
+/* Where this one holds it. */
+int og_record_drop(struct og_gateway_store *s, const struct og_record_kind *kind, const char *id, const char *owner,
 	og_record_said_cb *cb, void *ctx, struct og_error *err);
 
 struct og_record_page {

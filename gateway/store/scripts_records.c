@@ -32,6 +32,7 @@ struct og_redis_script og_script_record_put = {.name = "record_put", .text =
 	"local old = redis.call('HGET', k..'_size', id)\n"
 	"if how == 'fresh' and old or how == 'there' and not old then return 0 end\n"
 	"if owner ~= '' and redis.call('HGET', k..'_owner', id) ~= owner then return 0 end\n"
+	"if ARGV[15] ~= '' and old then held_by = '' end\n"
 	"local size = tonumber(ARGV[13])\n"
 	"if size == 0 then size = #text end\n"
 	"local more = size - tonumber(old and string.match(old, '^%d+') or 0)\n"
@@ -67,6 +68,7 @@ struct og_redis_script og_script_record_remove = {.name = "record_remove", .text
 	DROP
 	"local size = redis.call('HGET', k..'_size', id)\n"
 	"if not size or ARGV[4] ~= '' and string.match(size, '^%d+ (.*)$') ~= ARGV[4] then return 0 end\n"
+	"if ARGV[5] ~= '' and redis.call('HGET', k..'_owner', id) ~= ARGV[5] then return 0 end\n"
 	"drop(id)\n"
 	"return 1\n"};
 

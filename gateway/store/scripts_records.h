@@ -5,11 +5,12 @@
 #include "io/redis.h"
 
 /* id, tenant, record, keep ms, most bytes, "1" or "" (the oldest go), "fresh", "there" or "", owner or "", due in ms or -1,
- * who holds it or "", bytes that it counts for or 0, a kind of which its tenant must have one or "" → 1; 0: not so; -1: full. */
+ * who holds it or "", bytes that it counts for or 0, a kind of which its tenant must have one or "", "1" or "" (who holds it
+ * does only where it is new) → 1; 0: not so; -1: full. */
 extern struct og_redis_script og_script_record_put;
 /* id, tenant or "" → the record, or NIL. */
 extern struct og_redis_script og_script_record_get;
-/* id, tenant or "" → 1; 0: none. */
+/* id, tenant or "", who must hold it or "" → 1; 0: none. */
 extern struct og_redis_script og_script_record_remove;
 /* tenant, after or "", limit, "1" or "" (the oldest first) → {1 where there are more, record, …} */
 extern struct og_redis_script og_script_records_list;

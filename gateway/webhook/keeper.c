@@ -1,4 +1,5 @@
 /* Claims what is due, and hands it to watch.c and deliver.c. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +92,7 @@ struct og_webhooks *og_webhooks_open(struct og_api *api, struct og_error *err)
 	w = og_new(struct og_webhooks);
 	*w = (struct og_webhooks){.api = api, .http = http, .parts = 2};
 	og_uuid_new(w->owner);
+	snprintf(w->maker, sizeof(w->maker), "new %s", w->owner);
 	uv_timer_init(api->loop, &w->timer);
 	w->timer.data = w;
 	uv_timer_start(&w->timer, on_look, LOOK_MS, LOOK_MS);

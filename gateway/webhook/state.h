@@ -22,7 +22,8 @@ struct og_webhooks {
 	struct og_api *api;
 	struct og_http *http;
 	uv_timer_t timer;
-	char owner[OG_ID_LEN + 1]; /* of what is claimed here */
+	char owner[OG_ID_LEN + 1];              /* of what is claimed here */
+	char maker[sizeof("new ") + OG_ID_LEN]; /* of watches that were begun here, and by nobody else */
 	struct og_webhook_tenant *tenants;
 	struct og_attempt *attempts;
 	struct og_webhook_lane *lanes; /* by tenant */

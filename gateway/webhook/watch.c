@@ -78,6 +78,8 @@ int og_watch_begin(struct og_api *api, const char *of, const char *id, const cha
 		.tenant = tenant,
 		.record = watch,
 		.due_in_ms = og_watch_delay_ms(0),
+		.held_by = w->maker,
+		.held_if_new = true,
 		.beside = &api->kinds.webhooks};
 	struct beginning *b = og_new(struct beginning);
 	struct og_error own;
@@ -97,9 +99,10 @@ int og_watch_begin(struct og_api *api, const char *of, const char *id, const cha
 	return og_fail(err, own.kind, "%s", own.message);
 }
 
+/* Another request for the same job (by its idempotency key) may have begun meanwhile: then the watch is held by nobody, and stays. */
 void og_watch_drop(struct og_api *api, const char *id)
 {
-	og_record_remove(api->store, &api->kinds.watches, NULL, id, NULL, NULL, NULL);
+	og_record_drop(api->store, &api->kinds.watches, id, api->webhooks->maker, NULL, NULL, NULL);
 }
 
 /* ── a look ── */
@@ -155,7 +158,7 @@ static void all_written(struct look *l)
 		later(l);
 		return;
 	}
-	og_watch_drop(l->w->api, l->id);
+	og_record_remove(l->w->api->store, &l->w->api->kinds.watches, NULL, l->id, NULL, NULL, NULL);
 	og_webhooks_hurry(l->w);
 	look_free(l);
 }

@@ -28,7 +28,7 @@ int og_watch_begin(struct og_api *api, const char *of, const char *id, const cha
 	void *ctx, struct og_error *err);
 /* It has ended, or may have: whoever watches it looks now. Of one that is not watched nothing comes. */
 void og_watch_look(struct og_api *api, const char *id);
-/* It did not begin, and who asked for it was told. */
+/* It did not begin, and who asked for it was told; or it had ended before, for another request. */
 void og_watch_drop(struct og_api *api, const char *id);
 
 /* A new delivery for this webhook, as a record of kinds.deliveries; a new reference. */

@@ -135,6 +135,23 @@ def test_what_is_not_asked_for_is_not_told(rig, receiver):
     assert nobody.status == 200 and len(receiver.at(t.path)) == 1 and not t.deliveries("pending")
 
 
+def test_a_key_that_is_sent_again(rig, receiver):
+    """Neither a second request for a job that is refused takes the first one's event away, nor one that is answered tells it twice."""
+    t = Tenant(rig, receiver)
+    again = {**t.headers, "idempotency-key": "k"}
+    asked = ask(stub_text(tokens=20, pace_ms=50))
+    job = rig.one.post(f"{V1}/jobs", asked, headers=again).json["id"]
+    refused = rig.one.post(f"{V1}/jobs", ask("another"), headers=again)
+    assert refused.status == 400 and "in use" in refused.json["error"]["message"]
+    assert t.told(1)[0]["data"]["id"] == job
+    answered = rig.one.post(f"{V1}/jobs", asked, headers=again)
+    assert (answered.status, answered.json["id"], answered.json["state"]) == (202, job, "done")
+    fence = t.job(stub_text(tokens=1))
+    assert [e["data"]["id"] for e in t.told(2)] == [job, fence]
+    t.deliveries("delivered", 2)
+    assert not t.deliveries("pending") and len(receiver.at(t.path)) == 2
+
+
 def test_it_is_sent_until_it_is_taken(rig, receiver):
     t = Tenant(rig, receiver)
     receiver.tell(t.path, 500, (302, {"location": receiver.url("/elsewhere")}), 429, 204)
@@ -200,7 +217,10 @@ def test_gone_disables_it(rig, receiver):
     assert (failed["attempts"], failed["last_status"]) == (1, 410)
     hook = f"{V1}/webhooks/{t.hook}"
     wait_for("it to be disabled", lambda: t.get(hook).json["enabled"] is False and t.get(hook).json["disabled_at"])
+    assert t.post(f"{V1}/webhooks", {"url": receiver.url(t.path + "/other")}).status == 201
     t.job(stub_text(tokens=1))
+    wait_for("the other to be told", lambda: receiver.at(t.path + "/other"))
+    assert len(receiver.at(t.path)) == 1
     refused = t.post(f"{hook}/deliveries/{failed['id']}/redeliver", b"")
     assert (refused.status, refused.json["error"]["type"]) == (409, "conflict")
     assert t.post(f"{hook}/enable", b"").json["enabled"] is True

@@ -116,6 +116,7 @@ static void on_time(uv_timer_t *timer)
 static void on_end(void *ctx, const struct og_job_end *end)
 {
 	struct submission *s = ctx;
+	bool had_ended = s->c && !(end->e && end->e->attempt);
 	struct og_refusal why;
 
 	s->job = NULL;
@@ -127,7 +128,9 @@ static void on_end(void *ctx, const struct og_job_end *end)
 	}
 	if (s->c)
 		answer(s, og_state_name(end->state), -1);
-	if (s->watched)
+	if (s->watched && had_ended)
+		og_watch_drop(s->api, s->id);
+	else if (s->watched)
 		og_watch_look(s->api, s->id);
 	submission_free(s);
 }

@@ -18,6 +18,7 @@
 #include "webhook/target.h"
 
 #define WEBHOOKS_MAX 16 /* of a tenant */
+#define LOOKUPS_MAX  2
 #define ID_HEX       32
 #define OLD_SECRET_S 86400
 
@@ -136,11 +137,16 @@ static int check_addresses(const struct og_webhook_target *t, const struct addri
 	return 0;
 }
 
+/* Lookups under way. Each takes a thread of the loop's pool, which has four, for as long as somebody's name server likes; the files'
+ * and the bodies' work is done there too. */
+static unsigned lookups;
+
 static void on_names(uv_getaddrinfo_t *names, int status, struct addrinfo *found)
 {
 	struct making *m = names->data;
 	struct og_refusal why;
 
+	lookups--;
 	if (status < 0) {
 		og_refuse_with(&why, 400, "invalid_request", "url: the host '%.200s' cannot be found: %s",
 			m->target.host, uv_strerror(status));
@@ -156,8 +162,16 @@ static void on_names(uv_getaddrinfo_t *names, int status, struct addrinfo *found
 static void look_up(struct making *m)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct og_refusal why;
 	int rc;
 
+	if (lookups == LOOKUPS_MAX) {
+		og_refuse_with(&why, 503, "busy", "other hosts are being looked up: ask again");
+		why.retry_after_s = 1;
+		fail(m, &why);
+		return;
+	}
+	lookups++;
 	m->names.data = m;
 	rc = uv_getaddrinfo(m->api->loop, &m->names, on_names, m->target.host, NULL, &hints);
 	if (rc < 0)

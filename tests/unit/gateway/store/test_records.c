@@ -88,6 +88,7 @@ static int ask_all(struct og_gateway_store *s, struct og_error *err)
 	refused += og_record_put(s, &kind, &put, on_said, NULL, err) < 0;
 	refused += og_record_get(s, &kind, "acme", "a", on_one, NULL, err) < 0;
 	refused += og_record_remove(s, &kind, NULL, "a", on_said, NULL, err) < 0;
+	refused += og_record_drop(s, &kind, "a", "me", on_said, NULL, err) < 0;
 	refused += og_records_list(s, &kind, &page, on_many, NULL, err) < 0;
 	refused += og_records_claim(s, &kind, "me", 500, 9, on_many, NULL, err) < 0;
 	refused += og_record_hold(s, &kind, "a", "me", 500, on_said, NULL, err) < 0;
@@ -107,10 +108,11 @@ Test(records, each_question_as_its_script_reads_it)
 	reply = number(1);
 	cr_assert_eq(ask_all(rig.store, NULL), 0);
 	rig_turn(1);
-	cr_expect_eq(told.calls, 6);
-	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0 ;"
+	cr_expect_eq(told.calls, 7);
+	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0  ;"
 	       "record_get thing a acme;"
-	       "record_remove thing a ;"
+	       "record_remove thing a  ;"
+	       "record_remove thing a  me;"
 	       "records_list thing acme  3 ;"
 	       "records_claim thing me 500 9;"
 	       "record_hold thing a me 500;");
@@ -134,11 +136,12 @@ Test(records, the_terms_of_a_put_and_of_a_page)
 	put.fresh = false;
 	put.there = true;
 	put.beside = &kind;
+	put.held_if_new = true;
 	cr_assert_eq(og_record_put(rig.store, &kept, &put, NULL, NULL, NULL), 0);
 	cr_assert_eq(og_records_list(rig.store, &kept, &page, on_many, NULL, NULL), 0);
 	rig_turn(1);
-	expect("record_put stay a acme {} 0 7  fresh me 20 you 99 ;"
-	       "record_put stay a acme {} 0 7  there me 20 you 99 thing;"
+	expect("record_put stay a acme {} 0 7  fresh me 20 you 99  ;"
+	       "record_put stay a acme {} 0 7  there me 20 you 99 thing 1;"
 	       "records_list stay acme b 3 1;");
 	json_decref(record);
 }
@@ -147,7 +150,7 @@ Test(records, a_gateway_without_a_store_refuses_each)
 {
 	struct og_error err = {0};
 
-	cr_assert_eq(ask_all(NULL, &err), 6);
+	cr_assert_eq(ask_all(NULL, &err), 7);
 	cr_expect_eq(err.kind, OG_RETRY);
 	cr_expect_not_null(strstr(err.message, "no store"), "%s", err.message);
 	cr_expect_eq(told.calls, 0);
@@ -158,7 +161,7 @@ Test(records, a_store_that_fails_is_told_to_each_once)
 	failing = true;
 	cr_assert_eq(ask_all(rig.store, NULL), 0);
 	rig_turn(1);
-	cr_expect_eq(told.calls, 6);
+	cr_expect_eq(told.calls, 7);
 	cr_expect(told.has_error);
 	cr_expect_eq(told.error, OG_RETRY);
 	cr_expect_not(told.yes);
