@@ -7,6 +7,7 @@ import uuid
 
 import pika
 import pytest
+from bundles import opened
 from services import wait_for
 
 from worker_rig import cluster, grid, stub, workers  # noqa: F401
@@ -29,14 +30,6 @@ def bundle(*parts):
         header = b"".join(properties.encode())
         whole += struct.pack(">II", len(header), len(body)) + header + body
     return whole
-
-
-def opened(body):
-    """The properties and body of each part."""
-    while body:
-        size, length = struct.unpack_from(">II", body)
-        yield pika.BasicProperties().decode(body[8 : 8 + size]), body[8 + size : 8 + size + length]
-        body = body[8 + size + length :]
 
 
 def ids(n):

@@ -10,7 +10,8 @@ import subprocess
 import uuid
 
 import pytest
-from test_og import BUILD, Grid, Root, api, wait_for
+from og_rig import BUILD, Grid, Root
+from services import api, wait_for
 
 SERVICE = '[service]\ncommand = /bin/sh -c "{}"\nstop_ms = 2000\n'
 

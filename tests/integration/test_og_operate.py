@@ -14,7 +14,8 @@ import time
 import uuid
 
 import pytest
-from test_og import OG, Grid, Root, on_terminal, wait_for
+from og_rig import OG, Grid, Root, on_terminal
+from services import wait_for
 
 ID, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 
