@@ -157,12 +157,12 @@ class Serving:
         wait_for("the worker to be heard", lambda: g.get("/v1/models").json["data"])
         return g
 
-    def begin_with_keys(self):
+    def begin_with_keys(self, *settings):
         """The same with a store: the gateway `one` wants keys, and has the first, an administrator's."""
         self.start_store()
         self.fleet.scheduler()
         self.worker()
-        self.one = self.gateway("one")
+        self.one = self.gateway("one", *settings)
         kept = self.root / "secrets/gateway.key"
         wait_for("the first key", kept.exists, 10)
         self.first = self.one.key = kept.read_text().strip()

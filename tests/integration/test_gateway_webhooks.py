@@ -6,7 +6,10 @@ import os
 import signal
 import sys
 import threading
+import time
+from http.client import HTTPException
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -24,14 +27,7 @@ numbers = itertools.count()
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory, stub):  # noqa: F811
     serving = Serving(tmp_path_factory.mktemp("gw") / "r", f"gw-{os.getpid()}", stub)
-    serving.start_store()
-    serving.fleet.scheduler()
-    serving.worker()
-    serving.one = serving.gateway("one", *QUICK)
-    wait_for("the first key", (serving.root / "secrets/gateway.key").exists, 10)
-    serving.one.key = (serving.root / "secrets/gateway.key").read_text().strip()
-    wait_for("the worker to be heard", lambda: serving.one.get("/v1/models").json["data"][0]["ready"])
-    yield serving
+    yield serving.begin_with_keys(*QUICK)
     serving.close()
 
 
@@ -395,6 +391,41 @@ def test_a_gateway_killed_while_it_delivers_is_taken_over(rig, receiver, two):
     events = t.told(2, timeout=60)
     assert events[0] == events[1] and events[0]["data"]["id"] == job
     assert t.deliveries("delivered", 1)[0]["attempts"] == 1 and len(receiver.at(t.path)) == 2
+
+
+def test_none_is_lost_whatever_is_killed_when(rig, receiver, two):
+    """Gateways are killed and come back again and again while jobs are submitted, end, and are told of."""
+    t, random = Tenant(rig, receiver), Random(7)
+    acknowledged, over = [], threading.Event()
+
+    def submit():
+        while not over.is_set():
+            try:
+                made = t.post(f"{V1}/jobs", ask(stub_text(tokens=random.randrange(1, 8), pace_ms=20)), random.choice((rig.one, two)))
+                if made.status == 202:
+                    acknowledged.append(made.json["id"])
+            except (OSError, HTTPException):  # killed under its hands: nobody was told of a job
+                time.sleep(0.02)
+
+    submitter = threading.Thread(target=submit)
+    submitter.start()
+    try:
+        for _ in range(8):
+            victim, n = random.choice((rig.one, two)), len(acknowledged)
+            wait_for("some more to be taken", lambda: len(acknowledged) > n + random.randrange(20), 30)  # noqa: B023
+            victim.end(signal.SIGKILL, 5)
+            victim.start()
+    finally:
+        over.set()
+        submitter.join()
+    assert len(acknowledged) > 50
+
+    def missing():
+        return set(acknowledged) - {d.event["data"]["id"] for d in receiver.at(t.path)}
+
+    wait_for("all to be told", lambda: not missing(), 120)
+    told = t.told(len(receiver.at(t.path)))
+    assert {e["type"] for e in told if e["data"]["id"] in acknowledged} == {"job.done"}
 
 
 def test_several_gateways_send_each_once(rig, receiver, two):
