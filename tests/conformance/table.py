@@ -34,6 +34,7 @@ ROWS = [
     ("/v1/responses", ["whole", "stream", "text.format json_schema", "background", "retrieve", "cancel"]),
     ("/v1/files", ["create, retrieve, content, delete"]),
     ("/v1/batches", ["create, retrieve, output", "cancel"]),
+    ("webhooks", ["unwrap response.completed", "unwrap response.cancelled", "unwrap batch.completed", "a forged one is refused"]),
     ("/api/chat", ["whole", "stream", "options", "format", "tools", "images"]),
     ("/api/generate", ["whole", "stream", "options"]),
     ("/api/embed", ["one text", "several texts"]),
