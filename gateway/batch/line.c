@@ -130,7 +130,7 @@ int og_batch_line_read(const char *text, size_t len, const char *batch, int64_t 
 
 	*ret = (struct og_batch_line){0};
 	og_uuid_of_key(batch, key, ret->job);
-	if (og_json_parse(text, len, &line, &err) < 0)
+	if (og_json_check(text, len, &err) < 0 || og_json_parse(text, len, &line, &err) < 0)
 		return og_refuse_with(why, 400, "invalid_json", "line %lld: %s", (long long)number, err.message);
 	rc = read_line(line, endpoint, ret, why);
 	json_decref(line);

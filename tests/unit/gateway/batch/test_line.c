@@ -4,6 +4,7 @@
 
 #include "batch/line.h"
 #include "leaks.h"
+#include "model/json.h"
 
 #define CHAT            "/v1/chat/completions"
 #define LINE(url, body) "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"" url "\",\"body\":" body "}"
@@ -63,6 +64,20 @@ Test(line, what_is_wrong_is_named)
 		free(text);
 		og_batch_line_done(&l);
 	}
+}
+
+Test(line, one_of_too_many_values_is_not_parsed)
+{
+	size_t n = 2 * (OG_JSON_CONTAINERS_MAX + 1) + 1;
+	char *text = malloc(n);
+	struct og_batch_line l;
+	struct og_refusal why;
+
+	memset(text, '[', n);
+	text[n - 1] = '\0';
+	cr_assert_eq(read_line(text, CHAT, &l, &why), -1);
+	cr_expect(strstr(why.message, "100000"), "%s", why.message);
+	free(text);
 }
 
 Test(line, a_result_without_an_answer_is_none)
