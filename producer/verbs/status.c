@@ -76,7 +76,7 @@ static const char *how_it_is(const json_t *node, const struct health *h, char ro
 	if (!json_is_true(json_object_get(node, "ready")))
 		return "not ready";
 	if (!*h->idle)
-		return "healthy";
+		return h->nobody ? "but nobody serves" : "healthy";
 	snprintf(room, WORDS, "but it does not serve: %s", h->idle);
 	return room;
 }

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import uuid
 
 import pytest
@@ -121,7 +122,7 @@ def test_status_says_that_no_worker_serves_and_what_to_do(node):
     assert grid.ready.wait(10) and node.og("start").returncode == 0
     done = node.og("status")
     assert done.returncode == 7 and f"no worker serves in {node.cluster}".encode() in done.stdout, done.stdout
-    assert f"POC_SERVE=1 og connect {node.cluster}".encode() in done.stdout
+    assert f"POC_SERVE=1 og connect {node.cluster}".encode() in done.stdout and b"healthy" not in done.stdout
     assert json.loads(node.og("status", "--json").stdout)["nobody_serves"] is True
     peers[0]["serve"] = True
     done = node.og("status")
@@ -221,6 +222,31 @@ def test_stop_shows_what_it_waits_for(node):
     assert node.og("start").returncode == 0
     done = node.og("stop")
     assert done.returncode == 0 and b"og: stopping: waiting for slow" in done.stderr, done.stderr
+
+
+def test_stop_tells_how_many_prompts_still_run_and_for_how_long(node):
+    folder = node.path / "nodes/nodea"
+    folder.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as s:  # as a worker's, which says what it runs
+        s.bind(str(folder / "worker-auto-1.sock"))
+        s.listen()
+
+        def answer():
+            while True:
+                try:
+                    asked, _ = s.accept()
+                except OSError:  # it was closed
+                    return
+                with asked:
+                    asked.recv(4096)
+                    asked.sendall(b'{"busy":2}\n')
+
+        threading.Thread(target=answer, daemon=True).start()
+        add_service(node, "30-worker-nodea.ini", "trap 'sleep 1; exit' TERM; while :; do sleep 0.1; done")
+        assert node.og("start").returncode == 0
+        done = node.og("stop")
+        s.shutdown(socket.SHUT_RDWR)
+    assert done.returncode == 0 and b"waiting for worker-nodea; 2 prompts may end within 30.0s (worker.drain)" in done.stderr, done.stderr
 
 
 def test_foreground(node):
