@@ -2,6 +2,7 @@
 #ifndef OG_WEBHOOK_SCHEDULE_H
 #define OG_WEBHOOK_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define OG_WEBHOOK_DELAY_MAX_MS (INT64_C(8) * 3600 * 1000)
@@ -13,5 +14,9 @@ int64_t og_webhook_delay_ms(int64_t base_ms, int64_t attempts, uint32_t random);
 /* How long until what is watched is looked at again, when it was begun `age_ms` ago: soon at first, then every minute. That is for
  * what nobody tells the end of, because its gateway died. */
 int64_t og_watch_delay_ms(int64_t age_ms);
+
+/* Whether what the scheduler does not know, `times` in a row and for `ms` by now, never came to be, or is forgotten. Once is not enough,
+ * however old it is: a scheduler that was away answers before it has read what has come meanwhile. */
+bool og_watch_is_lost(int64_t times, int64_t ms);
 
 #endif

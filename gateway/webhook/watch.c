@@ -12,9 +12,8 @@
 #include "webhook/schedule.h"
 #include "webhook/state.h"
 
-#define SOON       6     /* looks after one that said it has ended: the scheduler may hear of it a little later */
-#define SOON_MS    100   /* before the second of them; twice as long before each further one */
-#define UNKNOWN_MS 60000 /* after so long what nobody knows is on its way no longer */
+#define SOON       6   /* looks after one that said it has ended: the scheduler may hear of it a little later */
+#define SOON_MS    100 /* before the second of them; twice as long before each further one */
 #define PER_TENANT 1000
 
 static const char *text_at(const json_t *object, const char *key)
@@ -266,15 +265,35 @@ static void on_job(void *ctx, const json_t *answer, const char *type, const stru
 		later(l);
 }
 
-/* What nobody knows after a while never came to be, or its record is gone with its Redis: as GET says of such a response, it failed. */
+/* Notes that it is unknown; whether it has been so for long enough. What never came to be, or is gone with its Redis, has failed: so
+ * says GET of such a response. */
+static bool is_lost(struct look *l)
+{
+	int64_t now = og_clock_wall_ms(), times = json_integer_value(json_object_get(l->watch, "unknown")) + 1;
+	const json_t *since = json_object_get(l->watch, "unknown_since_ms");
+
+	if (!since)
+		json_object_set_new(l->watch, "unknown_since_ms", json_integer(now));
+	json_object_set_new(l->watch, "unknown", json_integer(times));
+	return since && og_watch_is_lost(times, now - json_integer_value(since));
+}
+
+static void is_known(struct look *l)
+{
+	json_object_del(l->watch, "unknown");
+	json_object_del(l->watch, "unknown_since_ms");
+}
+
 static void on_result(void *ctx, const json_t *answer, const char *type, const struct og_error *err)
 {
 	struct look *l = ctx;
 	const char *state = text_at(answer, "state");
 
+	if (!err)
+		is_known(l);
 	if (!err && has_ended(state) && json_object_get(answer, "result"))
 		tell(l, og_event_of_job(l->of, state, json_object_get(json_object_get(answer, "result"), "response")));
-	else if (err && !strcmp(type, "not_found") && age_of(l) > UNKNOWN_MS)
+	else if (err && !strcmp(type, "not_found") && is_lost(l))
 		tell(l, og_event_of_job(l->of, og_state_name(OG_STATE_FAILED), NULL));
 	else if (!err || strcmp(type, "result_gone") != 0 ||
 		 !og_link_ask(l->w->api->link, "job", json_pack("{s:s}", "id", l->id), OG_ANSWER_MS, on_job, l, NULL))
@@ -288,7 +307,7 @@ static void on_batch(void *ctx, json_t *record, const struct og_error *err)
 
 	if (type)
 		tell(l, type);
-	else if (err && err->kind == OG_INVALID && age_of(l) > UNKNOWN_MS)
+	else if (err && err->kind == OG_INVALID && is_lost(l))
 		all_written(l); /* it never came to be: nobody was told of it */
 	else
 		later(l);

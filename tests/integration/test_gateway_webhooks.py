@@ -4,9 +4,11 @@ import itertools
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+import uuid
 from http.client import HTTPException
 from pathlib import Path
 from random import Random
@@ -426,6 +428,34 @@ def test_none_is_lost_whatever_is_killed_when(rig, receiver, two):
     wait_for("all to be told", lambda: not missing(), 120)
     told = t.told(len(receiver.at(t.path)))
     assert {e["type"] for e in told if e["data"]["id"] in acknowledged} == {"job.done"}
+
+
+def test_what_never_came_to_be_is_told_as_failed(rig, receiver):
+    """A gateway that died when it had written the watch, and not yet sent the job: it is looked for in vain, for a while."""
+    t = Tenant(rig, receiver)
+    known = t.job(stub_text(tokens=1))  # the store is as after it, but for what is planted
+    assert t.told(1)[0]["data"]["id"] == known
+    user, password = (rig.root / "secrets/gateway.credentials").read_text().split()
+
+    def store(*words):
+        cli = ["redis-cli", "-s", str(rig.store.socket), "--no-auth-warning", "--user", user, "--pass", password]
+        return subprocess.run([*cli, *map(str, words)], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+
+    def plant(**more):
+        id, k = str(uuid.uuid4()), f"og:{rig.fleet.cluster.name}:watch"
+        text = json.dumps({"id": id, "tenant": t.name, "of": "job", "made_ms": 1, **more})
+        store("SET", f"{k}:{id}", text)
+        store("HSET", f"{k}_size", id, f"{len(text)} {t.name}")
+        store("ZADD", f"{k}s", "+inf", id)
+        store("ZADD", f"{k}_due", 0, id)
+        return id, f"{k}:{id}"
+
+    _, young = plant()
+    lost, _ = plant(unknown=4, unknown_since_ms=1)
+    event = t.told(2)[1]
+    assert (event["data"]["id"], event["type"]) == (lost, "job.failed")
+    wait_for("the other to be looked for once", lambda: json.loads(store("GET", young)).get("unknown") == 1, 20)
+    assert len(receiver.at(t.path)) == 2, "once is not enough"
 
 
 def test_several_gateways_send_each_once(rig, receiver, two):

@@ -147,6 +147,11 @@ static void on_names(uv_getaddrinfo_t *names, int status, struct addrinfo *found
 	struct og_refusal why;
 
 	lookups--;
+	if (!m->c) { /* also where the gateway is stopped, and the store with it */
+		making_free(m);
+		uv_freeaddrinfo(found);
+		return;
+	}
 	if (status < 0) {
 		og_refuse_with(&why, 400, "invalid_request", "url: the host '%.200s' cannot be found: %s",
 			m->target.host, uv_strerror(status));

@@ -47,3 +47,11 @@ Test(schedule, a_watch_is_looked_at_soon_and_then_every_minute)
 	cr_expect_eq(og_watch_delay_ms(80 * SECOND), 10 * SECOND);
 	cr_expect_eq(og_watch_delay_ms(24 * HOUR), 60 * SECOND);
 }
+
+Test(schedule, what_is_unknown_is_lost_when_it_stays_so)
+{
+	cr_expect_not(og_watch_is_lost(1, 24 * HOUR)); /* the scheduler was away for a day */
+	cr_expect_not(og_watch_is_lost(4, 24 * HOUR));
+	cr_expect_not(og_watch_is_lost(100, 59 * SECOND));
+	cr_expect(og_watch_is_lost(5, 60 * SECOND));
+}
