@@ -63,7 +63,12 @@ enum og_exit og_gate_ask(struct og_cli *c, const char *verb, json_t *request, js
 		return OG_EXIT_ANSWERED;
 	}
 	exit = exit_of(type);
-	og_error_set(&err, exit == OG_EXIT_USAGE ? OG_INVALID : OG_RETRY, "%s", message);
+	if (exit == OG_EXIT_NOT_CONNECTED)
+		og_error_set(&err, OG_RETRY,
+			"%s; where it stays so, `og status` and %s/logs/store.log tell of the gateways' store", message,
+			c->settings.root);
+	else
+		og_error_set(&err, OG_INVALID, "%s", message);
 	json_decref(answer);
 	return og_cli_fail(c, exit, &err);
 }

@@ -117,7 +117,7 @@ def test_a_store_that_is_away_is_a_503_and_comes_back_by_itself(rig):
     assert rig.one.get("/readyz").status == 503
     assert b"og_gateway_store_up 0" in rig.one.get("/metrics").body
     done = og(rig, "keys", "list", expect=8)
-    assert "Redis" in done.stderr
+    assert "Redis" in done.stderr and "logs/store.log" in done.stderr
     rig.start_store()
     wait_for("the key to count again", lambda: rig.one.get("/v1/models").status == 200, 10)
     assert rig.one.chat(stub_text(tokens=2)).status == 200
