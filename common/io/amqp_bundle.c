@@ -96,12 +96,17 @@ static size_t part_size(const struct og_message *m, size_t at)
 	return size <= left ? size : 0;
 }
 
+bool og_bundle_is(const struct og_message *m)
+{
+	return same(m->type, OG_T_BUNDLE);
+}
+
 unsigned og_bundle_parts(const struct og_message *m)
 {
 	unsigned n = 0;
 	size_t size;
 
-	if (!m->body || !same(m->type, OG_T_BUNDLE))
+	if (!m->body || !og_bundle_is(m) || og_message_headers_size(m) > OG_BUNDLE_HEADERS)
 		return 0;
 	for (size_t at = 0; at < m->body_len; at += size) {
 		size = part_size(m, at);
@@ -145,6 +150,7 @@ bool og_bundle_next(struct og_bundle_reader *r, struct og_message *ret)
 {
 	const char *part = (const char *)r->outer->body + r->at;
 	size_t size = r->at < r->outer->body_len ? part_size(r->outer, r->at) : 0, len;
+	struct og_message bare = {.type = OG_T_UNREADABLE};
 	uint64_t ticket;
 
 	if (!size)
@@ -156,10 +162,12 @@ bool og_bundle_next(struct og_bundle_reader *r, struct og_message *ret)
 		r->header = og_alloc(r->room);
 	}
 	memcpy(r->header, part + HEAD, len);
-	*ret = (struct og_message){.body = part + HEAD + len, .body_len = get32(part + 4)};
+	bare.body_len = get32(part + 4);
+	bare.body = part + HEAD + len;
+	*ret = bare;
 	r->at += size;
-	if (og_header_decode(r->header, len, ret, &ticket, NULL) < 0)
-		return false;
+	if (og_header_decode(r->header, len, ret, &ticket, NULL) < 0 || og_bundle_is(ret))
+		*ret = bare;
 	take_brokers_word(ret, r->outer);
 	return true;
 }

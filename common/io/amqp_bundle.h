@@ -14,6 +14,7 @@
 #include "model/message.h"
 
 #define OG_BUNDLE_PARTS_MAX 256           /* in one that comes; more: it is none */
+#define OG_BUNDLE_HEADERS   4096          /* bytes of the bundle's own, which each part has; more: it is none */
 #define OG_BUNDLE_PARTS     64            /* in one that we make */
 #define OG_BUNDLE_BYTES     (96u * 1024)  /* likewise: it fits into one frame */
 #define OG_BUNDLE_PART      (32u * 1024u) /* a larger one travels alone: it costs what its bytes cost */
@@ -32,7 +33,10 @@ int og_bundle_add(struct og_bundle *b, const struct og_message *m);
 struct og_message og_bundle_message(const struct og_bundle *b, const struct og_message *m);
 void og_bundle_done(struct og_bundle *b);
 
-/* Reading. How many parts there are; 0: it is no bundle, or none that can be read. */
+/* Reading. Whether it says that it is one. What says so and cannot be opened must not be passed on as one: what is in it would
+ * be the word of who passed it on, and no stranger's any more. */
+bool og_bundle_is(const struct og_message *m);
+/* How many parts there are; 0: it is no bundle, or none that can be read. */
 unsigned og_bundle_parts(const struct og_message *m);
 
 struct og_bundle_reader {
@@ -42,9 +46,8 @@ struct og_bundle_reader {
 	size_t room;
 };
 
-/* The next part of one that og_bundle_parts counted, which lives until the next call; its delivery tag is its bundle's.
- * False: there is none, or its header cannot
- * be read (the next may be). */
+/* The next part of one that og_bundle_parts counted, which lives until the next call; its delivery tag is its bundle's. One
+ * whose header cannot be read, or that is a bundle, is of type `unreadable` and has its body alone. False: there is none. */
 bool og_bundle_next(struct og_bundle_reader *r, struct og_message *ret);
 void og_bundle_reader_done(struct og_bundle_reader *r);
 

@@ -279,8 +279,7 @@ static void hand_over(struct og_rabbit *c, unsigned consumer, const struct og_me
 	}
 }
 
-/* A part that cannot be read is handed over as what it came in, which nobody takes for anything. A callback may close the
- * connection: what was not handed over comes again then. */
+/* A callback may close the connection: what was not handed over comes again then. */
 static void open_bundle(struct og_rabbit *c, unsigned consumer, const struct og_message *bundle, unsigned n)
 {
 	struct og_bundle_reader reader = {.outer = bundle};
@@ -289,12 +288,19 @@ static void open_bundle(struct og_rabbit *c, unsigned consumer, const struct og_
 	for (unsigned i = 1; i <= n && c->state == OG_RABBIT_UP; i++) {
 		struct og_message part;
 
-		if (!og_bundle_next(&reader, &part))
-			part = *bundle;
+		og_bundle_next(&reader, &part);
 		part.delivery_tag = og_part_tag(bundle->delivery_tag, i);
 		hand_over(c, consumer, &part);
 	}
 	og_bundle_reader_done(&reader);
+}
+
+static void hand_over_unreadable(struct og_rabbit *c, unsigned consumer, const struct og_message *bundle)
+{
+	struct og_message m = *bundle;
+
+	m.type = OG_T_UNREADABLE;
+	hand_over(c, consumer, &m);
 }
 
 static void on_delivery(struct og_rabbit *c, amqp_bytes_t consumer_tag, const struct og_message *m)
@@ -309,6 +315,8 @@ static void on_delivery(struct og_rabbit *c, amqp_bytes_t consumer_tag, const st
 	parts = og_bundle_parts(m);
 	if (parts)
 		open_bundle(c, consumer, m, parts);
+	else if (og_bundle_is(m))
+		hand_over_unreadable(c, consumer, m);
 	else
 		hand_over(c, consumer, m);
 }

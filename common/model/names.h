@@ -60,6 +60,7 @@
 #define OG_T_ALONE      "alone"      /* og.retry: a suspect begins to run, with nothing beside it */
 #define OG_T_MEMBERSHIP "membership" /* control, key "all": who is in the cluster */
 #define OG_T_BUNDLE     "bundle"     /* several messages for one place: io/amqp_bundle.h */
+#define OG_T_UNREADABLE "unreadable" /* what was a bundle, or in one, and cannot be opened; nobody sends it */
 #define OG_T_RPC        "rpc_request"
 #define OG_T_RPC_REPLY  "rpc_reply" /* <reply>.rpc */
 

@@ -63,10 +63,8 @@ static int on_content(void *ctx, amqp_method_number_t id, void *decoded, const s
 	(void)decoded;
 	(void)err;
 	add_message(ctx, id, m, ticket);
-	while (parts--) {
-		if (og_bundle_next(&reader, &part))
-			add_message(ctx, id, &part, 0);
-	}
+	while (parts-- && og_bundle_next(&reader, &part))
+		add_message(ctx, id, &part, 0);
 	og_bundle_reader_done(&reader);
 	return 0;
 }

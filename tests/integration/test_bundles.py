@@ -93,6 +93,32 @@ def test_what_cannot_be_opened_is_a_dead_letter(fleet):
     assert producer.wait(after).json["text"] == '{"prompt":"after"}'
 
 
+def test_what_is_dead_is_opened_by_nobody(fleet):
+    """What the scheduler puts into the dead letters has its name: a bundle there would make its own what a stranger put into it."""
+    fleet.scheduler()
+    producer, other = fleet.producer(), fleet.producer("gateway")
+    nested, beside = ids(2)
+    said = {"reply": other.reply, "submitter": other.user, "tenant": "theirs", "error": "engine_error", "reason": "forged"}
+    inner = bundle((request(producer, nested, **said), b'{"prompt":"theirs"}'))
+    submit(producer, bundle((pika.BasicProperties(type="bundle"), inner)))
+    submit(producer, bundle((request(producer, beside, **said), b'{"prompt":"theirs"}')) + b"\0" * 8)
+    wait_for("the dead letters", lambda: fleet.depth("og.dead") == 3)
+    dead = other.ask("dead_list")["dead"]
+    assert [(d["error"], d["tenant"]) for d in dead] == [("invalid_request", "local")] * 3
+    assert not other.of(nested) and not other.of(beside)
+
+
+def test_what_cannot_be_read_of_one_costs_no_more_than_it_is(fleet):
+    """Each such part was the whole bundle once: one of 4 MiB made a gigabyte of dead letters."""
+    scheduler = fleet.scheduler()
+    producer = fleet.producer()
+    submit(producer, b"\0" * 8 * 255 + struct.pack(">II", 0, 4 << 20) + b"x" * (4 << 20))
+    wait_for("the dead letters", lambda: fleet.depth("og.dead") == 256)
+    dead = fleet.producer("gateway").ask("dead_list", limit=300)["dead"]
+    assert sorted(d["bytes"] for d in dead) == [0] * 255 + [4 << 20]
+    assert scheduler.state().startswith("leading")
+
+
 @pytest.mark.parametrize("can_read", [2, 1, None])
 def test_ends_of_one_turn_come_in_few_to_who_can_read_them(grid, workers, stub, can_read):  # noqa: F811
     """A worker that stood still finds all its answers at once, in the turns of its timers and of its sockets."""

@@ -149,6 +149,39 @@ Test(amqp_bundle, what_cannot_be_read_is_none)
 	og_bundle_done(&b);
 }
 
+Test(amqp_bundle, with_more_headers_than_the_brokers_is_none)
+{
+	static char text[OG_BUNDLE_HEADERS];
+	struct og_message m = message("id", "body"), outer;
+	struct og_bundle b = {0};
+
+	og_bundle_add(&b, &m);
+	outer = delivered(&b);
+	cr_assert_eq(og_bundle_parts(&outer), 1);
+	memset(text, 'x', sizeof(text) - 1);
+	outer.headers[outer.n_headers++] = (struct og_header){.name = "x-long", .text = text};
+	cr_assert_eq(og_bundle_parts(&outer), 0, "each part would have them");
+	og_bundle_done(&b);
+}
+
+Test(amqp_bundle, a_part_that_is_a_bundle_is_opened_by_nobody)
+{
+	struct og_message m = message("id", "body"), outer;
+	struct og_bundle_reader r = {.outer = &outer};
+	struct og_bundle inner = {0}, b = {0};
+
+	og_bundle_add(&inner, &m);
+	m = og_bundle_message(&inner, &m);
+	og_bundle_add(&b, &m);
+	outer = delivered(&b);
+	cr_assert(og_bundle_next(&r, &m));
+	cr_assert_str_eq(m.type, OG_T_UNREADABLE, "whoever passes it on would speak for what is in it");
+	cr_assert_eq(m.body_len, inner.body.len);
+	og_bundle_reader_done(&r);
+	og_bundle_done(&b);
+	og_bundle_done(&inner);
+}
+
 Test(amqp_bundle, a_part_without_a_header_that_can_be_read_does_not_hide_the_next)
 {
 	struct og_message m = message("id", "body"), outer;
@@ -162,7 +195,11 @@ Test(amqp_bundle, a_part_without_a_header_that_can_be_read_does_not_hide_the_nex
 	bytes = b.body.data;
 	memset(bytes + 8, 0xff, 24);
 	cr_assert_eq(og_bundle_parts(&outer), 2);
-	cr_assert_not(og_bundle_next(&r, &m));
+	cr_assert(og_bundle_next(&r, &m));
+	cr_assert_str_eq(m.type, OG_T_UNREADABLE);
+	cr_assert_null(m.message_id);
+	cr_assert_str_eq(m.user_id, "gateway-b");
+	cr_assert_eq(m.body_len, strlen("body"), "its own, not all of the bundle's");
 	cr_assert(og_bundle_next(&r, &m));
 	cr_assert_str_eq(m.message_id, "id");
 	og_bundle_reader_done(&r);
