@@ -14,6 +14,7 @@
 #include "batch/keeper.h"
 #include "files/keeper.h"
 #include "store/ledger.h"
+#include "webhook/admin.h"
 #include "webhook/webhooks.h"
 
 #define DRAIN_LOOK_MS 50
@@ -174,7 +175,7 @@ static int open_store(struct og_gateway *g, uv_loop_t *loop, struct og_error *er
 
 bool og_gateway_ask(struct og_gateway *g, const char *verb, const json_t *request, struct og_control_ask *ask)
 {
-	return og_store_control(g->api.store, verb, request, ask);
+	return og_webhook_control(&g->api, verb, request, ask) || og_store_control(g->api.store, verb, request, ask);
 }
 
 /* ── life ── */

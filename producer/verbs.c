@@ -22,6 +22,7 @@ const struct og_verb *const og_verbs[] = {
 	&og_verb_keys,
 	&og_verb_tenants,
 	&og_verb_usage,
+	&og_verb_webhooks,
 	&og_verb_tiers,
 	&og_verb_peers,
 	&og_verb_status,

@@ -27,7 +27,7 @@ struct og_webhooks {
 	struct og_webhook_tenant *tenants;
 	struct og_attempt *attempts;
 	struct og_webhook_lane *lanes; /* by tenant */
-	size_t n_attempts, n_looks;
+	size_t n_attempts, n_looks, n_lookups;
 	size_t parts; /* calls under way, the timer, the HTTP client: those that still come back to us */
 	bool claims_watches, claims_deliveries, stopped, closed;
 };

@@ -17,7 +17,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
-from gateway_rig import MODEL, Serving, ask, stub, stub_text  # noqa: E402, F401
+from gateway_rig import BUILD, MODEL, Serving, ask, stub, stub_text  # noqa: E402, F401
 from receiver import Receiver, verified  # noqa: E402
 from services import wait_for  # noqa: E402
 
@@ -303,6 +303,42 @@ def test_private_addresses_are_refused(rig, receiver):
     finally:
         strict.stop()
         rig.one.start()
+
+
+def og(rig, *words, expect=0):
+    done = subprocess.run([BUILD / "og", "webhooks", *words], env=rig.fleet.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done
+
+
+def test_operators_look_after_them_with_og(rig, receiver):
+    t = Tenant(rig, receiver)
+    of = ("--tenant", t.name)
+    made = og(rig, "create", receiver.url(t.path + "/og"), "--event", "job.done", *of)
+    secret = made.stdout.strip()
+    assert secret.startswith("whsec_") and "only time" in made.stderr
+    hook = next(h["id"] for h in json.loads(og(rig, "list", *of, "--json").stdout)["webhooks"] if h["id"] != t.hook)
+    assert hook in og(rig, "list", *of).stdout and hook not in og(rig, "list").stdout
+    turned = og(rig, "rotate", hook, *of).stdout.strip()
+    receiver.tell(t.path + "/og", 410)
+    job = t.job(stub_text(tokens=1))
+    wait_for("it to be disabled", lambda: "disabled" in og(rig, "list", *of).stdout, 20)
+    for valid in (secret, turned):
+        assert verified(valid, receiver.at(t.path + "/og")[0].headers, receiver.at(t.path + "/og")[0].body)["data"]["id"] == job
+    failed = og(rig, "deliveries", hook, *of).stdout
+    assert "it answered 410" in failed and job in failed
+    delivery = json.loads(og(rig, "deliveries", hook, *of, "--json").stdout)["deliveries"][0]["id"]
+    assert "is disabled" in og(rig, "redeliver", hook, delivery, *of, expect=6).stderr
+    og(rig, "enable", hook, *of)
+    og(rig, "redeliver", hook, delivery, *of)
+    wait_for("it to come anew", lambda: len(receiver.at(t.path + "/og")) == 2)
+    wait_for("it to be delivered", lambda: job in og(rig, "deliveries", hook, "--state", "delivered", *of).stdout)
+    og(rig, "remove", hook, *of)
+    for words, said in (
+        (("remove", hook, *of), "no webhook"), (("deliveries", t.hook), "no webhook"), (("create", "ftp://x"), "http"), (("create",), "where to"),
+        (("deliveries", t.hook, *of, "--state", "lost"), "none of failed"), (("redeliver", t.hook, "del_x", *of), "no delivery"), (("burn",), "none of list"),
+    ):
+        assert said in og(rig, *words, expect=2).stderr, words
 
 
 # ── while the store is away ──

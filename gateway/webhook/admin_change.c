@@ -1,0 +1,141 @@
+/* What is changed of a webhook, and a delivery of it sent anew. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "webhook/admin_call.h"
+#include "webhook/signature.h"
+#include "webhook/webhooks.h"
+
+#define OLD_SECRET_S 86400
+
+static json_t *seconds(int64_t from_now)
+{
+	return json_integer(og_clock_wall_ms() / 1000 + from_now);
+}
+
+/* ── enable ── */
+
+static void tell_enabled(struct og_webhook_call *k)
+{
+	og_webhook_answer(k, og_webhook_shown(k->webhook));
+}
+
+static void enable(struct og_webhook_call *k)
+{
+	json_object_set_new(k->webhook, "enabled", json_true());
+	json_object_del(k->webhook, "disabled_at");
+	og_webhook_put(k, true, tell_enabled);
+}
+
+void og_webhook_enable(struct og_webhook_call *k)
+{
+	og_webhook_find(k, enable);
+}
+
+/* ── rotate ── */
+
+static void tell_rotated(struct og_webhook_call *k)
+{
+	og_webhook_answer(k, og_webhook_with_secret(k->webhook));
+}
+
+/* Until the old one goes each event has a signature with either. */
+static void rotate(struct og_webhook_call *k)
+{
+	char secret[OG_WEBHOOK_SECRET_SIZE];
+
+	og_webhook_secret_new(secret);
+	json_object_set(k->webhook, "old_secret", json_object_get(k->webhook, "secret"));
+	json_object_set_new(k->webhook, "old_secret_until", seconds(OLD_SECRET_S));
+	json_object_set_new(k->webhook, "secret", json_string(secret));
+	og_webhook_put(k, true, tell_rotated);
+}
+
+void og_webhook_rotate(struct og_webhook_call *k)
+{
+	og_webhook_find(k, rotate);
+}
+
+/* ── redeliver ── */
+
+static const char *delivery_of(const struct og_webhook_call *k)
+{
+	const char *id = json_string_value(json_object_get(k->request, "delivery"));
+
+	return id ? id : "";
+}
+
+static void on_sent(void *ctx, bool yes, const struct og_error *err)
+{
+	struct og_webhook_call *k = ctx;
+
+	(void)yes;
+	if (err) {
+		og_webhook_refuse(k, err);
+		return;
+	}
+	og_record_remove(k->api->store, k->from, NULL, delivery_of(k), NULL, NULL, NULL);
+	og_webhooks_hurry(k->api->webhooks);
+	og_webhook_answer(k, og_delivery_shown(k->delivery));
+}
+
+/* With all its attempts before it again. */
+static void send_anew(struct og_webhook_call *k)
+{
+	const struct og_record_put put = {.id = delivery_of(k), .tenant = k->id, .record = k->delivery};
+	struct og_error err;
+
+	json_object_set_new(k->delivery, "state", json_string("pending"));
+	json_object_set_new(k->delivery, "attempts", json_integer(0));
+	json_object_set_new(k->delivery, "next_attempt_at", seconds(0));
+	if (og_record_put(k->api->store, &k->api->kinds.deliveries, &put, on_sent, k, &err) < 0)
+		og_webhook_refuse(k, &err);
+}
+
+static void look_in(struct og_webhook_call *k, const struct og_record_kind *from);
+
+static void on_delivery(void *ctx, json_t *delivery, const struct og_error *err)
+{
+	struct og_webhook_call *k = ctx;
+	struct og_error none;
+
+	if (!err) {
+		k->delivery = json_incref(delivery);
+		send_anew(k);
+	} else if (err->kind == OG_INVALID && k->from == &k->api->kinds.undelivered) {
+		look_in(k, &k->api->kinds.delivered);
+	} else if (err->kind == OG_INVALID) {
+		og_fail(&none, OG_INVALID, "there is no delivery '%.100s', or it is no longer kept", delivery_of(k));
+		og_webhook_refuse(k, &none);
+	} else {
+		og_webhook_refuse(k, err);
+	}
+}
+
+static void look_in(struct og_webhook_call *k, const struct og_record_kind *from)
+{
+	struct og_error err;
+
+	k->from = from;
+	if (og_record_get(k->api->store, from, k->id, delivery_of(k), on_delivery, k, &err) < 0)
+		og_webhook_refuse(k, &err);
+}
+
+static void redeliver(struct og_webhook_call *k)
+{
+	struct og_error err;
+
+	if (json_is_true(json_object_get(k->webhook, "enabled"))) {
+		look_in(k, &k->api->kinds.undelivered);
+		return;
+	}
+	og_fail(&err, OG_BUSY,
+		"the webhook is disabled, for its receiver answered 410: mend that, and enable the webhook first");
+	og_webhook_refuse(k, &err);
+}
+
+void og_webhook_redeliver(struct og_webhook_call *k)
+{
+	og_webhook_find(k, redeliver);
+}
