@@ -28,6 +28,7 @@ struct og_http_call {
 	bool added;     /* to the multi handle */
 	bool cancelled; /* by the caller: it is told nothing more */
 	bool refused;   /* an address, by may_connect */
+	bool tried;     /* another, which it let pass */
 	bool ended;     /* on_end has been or is being called */
 	int status;     /* 0 until the final head has come */
 	size_t head_bytes, body_bytes;
@@ -101,7 +102,7 @@ static void on_done(void *ctx, CURL *easy, CURLcode code)
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
 	if (call->cancelled)
 		return; /* `settle` drops it */
-	if (code == CURLE_COULDNT_CONNECT && call->refused)
+	if (code == CURLE_COULDNT_CONNECT && call->refused && !call->tried)
 		og_fail(&call->why, OG_INVALID, "its name leads to an address that is not allowed");
 	else if (code != CURLE_OK && !call->why.kind)
 		og_fail(&call->why, OG_RETRY, "%s", *call->words ? call->words : curl_easy_strerror(code));
@@ -223,10 +224,12 @@ static curl_socket_t on_address(void *ctx, curlsocktype purpose, struct curl_soc
 	struct og_http_call *call = ctx;
 
 	(void)purpose;
-	if (call->may_connect(&address->addr))
-		return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	call->refused = true;
-	return CURL_SOCKET_BAD;
+	if (!call->may_connect(&address->addr)) {
+		call->refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	call->tried = true;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 /* ---- starting ---- */

@@ -117,6 +117,7 @@ struct seen {
 	const char *const *headers;
 	const void *body;
 	size_t body_len;
+	bool (*may_connect)(const struct sockaddr *address);
 	int status;
 	char type[64];
 	char text[256]; /* the body, and a NUL */
@@ -203,6 +204,7 @@ static inline void start_at(struct seen *s, const char *url, struct og_error *er
 		.body_len = s->body_len,
 		.user = s->user,
 		.password = s->user ? "secret" : NULL,
+		.may_connect = s->may_connect,
 		.limits = s->limits,
 	};
 

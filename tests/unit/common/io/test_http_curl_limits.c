@@ -142,3 +142,37 @@ Test(http_curl_limits, refused, .init = setup, .fini = teardown)
 	cr_expect(strstr(s.err.message, "Failed to connect to 127.0.0.1 port 1"), "%s", s.err.message);
 	cr_expect_eq(s.statuses, 0);
 }
+
+/* ---- addresses ---- */
+
+static bool never(const struct sockaddr *address)
+{
+	(void)address;
+	return false;
+}
+
+static bool only_4(const struct sockaddr *address)
+{
+	return address->sa_family == AF_INET;
+}
+
+/* To libcurl "localhost" is 127.0.0.1 and ::1, whatever a name server says. */
+static void check_addresses(bool (*may_connect)(const struct sockaddr *address), enum og_kind kind, const char *words)
+{
+	struct seen s = {.may_connect = may_connect, .act_at = END, .act = close_all};
+
+	start_at(&s, "http://localhost:1/", NULL);
+	run_to_end();
+	cr_expect_eq(s.err.kind, kind);
+	cr_expect(strstr(s.err.message, words), "%s", s.err.message);
+}
+
+Test(http_curl_limits, where_no_address_may_be, .init = setup, .fini = teardown)
+{
+	check_addresses(never, OG_INVALID, "an address that is not allowed");
+}
+
+Test(http_curl_limits, where_one_may_be_and_does_not_answer, .init = setup, .fini = teardown)
+{
+	check_addresses(only_4, OG_RETRY, "Failed to connect to localhost port 1");
+}
