@@ -306,6 +306,14 @@ void og_gateway_drain(struct og_gateway *g)
 	uv_timer_start(&g->drain, on_look, 0, DRAIN_LOOK_MS);
 }
 
+/* What comes back from a thread after this (a file that was synced, a host that was looked up) finds none. */
+static void on_store_closed(void *ctx)
+{
+	struct og_gateway *g = ctx;
+
+	g->api.store = NULL;
+}
+
 void og_gateway_stop(struct og_gateway *g)
 {
 	if (g->stopping)
@@ -317,7 +325,7 @@ void og_gateway_stop(struct og_gateway *g)
 	og_webhooks_close(g->api.webhooks);
 	og_web_close(g->api.web, NULL, NULL);
 	og_link_close(g->api.link, NULL, NULL);
-	og_store_close(g->api.store, NULL, NULL);
+	og_store_close(g->api.store, on_store_closed, g);
 }
 
 void og_gateway_free(struct og_gateway *g)

@@ -19,8 +19,8 @@ struct og_api {
 	const struct og_settings *settings;
 	const struct og_catalogue *catalogue;
 	struct og_link *link;
-	struct og_gateway_store *store;
-	struct og_kinds kinds; /* of records in it */
+	struct og_gateway_store *store; /* NULL when it has been closed: records.h refuses then */
+	struct og_kinds kinds;          /* of records in it */
 	struct og_webhooks *webhooks;
 	struct og_web *web;
 	struct og_metrics metrics;

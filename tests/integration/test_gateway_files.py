@@ -1,6 +1,8 @@
 """og-gateway's files: what a client uploads, lists, reads back and removes; caps, tenants, what goes wrong."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(__file__).resolve().parent)]
 
-from gateway_rig import Serving, serving, stub  # noqa: E402, F401
+from gateway_rig import Gateway, Serving, serving, stub  # noqa: E402, F401
 from services import wait_for  # noqa: E402
 
 MIB = 1 << 20
@@ -147,3 +149,27 @@ def test_without_a_key_nothing_is_written(serving, gateway):
         serving.start_store()
     wait_for("the store", lambda: upload(gateway, b"x").status == 200)
     assert len(os.listdir(serving.root / "files")) == len(gateway.get("/v1/files?limit=1000").json["data"]) + 1
+
+
+def sent(gateway, path, body, content_type="application/json"):
+    s = socket.create_connection(("127.0.0.1", gateway.port))
+    s.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    return s
+
+
+def test_a_gateway_that_stops_waits_for_its_threads_without_its_store(serving, gateway):
+    """What is synced and looked up there comes back when the store is closed: behind bodies that take one thread seconds to parse."""
+    g = Gateway(
+        serving.root, "threads", "gateway.loopback_without_key=yes", "gateway.drain=0s", environment={**serving.fleet.environment, "UV_THREADPOOL_SIZE": "1"}
+    )
+    serving.gateways.append(g.start())
+    under_way = [sent(g, "/v1/chat/completions", b'{"x":[' + b"1," * 999_000 + b"1]}") for _ in range(4)]
+    wait_for("the bodies", lambda: g.control()["gateway"]["requests"] == 4, 20)
+    under_way.append(sent(g, "/v1/files", form(b"x", purpose="batch"), TYPE))
+    under_way.append(sent(g, "/api/v1/webhooks", b'{"url":"http://8.8.8.8/"}'))
+    wait_for("the others", lambda: g.control()["gateway"]["requests"] == 6, 20)
+    g.process.send_signal(signal.SIGTERM)
+    assert g.process.wait(60) == 0, g.text()[-3000:]
+    for s in under_way:
+        with s:
+            assert s.recv(100) == b"", "it was cut before its answer"
