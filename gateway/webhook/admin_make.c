@@ -107,6 +107,19 @@ static void look_up(struct og_webhook_call *k)
 
 /* ── the request ── */
 
+static bool lists(const json_t *list, const json_t *text)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		if (json_equal(one, text))
+			return true;
+	}
+	return false;
+}
+
 static int read_events(const json_t *events, json_t *ret, struct og_error *err)
 {
 	const json_t *one;
@@ -128,7 +141,8 @@ static int read_events(const json_t *events, json_t *ret, struct og_error *err)
 				"events: the %zuth is no type of event, such as response.completed, batch.failed or "
 				"job.done",
 				i + 1);
-		json_array_append(ret, (json_t *)one);
+		if (!lists(ret, one))
+			json_array_append(ret, (json_t *)one);
 	}
 	return 0;
 }

@@ -284,6 +284,13 @@ def test_what_is_wrong_is_named(rig, receiver):
     assert (refused.status, refused.json["error"]["type"]) == (409, "conflict")
 
 
+def test_a_type_that_is_named_again_counts_once(rig, receiver):
+    """All tenants' webhooks share a bound, and a list of one type a million times would be most of it."""
+    t = Tenant(rig, receiver)
+    made = t.post(f"{V1}/webhooks", {"url": receiver.url("/"), "events": ["job.done", "job.failed"] * 1000}).json
+    assert made["events"] == ["job.done", "job.failed"]
+
+
 def test_private_addresses_are_refused(rig, receiver):
     """When they are named, and again when the name leads there: a tenant cannot reach what the gateway can."""
     strict = rig.gateway("strict", "gateway.webhook_attempts=1", key=rig.one.key)
