@@ -156,10 +156,11 @@ static int may_batch(const struct og_web_call *c, struct og_refusal *why)
 {
 	const struct og_key *key = og_api_caller(c)->key;
 	const char *region = og_web_header(c, "og-region");
+	size_t bad;
 
-	if (region && strlen(region) >= OG_NAME_MAX)
-		return og_refuse_with(
-			why, 400, "invalid_request", "og-region: is text of at most %d bytes", OG_NAME_MAX - 1);
+	if (region && (strlen(region) >= OG_NAME_MAX || !og_utf8_valid(region, strlen(region), &bad)))
+		return og_refuse_with(why, 400, "invalid_request", "og-region: is text in UTF-8 of at most %d bytes",
+			OG_NAME_MAX - 1);
 	if (key && !og_key_may_class(key, og_class_name(OG_CLASS_BATCH)))
 		return og_refuse_with(why, 403, "class_not_allowed", "this key is not for the class 'batch'");
 	if (key && !og_key_may_region(key, region ? region : ""))

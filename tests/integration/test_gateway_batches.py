@@ -90,6 +90,8 @@ def test_what_is_wrong_is_named(gateway):
         assert refused.status == 400 and refused.json["error"]["param"] == param
     assert gateway.post("/v1/batches", {**good, "input_file_id": "file-none"}).status == 404
     assert gateway.get("/v1/batches/batch_none").status == gateway.post("/v1/batches/batch_none/cancel", {}).status == 404
+    refused = gateway.post("/v1/batches", good, headers={"og-region": "\xfc"})
+    assert refused.status == 400 and "og-region" in refused.json["error"]["message"], refused.body
     failed = wait_batch(gateway, start(gateway, [""]), "failed")
     assert failed["errors"]["data"][0]["code"] == "empty_file"
 
