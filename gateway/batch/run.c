@@ -193,13 +193,14 @@ static void put_end(struct og_batch_run *r)
 		r->ending = false;
 }
 
-/* The file at `path`, written to its end, as the batch's `what`. Its id is the same whoever ends the batch. */
+/* The file at `path`, written to its end, as the batch's `what`. Its id is the same whoever ends the batch. What was answered was asked for
+ * while there was room, and is paid: it is kept though there may be none any more. */
 static int keep_file(struct og_batch_run *r, FILE *f, const char *path, const char *what)
 {
 	og_autofree char *key = og_printf("file %s", what), *name = og_printf("%s_%s.jsonl", r->id, what), *to = NULL;
 	char uuid[OG_ID_LEN + 1], id[OG_FILE_ID_SIZE];
 	og_autofree char *field = og_printf("%s_file_id", what);
-	struct og_record_put put = {.id = id, .tenant = r->tenant, .bytes = ftello(f)};
+	struct og_record_put put = {.id = id, .tenant = r->tenant, .bytes = ftello(f), .in_any_case = true};
 	json_t *object;
 
 	if (!put.bytes)

@@ -101,7 +101,7 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_args_add(&a, put->tenant);
 	og_args_add(&a, text);
 	og_args_add_number(&a, kind->keep_ms);
-	og_args_add_number(&a, kind->bytes_max);
+	og_args_add_number(&a, put->in_any_case ? INT64_MAX : kind->bytes_max);
 	og_args_add(&a, kind->oldest_go ? "1" : "");
 	og_args_add(&a, put->fresh ? "fresh" : put->there ? "there" : "");
 	og_args_add(&a, put->owner);

@@ -37,6 +37,7 @@ struct og_record_put {
 	const char *id, *tenant;
 	const json_t *record;
 	int64_t bytes;       /* what it counts for; 0: its own length */
+	bool in_any_case;    /* also beyond bytes_max, for which it counts all the same */
 	bool fresh;          /* only where there is none of that id */
 	bool there;          /* only where there is one */
 	const char *owner;   /* it must be held by this one; NULL: by anybody or nobody */

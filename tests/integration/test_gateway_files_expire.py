@@ -14,7 +14,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(_
 
 from gateway_rig import ask, serving, stub, stub_text  # noqa: E402, F401
 from services import wait_for  # noqa: E402
-from test_gateway_batches import line, start, wait_batch  # noqa: E402
+from test_gateway_batches import CHAT, line, lines_of, start, wait_batch  # noqa: E402
 from test_gateway_files import TYPE, upload  # noqa: E402
 
 KEEP_S = 6
@@ -80,6 +80,18 @@ def test_room_is_free_again(serving, gateway):
     again = upload(gateway, b"x" * (30 * mib), purpose="user_data")
     assert again.status == 200, again.body
     assert gateway.request("DELETE", f"/v1/files/{again.json['id']}").status == 200
+
+
+def test_what_a_batch_puts_out_is_kept_where_there_is_no_room(gateway):
+    """It was asked for while there was, and is paid; what counts for it is room for nothing else."""
+    source = upload(gateway, (line("a", ask(stub_text(tokens=100))) + "\n").encode()).json
+    used = sum(f["bytes"] for f in gateway.get("/v1/files").json["data"])
+    rest = upload(gateway, b"x" * (40 * (1 << 20) - used), purpose="user_data").json
+    done = wait_batch(gateway, gateway.post("/v1/batches", {"input_file_id": source["id"], "endpoint": CHAT}).json, "completed")
+    assert [a["custom_id"] for a in lines_of(gateway, done["output_file_id"])] == ["a"]
+    assert upload(gateway, b"x").status == 413
+    assert gateway.request("DELETE", f"/v1/files/{rest['id']}").status == 200
+    assert upload(gateway, b"x").status == 200
 
 
 def parts(serving):  # noqa: F811

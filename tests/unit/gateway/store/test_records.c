@@ -138,10 +138,14 @@ Test(records, the_terms_of_a_put_and_of_a_page)
 	put.beside = &kind;
 	put.held_if_new = true;
 	cr_assert_eq(og_record_put(rig.store, &kept, &put, NULL, NULL, NULL), 0);
+	put = (struct og_record_put){
+		.id = "b", .tenant = "acme", .record = record, .in_any_case = true, .due_in_ms = -1};
+	cr_assert_eq(og_record_put(rig.store, &kept, &put, NULL, NULL, NULL), 0);
 	cr_assert_eq(og_records_list(rig.store, &kept, &page, on_many, NULL, NULL), 0);
 	rig_turn(1);
 	expect("record_put stay a acme {} 0 7  fresh me 20 you 99  ;"
 	       "record_put stay a acme {} 0 7  there me 20 you 99 thing 1;"
+	       "record_put stay b acme {} 0 9223372036854775807    -1  0  ;"
 	       "records_list stay acme b 3 1;");
 	json_decref(record);
 }
