@@ -3,7 +3,9 @@
  * responses  {"id", "echo", "items", "background"}: what a response is beside its job; `items` is all its input, that of the
  *            responses before it included
  * files      the file object of OpenAI's API; its bytes lie in the folder gateway.files
- * batches    {"id", "tenant", "batch", "key", "models", "weight"}: the batch object of OpenAI's API, and for whom its lines run * webhooks   {"id", "tenant", "url", "events", "secret", "created_at", …}: where a tenant's events go (webhook/)
+ * batches    {"id", "tenant", "batch", "key", "region", "output_keep_s"}: the batch object of OpenAI's API, and for whom its
+ *            lines run
+ * webhooks   {"id", "tenant", "url", "events", "secret", "created_at", …}: where a tenant's events go (webhook/)
  * watches    {"id", "tenant", "of", "made_ms"}: a job or a batch whose end is to be told; due when somebody is to look at it
  * deliveries one event for one webhook, that has not come there yet; due when it is to be tried. These and the next two belong to
  *            the webhook, not to the tenant: they are listed by it

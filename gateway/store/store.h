@@ -66,7 +66,7 @@ bool og_store_is_up(const struct og_gateway_store *s);
 int og_store_ping(
 	struct og_gateway_store *s, void (*cb)(void *ctx, const struct og_error *err), void *ctx, struct og_error *err);
 
-/* What operators do, by name: keys_create, keys_list, keys_revoke, keys_rotate, tenants_list, tenants_set, tenants_show,
+/* What operators do, by name: keys_create, keys_list, keys_set, keys_revoke, keys_rotate, tenants_list, tenants_set, tenants_show,
  * tenants_remove, usage (docs/GATEWAY.md says what each takes and answers). For the pages under /api/v1 as for the control
  * socket; who may ask is the caller's to check. `request` is borrowed for the call; `answer` of the callback likewise, and
  * NULL where `err` is not: INVALID (a wrong request, or there is no such thing) or RETRY. */
