@@ -80,7 +80,7 @@ def test_what_is_wrong_is_named(serving, gateway):
     assert refused.status == 400 and refused.json["error"]["param"] == "file"
     assert gateway.post("/v1/files", {"purpose": "batch"}).status == 400
     assert upload(gateway, b"x" * (41 * MIB)).status == 413
-    assert not [f for f in os.listdir(serving.root / "files") if f.endswith(".part")]
+    wait_for("what was refused to be gone", lambda: not [f for f in os.listdir(serving.root / "files") if f.endswith(".part")])
 
 
 @pytest.mark.parametrize("said", ['Content-Disposition: form-data', 'X-Nothing: 1', 'Content-Disposition: form-data; filename="x"'])
