@@ -1,5 +1,6 @@
 #include "api/records.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,14 @@ struct looking {
 	const char *what;
 	og_api_record_then *then;
 	void (*removed)(struct og_api *api, struct og_web_call *c, const char *id);
+	/* Of a page: */
+	const struct og_record_kind *kind;
 	json_t *(*shape)(struct og_web_call *c, json_t *record);
+	struct og_api_page page;
+	char *owner;
+	json_t *data;
+	char after[128]; /* the last that was looked at; "": none yet */
+	bool more;       /* there was no room for one */
 };
 
 static void on_gone(void *ctx)
@@ -145,25 +153,61 @@ json_t *og_api_list(json_t *data, bool more)
 		last, "has_more", more);
 }
 
+static void page_free(struct looking *l)
+{
+	json_decref(l->data);
+	free(l->owner);
+	free(l);
+}
+
+static int ask_page(struct looking *l, int64_t limit, struct og_error *err);
+
+/* Puts in what is wanted. True: there was no room for one. */
+static bool take_page(struct looking *l, json_t *const *records, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		json_t *shown = l->shape ? l->shape(l->c, records[i]) : json_incref(records[i]);
+
+		if (shown && json_array_size(l->data) == (size_t)l->page.limit) {
+			json_decref(shown);
+			l->more = true;
+			return true;
+		}
+		if (shown)
+			json_array_append_new(l->data, shown);
+		snprintf(l->after, sizeof(l->after), "%s", json_string_value(json_object_get(records[i], "id")));
+	}
+	return false;
+}
+
+/* A page may hold only some that are wanted: those behind it are asked for until there are enough. */
 static void on_records(void *ctx, json_t *const *records, size_t n, bool more, const struct og_error *err)
 {
 	struct looking *l = ctx;
-	struct og_web_call *c = l->c;
-	json_t *data;
+	struct og_error again;
 
-	if (c && err) {
-		refuse_error(c, err);
-	} else if (c) {
-		data = json_array();
-		for (size_t i = 0; i < n; i++) {
-			json_t *shown = l->shape ? l->shape(c, records[i]) : json_incref(records[i]);
-
-			if (shown)
-				json_array_append_new(data, shown);
+	if (l->c && err) {
+		refuse_error(l->c, err);
+	} else if (l->c) {
+		if (!take_page(l, records, n) && more && json_array_size(l->data) < (size_t)l->page.limit) {
+			if (ask_page(l, OG_RECORDS_PAGE, &again) == 0)
+				return;
+			refuse_error(l->c, &again);
+		} else {
+			og_api_reply_json(l->c, 200, og_api_list(OG_TAKE(l->data), l->more || more));
 		}
-		og_api_reply_json(c, 200, og_api_list(data, more));
 	}
-	free(l);
+	page_free(l);
+}
+
+static int ask_page(struct looking *l, int64_t limit, struct og_error *err)
+{
+	const struct og_record_page asked = {.tenant = l->owner,
+		.after = *l->after ? l->after : l->page.after,
+		.limit = limit,
+		.oldest_first = l->page.oldest_first};
+
+	return og_records_list(l->api->store, l->kind, &asked, on_records, l, err);
 }
 
 void og_api_records(struct og_api *api, struct og_web_call *c, const struct og_record_kind *kind,
@@ -176,7 +220,6 @@ void og_api_records_of(struct og_api *api, struct og_web_call *c, const struct o
 	json_t *(*shape)(struct og_web_call *c, json_t *record))
 {
 	struct og_api_page page;
-	struct og_record_page asked;
 	struct og_refusal why;
 	struct og_error err;
 	struct looking *l;
@@ -185,12 +228,15 @@ void og_api_records_of(struct og_api *api, struct og_web_call *c, const struct o
 		og_refuse(c, &why);
 		return;
 	}
-	asked = (struct og_record_page){owner, page.after, page.limit, page.oldest_first};
 	l = look(api, c);
+	l->kind = kind;
+	l->page = page;
 	l->shape = shape;
-	if (og_records_list(api->store, kind, &asked, on_records, l, &err) == 0)
+	l->owner = og_strdup(owner);
+	l->data = json_array();
+	if (ask_page(l, page.limit, &err) == 0)
 		return;
 	og_web_on_gone(c, NULL, NULL);
-	free(l);
+	page_free(l);
 	refuse_error(c, &err);
 }

@@ -150,15 +150,21 @@ static void send_it(struct og_batch_item *i)
 		og_bill_refund(&i->bill);
 }
 
+/* Said again until it has ended: the first may come before the scheduler has seen the job. */
+static void cancel(struct og_batch_item *i)
+{
+	i->again_ms = og_clock_mono_ms() + AGAIN_MS;
+	og_link_ask(i->r->api->link, "cancel", json_pack("{s:s}", "id", i->line.job), OG_ANSWER_MS, NULL, NULL, NULL);
+}
+
 /* Of a batch that stops, or has no budget left: what became of a line that an earlier gateway may have sent. */
 static void ask_for(struct og_batch_item *i)
 {
-	struct og_link *link = i->r->api->link;
 	struct og_job_sink sink;
 
 	if (i->r->why != OG_BATCH_RUNS)
-		og_link_ask(link, "cancel", json_pack("{s:s}", "id", i->line.job), OG_ANSWER_MS, NULL, NULL, NULL);
-	i->job = og_job_attach(link, i->line.job, NULL, NULL, sink_of(i, &sink), NULL);
+		cancel(i);
+	i->job = og_job_attach(i->r->api->link, i->line.job, NULL, NULL, sink_of(i, &sink), NULL);
 }
 
 /* Whether the limit lets it go by and by; a budget that is spent for longer is not waited for. */
@@ -293,6 +299,8 @@ void og_batch_again(struct og_batch_run *r, int64_t now_ms)
 		return;
 	DL_FOREACH_SAFE(r->items, i, next)
 	{
+		if (i->job && r->why != OG_BATCH_RUNS && now_ms >= i->again_ms)
+			cancel(i);
 		if (i->job || i->asking)
 			continue;
 		if (now_ms < i->again_ms || (r->limited && r->asks))
@@ -303,17 +311,14 @@ void og_batch_again(struct og_batch_run *r, int64_t now_ms)
 	r->limited = r->limited && (waits || r->asks);
 }
 
+/* By the next tick. */
 void og_batch_stop_items(struct og_batch_run *r)
 {
 	struct og_batch_item *i;
 
 	DL_FOREACH(r->items, i)
 	{
-		if (i->job)
-			og_link_ask(r->api->link, "cancel", json_pack("{s:s}", "id", i->line.job), OG_ANSWER_MS, NULL,
-				NULL, NULL);
-		else
-			i->again_ms = 0;
+		i->again_ms = 0;
 	}
 }
 

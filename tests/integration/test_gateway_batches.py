@@ -107,6 +107,16 @@ def test_one_is_cancelled_with_what_it_has(gateway, stub):
     wait_for("the engine to be free", lambda: all(r["aborted"] for r in stub.requests("c-slow")))
 
 
+def test_one_is_cancelled_as_soon_as_it_runs(gateway, stub):
+    """Its line may not have come to the scheduler yet: the cancel is said again."""
+    made = start(gateway, [line("slow", ask("c-soon " + stub_text(first_ms=60000)))])
+    wait_for("it to run", lambda: gateway.get(f"/v1/batches/{made['id']}").json["status"] == "in_progress")
+    assert gateway.post(f"/v1/batches/{made['id']}/cancel", {}).json["status"] == "cancelling"
+    done = wait_batch(gateway, made, "cancelled", timeout=30)
+    assert done["request_counts"] == {"total": 1, "completed": 0, "failed": 0}
+    wait_for("the engine to be free", lambda: all(r["aborted"] for r in stub.requests("c-soon")))
+
+
 def test_its_time_is_up(gateway):
     lines = [line("fast", ask(stub_text(tokens=1)))]
     lines += [line(f"slow-{n}", ask(stub_text(tokens=500, pace_ms=50))) for n in range(3)]

@@ -61,6 +61,17 @@ def test_they_are_listed_newest_first(gateway):
     assert gateway.get("/v1/files?limit=0").status == 400
 
 
+def test_those_of_a_purpose_are_found_behind_many_others(gateway):
+    wanted = [upload(gateway, b"x", purpose="rare").json["id"] for _ in range(3)]
+    for _ in range(5):
+        upload(gateway, b"x", purpose="common")
+    page = gateway.get("/v1/files?limit=2&purpose=rare").json
+    assert [f["id"] for f in page["data"]] == wanted[:0:-1] and page["has_more"] is True
+    rest = gateway.get(f"/v1/files?limit=2&purpose=rare&after={page['last_id']}").json
+    assert [f["id"] for f in rest["data"]] == wanted[:1] and rest["has_more"] is False
+    assert gateway.get("/v1/files?limit=2&purpose=none").json["data"] == []
+
+
 def test_a_removed_one_is_gone(serving, gateway):
     made = upload(gateway, b"gone").json["id"]
     assert gateway.request("DELETE", f"/v1/files/{made}").json == {"id": made, "object": "file", "deleted": True}
