@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MODEL, STUB, aborted, lockedUrl, need, run, url } from "./cases.mjs";
 
-const OpenAI = need("openai").default;
+const { default: OpenAI, toFile } = need("openai");
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 
 const ask = (text, more = {}, options = {}) =>
@@ -12,6 +12,28 @@ async function all(stream) {
   for await (const chunk of stream) chunks.push(chunk);
   return chunks;
 }
+
+const LINES = "/v1/chat/completions";
+
+async function batchOf(...lines) {
+  const text = lines.map(([id, model, content]) => {
+    const body = { model, max_tokens: 6, messages: [{ role: "user", content }] };
+    return JSON.stringify({ custom_id: id, method: "POST", url: LINES, body });
+  });
+  const file = await client.files.create({ file: await toFile(Buffer.from(text.join("\n")), "lines.jsonl"), purpose: "batch" });
+  return client.batches.create({ input_file_id: file.id, endpoint: LINES, completion_window: "24h" });
+}
+
+async function until(batch, status) {
+  for (let end = Date.now() + 60000; Date.now() < end; ) {
+    const now = await client.batches.retrieve(batch.id);
+    if (now.status === status) return now;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  throw new Error(`${batch.id} was not ${status} within 60 s`);
+}
+
+const linesOf = async (file) => (await (await client.files.content(file)).text()).trim().split("\n").map((line) => JSON.parse(line));
 
 const text = (chunks) => chunks.flatMap((c) => c.choices.map((choice) => choice.delta?.content ?? choice.text ?? "")).join("");
 
@@ -80,6 +102,38 @@ run({
     const events = await all(await client.responses.create({ ...request, stream: true }));
     assert.equal(events[0].type, "response.created");
     assert.ok(events.some((e) => e.type === "response.output_text.delta"));
+  },
+  async files() {
+    const upload = async (name, more = {}) => client.files.create({ file: await toFile(Buffer.from(name), name), purpose: "evals", ...more });
+    const made = await upload("a.txt", { expires_after: { anchor: "created_at", seconds: 3600 } });
+    assert.deepEqual([made.object, made.filename, made.bytes, made.purpose], ["file", "a.txt", 5, "evals"]);
+    assert.equal(made.expires_at, made.created_at + 3600);
+    assert.deepEqual(await client.files.retrieve(made.id), made);
+    assert.equal(await (await client.files.content(made.id)).text(), "a.txt");
+    const ids = [made.id, (await upload("b.txt")).id, (await upload("c.txt")).id];
+    assert.deepEqual((await all(await client.files.list({ purpose: "evals", limit: 2, order: "asc" }))).map((f) => f.id), ids);
+    for (const id of ids) assert.ok((await client.files.delete(id)).deleted);
+    await assert.rejects(client.files.retrieve(made.id), OpenAI.NotFoundError);
+  },
+  async batches() {
+    const made = await batchOf(["a", MODEL, "Say hi."], ["b", "none-such", "Hm."]);
+    assert.equal(made.object, "batch");
+    const done = await until(made, "completed");
+    assert.deepEqual(done.request_counts, { total: 2, completed: 1, failed: 1 });
+    const [answer] = await linesOf(done.output_file_id), [error] = await linesOf(done.error_file_id);
+    assert.ok(answer.custom_id === "a" && answer.response.body.choices[0].message.content);
+    assert.ok(error.custom_id === "b" && error.error.code === "model_not_found");
+    const later = await batchOf(["a", MODEL, "Say hi."]);
+    const ids = (await all(await client.batches.list({ limit: 1 }))).map((b) => b.id);
+    assert.ok(ids[0] === later.id && ids.indexOf(made.id) === 1);
+    for (const id of [done.input_file_id, done.output_file_id, done.error_file_id]) assert.ok((await client.files.delete(id)).deleted);
+  },
+  async batch_cancelled() {
+    const made = await batchOf(["slow", STUB, "node batch [[stub first_ms=20000]]"]);
+    await until(made, "in_progress");
+    assert.equal((await client.batches.cancel(made.id)).status, "cancelling");
+    assert.equal((await until(made, "cancelled")).request_counts.completed, 0);
+    await aborted("node batch");
   },
   async models() {
     const names = (await all(await client.models.list())).map((m) => m.id);
