@@ -9,8 +9,9 @@
 #include "batch/run_state.h"
 #include "store/ledger.h"
 
-#define AGAIN_MS      2000 /* after the cluster was busy */
-#define BUDGET_WAIT_S 60   /* so soon a budget begins anew, or has room again for what others do not use of it */
+#define STOP_MS       30000 /* for what is on its way when the batch stops */
+#define AGAIN_MS      2000  /* after the cluster was busy */
+#define BUDGET_WAIT_S 60    /* so soon a budget begins anew, or has room again for what others do not use of it */
 #define FILL_AT       (1024u * 1024) /* bytes of lines that are taken before the loop has its turn */
 
 static void item_free(struct og_batch_item *i)
@@ -153,7 +154,11 @@ static void send_it(struct og_batch_item *i)
 /* Said again until it has ended: the first may come before the scheduler has seen the job. */
 static void cancel(struct og_batch_item *i)
 {
-	i->again_ms = og_clock_mono_ms() + AGAIN_MS;
+	int64_t now_ms = og_clock_mono_ms();
+
+	i->again_ms = now_ms + AGAIN_MS;
+	if (!i->stopped_ms)
+		i->stopped_ms = now_ms;
 	og_link_ask(i->r->api->link, "cancel", json_pack("{s:s}", "id", i->line.job), OG_ANSWER_MS, NULL, NULL, NULL);
 }
 
@@ -299,6 +304,11 @@ void og_batch_again(struct og_batch_run *r, int64_t now_ms)
 		return;
 	DL_FOREACH_SAFE(r->items, i, next)
 	{
+		if (i->job && i->stopped_ms && now_ms - i->stopped_ms > STOP_MS) {
+			og_job_forget(OG_TAKE(i->job)); /* the cluster does not say how it ended */
+			end_without(i, NULL);
+			continue;
+		}
 		if (i->job && r->why != OG_BATCH_RUNS && now_ms >= i->again_ms)
 			cancel(i);
 		if (i->job || i->asking)

@@ -16,7 +16,8 @@ struct og_batch_item {
 	struct og_batch_line line;
 	struct og_bill bill;
 	struct og_job *job; /* NULL: it is asked for its bill, or waits for another try */
-	int64_t again_ms;   /* when */
+	int64_t again_ms;   /* when; of one that is to end, when that is said again */
+	int64_t stopped_ms; /* when it was said first; 0: it was not */
 	bool asking, sent;  /* its bill; it was sent from here */
 	struct og_batch_item *prev, *next;
 };

@@ -112,6 +112,7 @@ static json_t *id_of(const struct og_job *j)
 
 void og_job_wait(struct og_job *j)
 {
+	j->waits = true;
 	ask(j, "wait", id_of(j), ASK_MS);
 }
 
@@ -119,6 +120,7 @@ void og_job_ask(struct og_job *j)
 {
 	json_t *body = id_of(j);
 
+	j->waits = false;
 	if (j->phase == OG_JOB_LEAVES) {
 		ask(j, "leave", body, OG_ANSWER_MS);
 	} else if (j->asks && j->wants_chunks && !j->yielded) {

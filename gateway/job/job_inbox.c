@@ -202,7 +202,7 @@ void og_job_answered(struct og_job *j, const char *err_type, const json_t *answe
 	} else if (j->missed) {
 		j->missed = false;
 		og_job_ask(j);
-	} else if (j->asks && !j->wants_chunks && !j->yielded) {
+	} else if (j->asks && !j->wants_chunks && !j->yielded && !j->waits) { /* one that did not wait: by the tick */
 		og_job_wait(j);
 	}
 }

@@ -40,7 +40,8 @@ struct og_job {
 	bool missed;                /* something came before that */
 	bool yielded;               /* nobody waits for it here; its end is still told */
 	char tenant[OG_NAME_MAX];   /* for whom it is asked for; "": for anybody */
-	bool asks; /* its messages do not come by themselves: made on an earlier connection, or attached to */
+	bool asks;  /* its messages do not come by themselves: made on an earlier connection, or attached to */
+	bool waits; /* what was asked last was to be told its end */
 	int64_t attempt, run;          /* that is being read; 0: none yet */
 	int64_t next_seq;              /* the chunk that is next of it */
 	int64_t heard_ms;              /* of it */

@@ -105,11 +105,12 @@ struct og_redis_script og_script_finish = {.name = "finish", .text =
 	"  return 0\n"
 	"end\n"
 	/* Our own word is about one submit of the id: not about another's job, nor about a later submit of a refused
-	 * one. */
+	 * one. One that was asked for within the stamps' 2 ms may be either: taken for ours, a later one's record
+	 * forgets it; taken for a later one's, nobody would ever end it. */
 	"if own and was then\n"
 	"  local since = seen[was == 'accepted' and 2 or 3]\n"
 	"  local about = tonumber(since or '0') - tonumber(ARGV[9])\n"
-	"  if about > 0 or (was ~= 'accepted' and about < 0) then return 0 end\n"
+	"  if about > (was == 'accepted' and 2 or 0) or (was ~= 'accepted' and about < 0) then return 0 end\n"
 	"end\n"
 	"redis.call('HSET', job, 'state', ARGV[3], 'ended_ms', now, unpack(ARGV, 11))\n"
 	"if story then\n"

@@ -272,6 +272,17 @@ def test_a_turned_away_id_may_come_again(fleet):
     wait_for("the record", lambda: fleet.record(job).get("state") == "done", 5)
 
 
+def test_each_that_is_turned_away_has_its_record(fleet):
+    """Also one that is turned away within the millisecond in which it was looked up."""
+    fleet.scheduler()
+    producer = fleet.producer()
+    time.sleep(4.2)  # the grace of a new leader
+    for _ in range(60):
+        job = producer.submit(tier="small", explicit_id=1)
+        assert producer.wait(job).state == "no_capacity"
+        wait_for("the record", lambda: fleet.record(job).get("state") == "no_capacity", 5)
+
+
 def test_a_turned_away_plain_id_may_come_again(fleet):
     fleet.scheduler()
     producer = fleet.producer()

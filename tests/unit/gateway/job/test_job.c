@@ -198,6 +198,13 @@ static void say_answer(const char *body)
 	tell("rpc", &(struct og_envelope){.type = OG_T_RPC_REPLY, .id = q->message_id}, body, q->reply_to);
 }
 
+static void on_answer(void *ctx, const json_t *answer, const char *type, const struct og_error *err)
+{
+	snprintf(error, sizeof(error), "%s", err ? err->message : json_string_value(json_object_get(answer, "is")));
+	*(unsigned *)ctx += 1;
+	(void)type;
+}
+
 /* ── tests ── */
 
 Test(job, goes_out_is_accepted_and_ends)
@@ -366,6 +373,25 @@ Test(job, the_last_of_those_who_wait_here_leaves_for_all)
 	close_rig();
 }
 
+/* Of a record that nobody goes on with: waiting for it again at once would be a storm of questions. */
+Test(job, a_wait_that_is_answered_at_once_is_not_asked_again_at_once)
+{
+	unsigned answers = 0;
+
+	open_rig();
+	og_job_attach(line, ID, "a", NULL, &sink, NULL);
+	UNTIL(asked("result"));
+	say_answer("{\"state\":\"accepted\"}");
+	UNTIL(asked("wait"));
+	say_answer("{\"state\":\"accepted\"}");
+	og_link_ask(line, "status", NULL, OG_ANSWER_MS, on_answer, &answers, NULL);
+	UNTIL(asked("status"));
+	say_answer("{\"is\":\"well\"}");
+	UNTIL(answers);
+	cr_expect(asked("status"), "nothing was asked after it");
+	close_rig();
+}
+
 Test(job, one_that_yields_is_left_and_followed_to_its_end)
 {
 	struct og_job *j;
@@ -457,13 +483,6 @@ Test(job, one_that_nobody_knows_ends_as_not_found)
 	}
 	cr_expect_str_eq(error, "not_found");
 	close_rig();
-}
-
-static void on_answer(void *ctx, const json_t *answer, const char *type, const struct og_error *err)
-{
-	snprintf(error, sizeof(error), "%s", err ? err->message : json_string_value(json_object_get(answer, "is")));
-	*(unsigned *)ctx += 1;
-	(void)type;
 }
 
 Test(job, a_question_is_answered_forgotten_or_fails_with_the_connection)
