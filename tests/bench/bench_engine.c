@@ -36,6 +36,7 @@ struct conn {
 	struct http1 in;
 	struct og_buf body, out;
 	int64_t tokens, pace_ms, said;
+	uint64_t due_ms; /* of the next token, by the loop's clock */
 	bool stream, usage, busy;
 	int open; /* handles that are not closed yet */
 };
@@ -167,6 +168,8 @@ static void whole(struct conn *c)
 	og_buf_done(&body);
 }
 
+static void wait_for_next(struct conn *c);
+
 static void on_pace(uv_timer_t *timer)
 {
 	struct conn *c = timer->data;
@@ -177,8 +180,17 @@ static void on_pace(uv_timer_t *timer)
 	} else {
 		whole(c);
 	}
-	if (!c->busy)
-		uv_timer_stop(timer);
+	if (c->busy)
+		wait_for_next(c);
+}
+
+/* Each falls due a pace after the last one did, not after it was said: what comes late makes the next no later. */
+static void wait_for_next(struct conn *c)
+{
+	uint64_t now = uv_now(c->pace.loop);
+
+	c->due_ms += (uint64_t)c->pace_ms;
+	uv_timer_start(&c->pace, on_pace, c->due_ms > now ? c->due_ms - now : 0, 0);
 }
 
 static void stream(struct conn *c)
@@ -221,8 +233,10 @@ static void complete(struct conn *c)
 		stream(c);
 	else if (c->pace_ms == 0)
 		whole(c);
-	if (c->busy)
-		uv_timer_start(&c->pace, on_pace, (uint64_t)c->pace_ms, (uint64_t)c->pace_ms);
+	if (c->busy) {
+		c->due_ms = uv_now(c->pace.loop);
+		wait_for_next(c);
+	}
 }
 
 static void dispatch(struct conn *c)

@@ -1,9 +1,13 @@
 /* A load of jobs, as one producer with a window makes it: how many a second come back, and after how long.
  *
- *   bench_jobs --config FILE [--jobs N] [--window W] [--body BYTES] [--rate PER_S] [--tier TIER] [--timeout S] [--json]
+ *   bench_jobs --config FILE [--jobs N] [--ends N] [--window W] [--body BYTES] [--rate PER_S] [--tier TIER,…]
+ *              [--class CLASS,…] [--timeout S] [--json]
  *
  * Closed loop (no --rate): W jobs are out at any time. Open loop: a job falls due every 1/rate seconds, and its latency
  * counts from then, whether or not the window let it out: a stall is charged to all the jobs that had to wait for it.
+ * Tiers and classes are taken in turn, each tier in each class. With --ends it is over after so many, and what is still out is
+ * left to the scheduler; `ends_per_s` counts from the first end on, so that what was submitted before anything could run does
+ * not count. `epochs` has when (CLOCK_MONOTONIC) the first job ended that each leader had placed.
  * Only `done` messages are asked for. Exits with 1 when a job did not end as done. */
 #include <getopt.h>
 #include <inttypes.h>
@@ -15,31 +19,35 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/parse.h"
-#include "io/amqp.h"
-#include "model/envelope.h"
-#include "model/names.h"
-#include "model/settings.h"
-#include "model/topology.h"
-#include "service/service.h"
+#include "producer.h"
 
-#define ROLE     "producer"
-#define PREFETCH 2000
-#define ID_HEAD  24 /* characters of a UUID before its last group, which holds the job's number */
-#define JOBS_MAX 10000000
+#define PREFETCH   2000
+#define JOBS_MAX   10000000
+#define WORDS_MAX  64
+#define EPOCHS_MAX 16
+
+/* Words with commas between, taken in turn. */
+struct words {
+	char *text;
+	const char *word[WORDS_MAX];
+	size_t n;
+};
 
 struct bench {
-	struct og_settings settings;
-	int64_t jobs, window, body, rate, timeout_s;
-	const char *tier;
+	int64_t jobs, ends, window, body, rate, timeout_s;
+	struct words tiers, classes;
 
 	uv_loop_t loop;
 	uv_timer_t pace, limit;
-	struct og_amqp *amqp;
-	char reply[OG_KEY_MAX], head[OG_ID_LEN + 1];
+	struct producer producer;
 	char *text; /* the body of every job */
 
 	int64_t sent, ended, done, refused, failed;
-	int64_t first_us, last_us;
+	int64_t first_us, first_end_us, last_us;
+	struct {
+		int64_t epoch, first_us;
+	} epochs[EPOCHS_MAX];
+	size_t n_epochs;
 	int64_t *began_us; /* by the job's number; 0: ended, or not begun */
 	int64_t *took_us;  /* of those that are done */
 	bool full;         /* the client's own window is: wait for on_writable */
@@ -56,16 +64,18 @@ static void finish(struct bench *b)
 	b->over = true;
 	uv_close((uv_handle_t *)&b->pace, NULL);
 	uv_close((uv_handle_t *)&b->limit, NULL);
-	og_amqp_close(b->amqp, NULL, NULL);
+	og_amqp_close(b->producer.amqp, NULL, NULL);
 }
 
 static void end_one(struct bench *b, int64_t number, bool is_done)
 {
 	b->last_us = og_clock_mono_us();
+	if (!b->ended)
+		b->first_end_us = b->last_us;
 	if (is_done)
 		b->took_us[b->done++] = b->last_us - b->began_us[number];
 	b->began_us[number] = 0;
-	if (++b->ended == b->jobs)
+	if (++b->ended == b->ends)
 		finish(b);
 	else
 		pump(b);
@@ -74,12 +84,17 @@ static void end_one(struct bench *b, int64_t number, bool is_done)
 /* The number of a job of ours that has not ended, else -1. */
 static int64_t number_of(const struct bench *b, const char *id)
 {
-	int64_t number;
+	int64_t number = producer_number(&b->producer, id);
 
-	if (!id || strncmp(id, b->head, ID_HEAD) != 0)
-		return -1;
-	number = strtoll(id + ID_HEAD, NULL, 16);
-	return number < b->jobs && b->began_us[number] ? number : -1;
+	return number >= 0 && number < b->jobs && b->began_us[number] ? number : -1;
+}
+
+static void note_epoch(struct bench *b, int64_t epoch)
+{
+	if (!epoch || b->n_epochs == EPOCHS_MAX || (b->n_epochs && b->epochs[b->n_epochs - 1].epoch >= epoch))
+		return;
+	b->epochs[b->n_epochs].epoch = epoch;
+	b->epochs[b->n_epochs++].first_us = og_clock_mono_us();
 }
 
 static void on_delivery(void *ctx, const struct og_message *m, uint64_t epoch)
@@ -94,14 +109,15 @@ static void on_delivery(void *ctx, const struct og_message *m, uint64_t epoch)
 		(number = number_of(b, e.id)) >= 0) {
 		bool is_done = !strcmp(e.state, og_state_name(OG_STATE_DONE));
 
+		note_epoch(b, e.epoch);
 		if (!is_done && !b->failed++)
 			fprintf(stderr, "first job that failed: %s, %.*s\n", e.state, (int)m->body_len,
 				(const char *)m->body);
-		og_amqp_ack(b->amqp, epoch, m->delivery_tag);
+		og_amqp_ack(b->producer.amqp, epoch, m->delivery_tag);
 		end_one(b, number, is_done);
 		return;
 	}
-	og_amqp_ack(b->amqp, epoch, m->delivery_tag);
+	og_amqp_ack(b->producer.amqp, epoch, m->delivery_tag);
 }
 
 struct publishing {
@@ -125,24 +141,15 @@ static void on_settled(void *ctx, enum og_settled how)
 static bool send_one(struct bench *b, int64_t number, int64_t began_us)
 {
 	struct publishing *p = og_new(struct publishing);
-	char id[OG_ID_LEN + 1];
-	struct og_message m = {.exchange = OG_X_JOBS,
-		.routing_key = OG_K_INTAKE,
-		.persistent = true,
-		.body = b->text,
-		.body_len = strlen(b->text)};
-	struct og_envelope e = {.type = OG_T_REQUEST,
-		.id = id,
-		.reply_to = b->reply,
-		.content_type = "application/json",
-		.tier = b->tier,
+	size_t n = (size_t)number, tiers = b->tiers.n, classes = b->classes.n;
+	struct og_envelope e = {.content_type = "application/json",
+		.tier = b->tiers.word[n % tiers],
+		.class_name = classes ? b->classes.word[n / tiers % classes] : NULL,
 		.bundle = OG_BUNDLES_MESSAGES};
 
-	snprintf(id, sizeof(id), "%.*s%012" PRIx64, ID_HEAD, b->head, (uint64_t)number);
-	og_envelope_encode(&e, &m);
 	*p = (struct publishing){b, number};
 	b->began_us[number] = began_us;
-	if (og_amqp_publish(b->amqp, &m, OG_PUBLISH_MANDATORY | OG_PUBLISH_BUNDLE, on_settled, p, &b->why) == 0)
+	if (producer_submit(&b->producer, number, &e, b->text, strlen(b->text), on_settled, p, &b->why) == 0)
 		return true;
 	b->began_us[number] = 0;
 	free(p);
@@ -168,7 +175,7 @@ static void pump(struct bench *b)
 			return;
 		if (!send_one(b, b->sent, due)) {
 			b->full = true;
-			b->amqp->ops->on_writable(b->amqp, on_writable, b);
+			b->producer.amqp->ops->on_writable(b->producer.amqp, on_writable, b);
 			return;
 		}
 		b->sent++;
@@ -185,7 +192,7 @@ static void on_limit(uv_timer_t *timer)
 	struct bench *b = timer->data;
 
 	fprintf(stderr, "not over after %" PRId64 " s: %" PRId64 " of %" PRId64 " jobs have ended\n", b->timeout_s,
-		b->ended, b->jobs);
+		b->ended, b->ends);
 	finish(b);
 }
 
@@ -212,27 +219,6 @@ static void on_down(void *ctx, const struct og_error *why)
 		finish(b);
 }
 
-static int connect_broker(struct bench *b, struct og_error *err)
-{
-	const struct og_amqp_events events = {.on_up = on_up, .on_down = on_down, .ctx = b};
-	struct og_credentials credentials;
-	struct og_binding binding;
-	struct og_queue queue;
-
-	if (og_credentials_load(&b->settings, ROLE, &credentials, err) < 0 ||
-		og_service_amqp(&b->loop, &b->settings, ROLE, "bench_jobs", false, &events, &b->amqp, err) < 0)
-		return -1;
-	og_reply_new(credentials.user, b->reply);
-	og_topology_reply_queue(b->reply, &b->settings.limits, &queue);
-	b->amqp->ops->recipe_queue(b->amqp, &queue);
-	snprintf(binding.exchange, sizeof(binding.exchange), "%s", OG_X_REPLIES);
-	snprintf(binding.queue, sizeof(binding.queue), "%s", queue.name);
-	og_key_reply(b->reply, "*", binding.key);
-	b->amqp->ops->recipe_bind(b->amqp, &binding);
-	b->amqp->ops->recipe_consume(b->amqp, queue.name, PREFETCH, 0, on_delivery, b);
-	return 0;
-}
-
 static int by_value(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -245,22 +231,45 @@ static double percentile_ms(const struct bench *b, int64_t per_cent)
 	return b->done ? (double)b->took_us[(b->done - 1) * per_cent / 100] / 1000 : 0;
 }
 
+static double seconds_between(int64_t from_us, int64_t to_us)
+{
+	return to_us > from_us ? (double)(to_us - from_us) / 1e6 : 0;
+}
+
+static double rate(int64_t n, double seconds)
+{
+	return seconds > 0 ? (double)n / seconds : 0;
+}
+
+static void report_json(const struct bench *b, double seconds)
+{
+	double ending = seconds_between(b->first_end_us, b->last_us);
+
+	printf("{\"done\":%" PRId64 ",\"jobs\":%" PRId64 ",\"failed\":%" PRId64 ",\"refused\":%" PRId64
+	       ",\"unanswered\":%" PRId64 ",\"jobs_per_s\":%.1f,\"ends_per_s\":%.1f,\"seconds\":%.3f,\"p50_ms\":%.3f,"
+	       "\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"epochs\":[",
+		b->done, b->jobs, b->failed, b->refused, b->sent - b->ended, rate(b->done, seconds),
+		rate(b->ended - 1, ending), seconds, percentile_ms(b, 50), percentile_ms(b, 95), percentile_ms(b, 99),
+		percentile_ms(b, 100));
+	for (size_t i = 0; i < b->n_epochs; i++)
+		printf("%s{\"epoch\":%" PRId64 ",\"first_us\":%" PRId64 "}", i ? "," : "", b->epochs[i].epoch,
+			b->epochs[i].first_us);
+	puts("]}");
+}
+
 static void report(struct bench *b, bool json)
 {
-	static const char *const formats[] = {
-		"%" PRId64 " of %" PRId64 " jobs done, %" PRId64 " failed, %" PRId64 " refused, %" PRId64
-		" unanswered\n"
-		"%.1f jobs/s over %.3f s; p50 %.2f ms, p95 %.2f ms, p99 %.2f ms, max %.2f ms\n",
-		"{\"done\":%" PRId64 ",\"jobs\":%" PRId64 ",\"failed\":%" PRId64 ",\"refused\":%" PRId64
-		",\"unanswered\":%" PRId64 ",\"jobs_per_s\":%.1f,\"seconds\":%.3f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,"
-		"\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
-	};
-	double seconds = b->last_us ? (double)(b->last_us - b->first_us) / 1e6 : 0;
+	double seconds = seconds_between(b->first_us, b->last_us);
 
 	qsort(b->took_us, (size_t)b->done, sizeof(*b->took_us), by_value);
-	printf(formats[json], b->done, b->jobs, b->failed, b->refused, b->jobs - b->ended,
-		seconds > 0 ? (double)b->done / seconds : 0, seconds, percentile_ms(b, 50), percentile_ms(b, 95),
-		percentile_ms(b, 99), percentile_ms(b, 100));
+	if (json) {
+		report_json(b, seconds);
+		return;
+	}
+	printf("%" PRId64 " of %" PRId64 " jobs done, %" PRId64 " failed, %" PRId64 " refused, %" PRId64 " unanswered\n"
+	       "%.1f jobs/s over %.3f s; p50 %.2f ms, p95 %.2f ms, p99 %.2f ms, max %.2f ms\n",
+		b->done, b->jobs, b->failed, b->refused, b->sent - b->ended, rate(b->done, seconds), seconds,
+		percentile_ms(b, 50), percentile_ms(b, 95), percentile_ms(b, 99), percentile_ms(b, 100));
 }
 
 /* A request of just so many bytes (at least the frame of one). */
@@ -274,14 +283,15 @@ static char *make_text(int64_t bytes)
 	return og_printf("%s%s%s", head, prompt, tail);
 }
 
-static int run(struct bench *b, struct og_error *err)
+static int run(struct bench *b, const char *config, struct og_error *err)
 {
+	const struct og_amqp_events events = {.on_up = on_up, .on_down = on_down, .ctx = b};
+
 	b->began_us = og_alloc((size_t)b->jobs * sizeof(*b->began_us));
 	b->took_us = og_alloc((size_t)b->jobs * sizeof(*b->took_us));
 	b->text = make_text(b->body);
-	og_uuid_new(b->head);
 	uv_loop_init(&b->loop);
-	if (connect_broker(b, err) < 0)
+	if (producer_open(&b->producer, &b->loop, config, "bench_jobs", PREFETCH, &events, on_delivery, err) < 0)
 		return -1;
 	uv_timer_init(&b->loop, &b->pace);
 	uv_timer_init(&b->loop, &b->limit);
@@ -291,13 +301,29 @@ static int run(struct bench *b, struct og_error *err)
 	return uv_loop_close(&b->loop);
 }
 
+/* -1: there are none, or too many. */
+static int split(const char *text, struct words *ret, struct og_error *err)
+{
+	char *rest = ret->text = og_strdup(text), *word;
+
+	while ((word = strsep(&rest, ",")) != NULL) {
+		if (!*word || ret->n == WORDS_MAX)
+			return og_fail(
+				err, OG_INVALID, "'%s' is not 1 to %d words with commas between", text, WORDS_MAX);
+		ret->word[ret->n++] = word;
+	}
+	return 0;
+}
+
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"jobs", required_argument, NULL, 'n'},
+	{"ends", required_argument, NULL, 'e'},
 	{"window", required_argument, NULL, 'w'},
 	{"body", required_argument, NULL, 'b'},
 	{"rate", required_argument, NULL, 'r'},
 	{"tier", required_argument, NULL, 't'},
+	{"class", required_argument, NULL, 'k'},
 	{"timeout", required_argument, NULL, 'l'},
 	{"json", no_argument, NULL, 'j'},
 	{NULL, 0, NULL, 0},
@@ -305,7 +331,7 @@ static const struct option options[] = {
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.jobs = 10000, .window = 500, .body = 512, .timeout_s = 300, .tier = OG_TIER_AUTO};
+	struct bench b = {.jobs = 10000, .window = 500, .body = 512, .timeout_s = 300};
 	const char *config = NULL;
 	struct og_error err = {0};
 	bool json = false;
@@ -319,8 +345,11 @@ int main(int argc, char **argv)
 		case 'n':
 			rc = og_parse_int(optarg, 1, JOBS_MAX, &b.jobs, &err);
 			break;
+		case 'e':
+			rc = og_parse_int(optarg, 1, JOBS_MAX, &b.ends, &err);
+			break;
 		case 'w':
-			rc = og_parse_int(optarg, 1, 1000000, &b.window, &err);
+			rc = og_parse_int(optarg, 1, JOBS_MAX, &b.window, &err);
 			break;
 		case 'b':
 			rc = og_parse_bytes(optarg, 1, OG_BODY_MAX, &b.body, &err);
@@ -329,7 +358,10 @@ int main(int argc, char **argv)
 			rc = og_parse_int(optarg, 1, 1000000, &b.rate, &err);
 			break;
 		case 't':
-			b.tier = optarg;
+			rc = split(optarg, &b.tiers, &err);
+			break;
+		case 'k':
+			rc = split(optarg, &b.classes, &err);
 			break;
 		case 'l':
 			rc = og_parse_int(optarg, 1, 86400, &b.timeout_s, &err);
@@ -341,14 +373,20 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (rc || og_settings_load(config, NULL, &b.settings, &err) < 0 || run(&b, &err) < 0) {
+	if (!rc && !b.tiers.n)
+		rc = split(OG_TIER_AUTO, &b.tiers, &err);
+	if (!b.ends || b.ends > b.jobs)
+		b.ends = b.jobs;
+	if (rc || run(&b, config, &err) < 0) {
 		fprintf(stderr, "bench_jobs: %s\n", err.message);
 		return 2;
 	}
 	report(&b, json);
-	og_settings_done(&b.settings);
+	producer_done(&b.producer);
+	free(b.tiers.text);
+	free(b.classes.text);
 	free(b.began_us);
 	free(b.took_us);
 	free(b.text);
-	return b.done == b.jobs ? 0 : 1;
+	return b.done == b.ends ? 0 : 1;
 }

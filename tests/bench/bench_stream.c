@@ -13,13 +13,9 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "io/amqp.h"
 #include "io/http.h"
 #include "io/sse.h"
-#include "model/envelope.h"
-#include "model/names.h"
-#include "model/settings.h"
-#include "service/service.h"
+#include "producer.h"
 
 #define ROUNDS_MAX 10000
 
@@ -31,13 +27,12 @@ struct sample {
 struct bench {
 	uv_loop_t *loop;
 	struct og_http *http;
-	struct og_amqp *amqp;
-	char reply[OG_KEY_MAX], user[OG_NAME_MAX];
+	struct producer producer;
 	const char *engine, *prompt, *tier;
 	int rounds, tokens, round;
 	bool path_next, second;
 	struct og_sse sse;
-	char job[OG_ID_LEN + 1];
+	int64_t job;
 	struct sample now;
 	struct sample *direct, *path;
 };
@@ -138,23 +133,11 @@ static void ask_engine(struct bench *b)
 static void ask_network(struct bench *b)
 {
 	og_autofree char *text = body(b, false);
-	struct og_envelope e = {.type = OG_T_REQUEST,
-		.id = b->job,
-		.reply_to = b->reply,
-		.tier = b->tier,
-		.stream = 1,
-		.max_tokens = b->tokens};
-	struct og_message m = {.exchange = OG_X_JOBS,
-		.routing_key = OG_K_INTAKE,
-		.persistent = true,
-		.body = text,
-		.body_len = strlen(text)};
+	struct og_envelope e = {.tier = b->tier, .stream = 1, .max_tokens = b->tokens};
 	struct og_error err = {0};
 
-	og_uuid_new(b->job);
-	og_envelope_encode(&e, &m);
 	b->now.start_us = og_clock_mono_us();
-	if (og_amqp_publish(b->amqp, &m, OG_PUBLISH_MANDATORY, NULL, NULL, &err) < 0)
+	if (producer_submit(&b->producer, ++b->job, &e, text, strlen(text), NULL, NULL, &err) < 0)
 		die("publish", &err);
 }
 
@@ -164,10 +147,10 @@ static void on_reply(void *ctx, const struct og_message *m, uint64_t epoch)
 	struct og_envelope e;
 	struct og_error err = {0};
 
-	og_amqp_ack(b->amqp, epoch, m->delivery_tag);
+	og_amqp_ack(b->producer.amqp, epoch, m->delivery_tag);
 	if (og_envelope_decode(m, &e, &err) < 0)
 		die("a reply", &err);
-	if (!e.id || strcmp(e.id, b->job) != 0) /* a ping is of no job */
+	if (producer_number(&b->producer, e.id) != b->job) /* a ping is of no job */
 		return;
 	if (strcmp(e.type, OG_T_CHUNK) == 0) {
 		event(b, m->body, m->body_len);
@@ -184,7 +167,7 @@ static void on_reply(void *ctx, const struct og_message *m, uint64_t epoch)
 static void next(struct bench *b)
 {
 	if (b->round == b->rounds) {
-		og_amqp_close(b->amqp, NULL, NULL);
+		og_amqp_close(b->producer.amqp, NULL, NULL);
 		b->http->ops->close(b->http, NULL, NULL);
 		return;
 	}
@@ -301,33 +284,19 @@ int main(int argc, char **argv)
 {
 	struct bench b = {.rounds = 50, .tokens = 32, .prompt = "Tell me a story about a river.", .tier = OG_TIER_AUTO};
 	struct og_amqp_events events = {.on_up = on_up, .on_down = on_down, .ctx = &b};
-	struct og_settings settings = {0};
-	struct og_credentials credentials;
 	struct og_error err = {0};
-	struct og_queue queue;
-	struct og_binding binding;
 
 	options(&b, argc, argv);
 	b.direct = og_alloc(sizeof(struct sample) * (size_t)b.rounds);
 	b.path = og_alloc(sizeof(struct sample) * (size_t)b.rounds);
 	b.loop = uv_default_loop();
-	if (og_settings_load(NULL, NULL, &settings, &err) < 0 ||
-		og_credentials_load(&settings, "producer", &credentials, &err) < 0 ||
-		!(b.http = og_http_open(b.loop, &err)) ||
-		og_service_amqp(b.loop, &settings, "producer", "bench_stream", false, &events, &b.amqp, &err) < 0)
+	if (!(b.http = og_http_open(b.loop, &err)) ||
+		producer_open(&b.producer, b.loop, NULL, "bench_stream", 0, &events, on_reply, &err) < 0)
 		die("start", &err);
-	og_reply_new(credentials.user, b.reply);
-	og_topology_reply_queue(b.reply, &settings.limits, &queue);
-	b.amqp->ops->recipe_queue(b.amqp, &queue);
-	snprintf(binding.exchange, sizeof(binding.exchange), "%s", OG_X_REPLIES);
-	snprintf(binding.queue, sizeof(binding.queue), "%s", queue.name);
-	og_key_reply(b.reply, "*", binding.key);
-	b.amqp->ops->recipe_bind(b.amqp, &binding);
-	b.amqp->ops->recipe_consume(b.amqp, queue.name, 0, 0, on_reply, &b);
 	uv_run(b.loop, UV_RUN_DEFAULT);
 	report(&b);
 	free(b.direct);
 	free(b.path);
-	og_settings_done(&settings);
+	producer_done(&b.producer);
 	return 0;
 }

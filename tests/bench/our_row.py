@@ -2,8 +2,9 @@
 and Redis of its own, and with a key."""
 
 from network import TIER, Network
-from peers import REPO, Row, Skipped, cpu_s, memory_mib, wait_for
-from services import Rabbit, Redis
+from peers import REPO, Row, Skipped
+from proc import cpu_s, memory_mib
+from services import Rabbit, Redis, wait_for
 
 SLOTS = 1024  # the most that a worker has; more streams than that wait in the queue, and are open all the same
 PROGRAMS = ("og-gateway", "og-scheduler", "og-worker", "og-broker-config", "og")
@@ -22,7 +23,7 @@ class OurGateway(Row):
         super().__init__(folder, engine)
         self.build = build
         self.rabbit, self.redis = Rabbit(self.folder / "rabbit"), Redis(self.folder / "redis")
-        self.network = self.store = self.key = None
+        self.network = self.key = None
 
     def headers(self):
         return [f"Authorization: Bearer {self.key}"]
@@ -36,10 +37,7 @@ class OurGateway(Row):
             self.folder / "root", "bench", self.build, self.rabbit, self.redis, engine, settings, CATALOGUE
         )
         root = self.network.root
-        self.network.command("og-broker-config", "render", root)
-        self.store = Redis(root / "store")  # as og-broker-config has set it up: what it answers is on the disk
-        self.store.spawn(["redis-server", str(root / "store/redis.conf")], log=self.store.log)
-        wait_for("the store", self.store.socket.exists, 20, self.store.process)
+        self.network.start_store()
         self.network.up()
         self.network.start("og-gateway")
         self.process = self.network.processes["og-gateway"].process
@@ -53,14 +51,12 @@ class OurGateway(Row):
     def stop(self):
         if self.network:
             self.network.stop()
-        if self.store:
-            self.store.end(15, 10)
         self.redis.stop()
         self.rabbit.stop()
 
     def behind(self):
         """The sessions of what stands behind the gateway, by program."""
-        chain = {"RabbitMQ": self.rabbit, "Redis": self.redis, "the store": self.store}
+        chain = {"RabbitMQ": self.rabbit, "Redis": self.redis, "the store": self.network.store}
         chain |= {name: process for name, process in self.network.processes.items() if name != "og-gateway"}
         return {name: process.process.pid for name, process in chain.items()}
 

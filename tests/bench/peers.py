@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from proc import cpu_s, memory_mib
 from services import Process, free_port, wait_for
 
 HERE = Path(__file__).resolve().parent
@@ -108,33 +109,6 @@ class Row(Process):
     def cpu_s(self):
         """That it, what it started, and what it cannot do without have used."""
         return cpu_s(self.process.pid)
-
-
-def stats_of(session):
-    """What /proc/<pid>/stat says behind the name, and its folder, of the processes of a session as Process.spawn makes one."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue  # it has just ended
-        if int(fields[3]) == session:
-            yield fields, stat.parent
-
-
-def memory_mib(session):
-    kib = 0
-    for _, folder in stats_of(session):
-        try:
-            rollup = (folder / "smaps_rollup").read_text()
-        except OSError:
-            continue
-        kib += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    return round(kib / 1024, 1)
-
-
-def cpu_s(session):
-    ticks = sum(int(fields[11]) + int(fields[12]) for fields, _ in stats_of(session))
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Direct(Row):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).parent))
-from services import Process, wait_for  # noqa: E402
+from services import Process, Redis, wait_for  # noqa: E402
 
 REPO = Path(__file__).resolve().parents[2]
 TIER = "SmolLM2-135M"
@@ -30,7 +30,7 @@ class Network:
     def __init__(self, root, cluster, build, rabbit, redis, engine, settings="", catalogue=None):
         """`engine` and `settings` are text of config.ini; without a `catalogue` the built-in one counts."""
         self.root, self.cluster, self.build, self.rabbit, self.redis = Path(root), cluster, Path(build), rabbit, redis
-        self.processes = {}
+        self.processes, self.store = {}, None
         (self.root / "secrets").mkdir(parents=True)
         (self.root / "config.ini").write_text(
             f"[cluster]\nid = {cluster}\n[node]\nname = NodeA\nserve = yes\n"
@@ -47,6 +47,13 @@ class Network:
         self.start("og-worker")
         wait_for("a worker that serves", self.serving, 30)
         return self
+
+    def start_store(self):
+        """The gateways' own Redis, as og-broker-config sets it up: what it answers is on the disk."""
+        self.command("og-broker-config", "render", self.root)
+        self.store = Redis(self.root / "store")
+        self.store.spawn(["redis-server", str(self.root / "store/redis.conf")], log=self.store.log)
+        wait_for("the store", self.store.socket.exists, 20, self.store.process)
 
     def secret(self, name, text):
         path = self.root / "secrets" / f"{name}.credentials"
@@ -81,12 +88,14 @@ class Network:
     def json(self, *args):
         return json.loads(self.command("og", *args, "--json"))
 
-    def start(self, program, *args, name=None):
+    def start(self, program, *args, name=None, env=None):
         """`name`: of one of several of the same program."""
         name = name or program
         process = Process()
-        process.spawn([str(self.build / program), *args], self.environment(), self.root / f"{name}.log")
+        command = [str(self.build / program), *map(str, args)]
+        process.spawn(command, self.environment(**(env or {})), self.root / f"{name}.log")
         self.processes[name] = process
+        return process
 
     def serving(self):
         try:
@@ -98,3 +107,5 @@ class Network:
     def stop(self):
         for process in self.processes.values():
             process.end(15, 30)
+        if self.store:
+            self.store.end(15, 10)

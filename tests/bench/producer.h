@@ -1,0 +1,37 @@
+/* A producer as the benches want it: one connection, one reply key and its queue, jobs that are known by their number. */
+#ifndef OG_BENCH_PRODUCER_H
+#define OG_BENCH_PRODUCER_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "io/amqp.h"
+#include "model/envelope.h"
+#include "model/names.h"
+#include "model/settings.h"
+
+struct producer {
+	struct og_settings settings;
+	struct og_amqp *amqp;
+	char reply[OG_KEY_MAX];
+	char head[OG_ID_LEN + 1]; /* a UUID, whose last group is a job's number in each id */
+};
+
+/* Reads the settings (`config` may be NULL: those of the data root), and connects as the role `producer`; all that comes to
+ * the reply key goes to `on_delivery`, with the ctx of `events`. `prefetch` 0: no limit. */
+int producer_open(struct producer *p, uv_loop_t *loop, const char *config, const char *name, unsigned prefetch,
+	const struct og_amqp_events *events, og_delivery_cb *on_delivery, struct og_error *err);
+/* When the loop has ended; the connection is closed by og_amqp_close before. */
+void producer_done(struct producer *p);
+
+void producer_id(const struct producer *p, int64_t number, char ret_id[OG_ID_LEN + 1]);
+/* -1: it is none of this producer's. */
+int64_t producer_number(const struct producer *p, const char *id);
+
+/* Publishes a request into the intake, persistent and mandatory, in a bundle with others that are published in this turn where
+ * e->bundle says that they can be read so; fills type, id and reply key. -1: the connection takes no more now (on_writable). */
+int producer_submit(struct producer *p, int64_t number, struct og_envelope *e, const char *body, size_t len,
+	og_settled_cb *cb, void *ctx, struct og_error *err);
+
+#endif
