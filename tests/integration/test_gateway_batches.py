@@ -3,6 +3,7 @@
 import copy
 import json
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -194,6 +195,30 @@ def test_a_key_for_regions_alone_names_one(gateway):
     assert made.status == 200, made.body
     ended = wait_batch(mine, made.json, "completed", "expired")
     assert lines_of(mine, ended["error_file_id"])[0]["error"]["code"] in ("no_capacity", "batch_expired"), "no worker is there"
+
+
+def test_a_batch_that_was_taken_ends_when_there_is_room_for_no_more(serving, gateway):
+    """Its record grows on the way, by the ids of its files and what a webhook or a key has to say; that is no new one."""
+    cluster = serving.fleet.cluster
+
+    def store(*words):
+        login = [word for pair in zip(("--user", "--pass"), cluster.credentials("gateway")) for word in pair]
+        said = subprocess.run(["redis-cli", "-s", serving.store.socket, "--no-auth-warning", *login, *words], capture_output=True, text=True, check=True)
+        return said.stdout.strip()
+
+    before = wait_batch(gateway, start(gateway, [line("a", ask(stub_text(tokens=1)))]), "completed")
+    made = start(gateway, [line("a", ask(stub_text(tokens=100, pace_ms=30)))])
+    wait_batch(gateway, made, "in_progress")
+    file = upload(gateway, [line("b", ask("x"))])
+    taken = f"og:{cluster.name}:batch_bytes", 64 << 20
+    assert int(store("INCRBY", taken[0], str(taken[1]))) > taken[1]
+    try:
+        assert gateway.post("/v1/batches", {"input_file_id": file, "endpoint": CHAT}).status == 503
+        done = wait_batch(gateway, made, "completed", timeout=30)
+        assert [a["custom_id"] for a in lines_of(gateway, done["output_file_id"])] == ["a"]
+        assert gateway.get(f"/v1/batches/{before['id']}").json == before, "none had to go for it"
+    finally:
+        store("DECRBY", taken[0], str(taken[1]))
 
 
 def test_a_gateway_killed_in_the_middle_is_taken_over(serving, gateway, stub):
