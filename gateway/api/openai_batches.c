@@ -11,7 +11,11 @@
 #include "batch/line.h"
 #include "webhook/webhooks.h"
 
-#define WINDOW_MAX_MS (INT64_C(30) * 86400 * 1000)
+#define WINDOW_MAX_MS  (INT64_C(30) * 86400 * 1000)
+#define WINDOW_TEXT    32 /* bytes; digits may be written without end */
+#define METADATA_PAIRS 16
+#define METADATA_KEY   (4 * 64) /* bytes */
+#define METADATA_VALUE (4 * 512)
 
 static json_t *shown(struct og_web_call *c, json_t *record)
 {
@@ -114,9 +118,25 @@ static int refuse(struct og_refusal *why, const char *param, const char *words)
 	return -1;
 }
 
+/* As OpenAI has it, 16 pairs of 64 and 512 characters, which have at most four bytes each: the records of all batches share a bound. */
+static bool is_metadata(json_t *metadata)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(metadata) || json_object_size(metadata) > METADATA_PAIRS)
+		return false;
+	json_object_foreach(metadata, key, value)
+	{
+		if (strlen(key) > METADATA_KEY || !json_is_string(value) || json_string_length(value) > METADATA_VALUE)
+			return false;
+	}
+	return true;
+}
+
 static int check(const json_t *body, int64_t *ret_window_ms, int64_t *ret_keep_s, struct og_refusal *why)
 {
-	const json_t *metadata = json_object_get(body, "metadata");
+	json_t *metadata = json_object_get(body, "metadata");
 	const char *window = text_at(body, "completion_window");
 
 	if (!*text_at(body, "input_file_id"))
@@ -124,10 +144,12 @@ static int check(const json_t *body, int64_t *ret_window_ms, int64_t *ret_keep_s
 	if (!og_batch_endpoint(text_at(body, "endpoint")))
 		return refuse(why, "endpoint",
 			"must be /v1/chat/completions, /v1/completions, /v1/embeddings or /v1/responses");
-	if (og_parse_duration_ms(*window ? window : "24h", 1000, WINDOW_MAX_MS, ret_window_ms, NULL) < 0)
+	if (strlen(window) > WINDOW_TEXT ||
+		og_parse_duration_ms(*window ? window : "24h", 1000, WINDOW_MAX_MS, ret_window_ms, NULL) < 0)
 		return refuse(why, "completion_window", "must be a duration of up to 30 days, such as 24h");
-	if (metadata && !json_is_null(metadata) && !json_is_object(metadata))
-		return refuse(why, "metadata", "must be an object");
+	if (metadata && !json_is_null(metadata) && !is_metadata(metadata))
+		return refuse(why, "metadata",
+			"must be an object of at most 16 texts, of 512 characters each, and their names of 64");
 	return og_file_expiry("output_expires_after", json_object_get(body, "output_expires_after"), ret_keep_s, why);
 }
 

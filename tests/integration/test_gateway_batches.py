@@ -85,7 +85,13 @@ def test_what_is_wrong_is_named(gateway):
     for wrong, param in (
         ({"endpoint": "/v1/x"}, "endpoint"),
         ({"completion_window": "soon"}, "completion_window"),
+        ({"completion_window": "0" * 100 + "24h"}, "completion_window"),
         ({"input_file_id": ""}, "input_file_id"),
+        ({"metadata": []}, "metadata"),
+        ({"metadata": {"a": 1}}, "metadata"),
+        ({"metadata": {"a": "x" * 2049}}, "metadata"),
+        ({"metadata": {"x" * 257: "a"}}, "metadata"),
+        ({"metadata": {f"k{n}": "v" for n in range(17)}}, "metadata"),
     ):
         refused = gateway.post("/v1/batches", {**good, **wrong})
         assert refused.status == 400 and refused.json["error"]["param"] == param
