@@ -13,7 +13,7 @@
 
 #define WITHIN_MS 10000
 
-/* RETRY: no gateway answers. */
+/* RETRY: no gateway answers. INVALID: the request or the answer is none. */
 static int call_any(const struct og_settings *s, const json_t *request, json_t **ret, struct og_error *err)
 {
 	og_autofree char *pattern = og_path_join(s->root, "run/gateway-*.sock");
@@ -29,7 +29,7 @@ static int call_any(const struct og_settings *s, const json_t *request, json_t *
 	globfree(&found);
 	if (rc != 0 && err->kind == OG_BUSY)
 		og_error_prefix(err, "the gateway did not answer, look into %s/logs/gateway.log", s->root);
-	else if (rc != 0)
+	else if (rc != 0 && err->kind != OG_INVALID)
 		og_error_set(err, OG_RETRY,
 			"no gateway runs here (nobody listens on %s): `og start` starts this machine's, `og status` "
 			"shows it; "

@@ -144,3 +144,8 @@ def test_og_says_what_to_do_where_the_gateway_died(rig, tmp_path):
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 8 and "no gateway runs here" in done.stderr and "`og start`" in done.stderr, done.stderr
+
+
+def test_og_says_what_is_wrong_where_the_gateway_runs(rig):
+    done = subprocess.run([BUILD / "og", "keys", "create", b"\xff"], env=rig.fleet.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 8 and "a request is a JSON object" in done.stderr and "no gateway runs here" not in done.stderr, done.stderr
