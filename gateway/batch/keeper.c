@@ -46,13 +46,23 @@ static struct og_batch_run *run_of(const struct og_batch_keeper *k, const char *
 	return NULL;
 }
 
+static bool is_cancelled(const json_t *record)
+{
+	const char *status = json_string_value(json_object_get(json_object_get(record, "batch"), "status"));
+
+	return status && !strcmp(status, "cancelling");
+}
+
+/* What runs here is due where it was cancelled, or where its lease ran out while the store was away: then it goes on. */
 static void take(struct og_batch_keeper *k, json_t *record)
 {
 	const char *id = json_string_value(json_object_get(record, "id"));
 	struct og_batch_run *here = id ? run_of(k, id) : NULL;
 
-	if (here) {
-		og_batch_run_cancel(here); /* nothing else gives away what is ours */
+	if (here && is_cancelled(record)) {
+		og_batch_run_cancel(here);
+	} else if (here) {
+		og_info("batch", "batch=%s status=reclaimed", id);
 	} else if (id && k->n < RUNS_MAX) {
 		og_info("batch", "batch=%s status=claimed", id);
 		k->runs[k->n++] = og_batch_run_start(k->api, record, k->owner, on_over, k);

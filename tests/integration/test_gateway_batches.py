@@ -203,28 +203,38 @@ def test_a_key_for_regions_alone_names_one(gateway):
     assert lines_of(mine, ended["error_file_id"])[0]["error"]["code"] in ("no_capacity", "batch_expired"), "no worker is there"
 
 
+def store(serving, command, key, *words):  # noqa: F811
+    """What redis-cli prints."""
+    cluster, store = serving.fleet.cluster, serving.store
+    login = [word for pair in zip(("--user", "--pass"), cluster.credentials("gateway")) for word in pair]
+    words = ["-s", store.socket, "--no-auth-warning", *login, command, f"og:{cluster.name}:{key}", *map(str, words)]
+    return subprocess.run(["redis-cli", *words], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_lease_that_ran_out_unnoticed_cancels_nothing(serving, gateway, stub):
+    """As it does while the store is away: its gateway, which still runs it, finds it due and claims it again."""
+    made = start(gateway, [line(f"l-{n}", ask(f"lease-{n}. " + stub_text(tokens=100, pace_ms=30))) for n in range(3)])
+    wait_for("the engine to be asked", lambda: len(stub.requests("lease-")) == 3, 30)
+    assert store(serving, "ZADD", "batch_due", "XX", "CH", 0, made["id"]) == "1"
+    done = wait_batch(gateway, made, "completed", "cancelled")
+    assert done["status"] == "completed" and done["request_counts"] == {"total": 3, "completed": 3, "failed": 0}
+    assert len(stub.requests("lease-")) == 3
+
+
 def test_a_batch_that_was_taken_ends_when_there_is_room_for_no_more(serving, gateway):
     """Its record grows on the way, by the ids of its files and what a webhook or a key has to say; that is no new one."""
-    cluster = serving.fleet.cluster
-
-    def store(*words):
-        login = [word for pair in zip(("--user", "--pass"), cluster.credentials("gateway")) for word in pair]
-        said = subprocess.run(["redis-cli", "-s", serving.store.socket, "--no-auth-warning", *login, *words], capture_output=True, text=True, check=True)
-        return said.stdout.strip()
-
     before = wait_batch(gateway, start(gateway, [line("a", ask(stub_text(tokens=1)))]), "completed")
     made = start(gateway, [line("a", ask(stub_text(tokens=100, pace_ms=30)))])
     wait_batch(gateway, made, "in_progress")
     file = upload(gateway, [line("b", ask("x"))])
-    taken = f"og:{cluster.name}:batch_bytes", 64 << 20
-    assert int(store("INCRBY", taken[0], str(taken[1]))) > taken[1]
+    assert int(store(serving, "INCRBY", "batch_bytes", 64 << 20)) > 64 << 20
     try:
         assert gateway.post("/v1/batches", {"input_file_id": file, "endpoint": CHAT}).status == 503
         done = wait_batch(gateway, made, "completed", timeout=30)
         assert [a["custom_id"] for a in lines_of(gateway, done["output_file_id"])] == ["a"]
         assert gateway.get(f"/v1/batches/{before['id']}").json == before, "none had to go for it"
     finally:
-        store("DECRBY", taken[0], str(taken[1]))
+        store(serving, "DECRBY", "batch_bytes", 64 << 20)
 
 
 def test_a_gateway_killed_in_the_middle_is_taken_over(serving, gateway, stub):
