@@ -8,6 +8,7 @@
 /* Bytes. A webhook or a watch is some 300, a delivery 500. What is under way is never dropped: beyond its bound a request that needs
  * a watch is refused, and the watch of what has ended waits for room. */
 #define WEBHOOKS_MAX    (16 * 1024 * 1024)
+#define WEBHOOKS_MOST   16
 #define WATCHES_MAX     (64 * 1024 * 1024)
 #define DELIVERIES_MAX  (256 * 1024 * 1024)
 #define DELIVERED_MAX   (16 * 1024 * 1024)
@@ -22,7 +23,7 @@ void og_kinds_init(struct og_kinds *ret, const struct og_settings *s)
 			.oldest_go = true},
 		.files = {.name = "file", .bytes_max = s->gateway_files_max},
 		.batches = {.name = "batch", .keep_ms = BATCHES_KEEP_MS, .bytes_max = BATCHES_MAX},
-		.webhooks = {.name = "webhook", .bytes_max = WEBHOOKS_MAX},
+		.webhooks = {.name = "webhook", .bytes_max = WEBHOOKS_MAX, .most = WEBHOOKS_MOST},
 		.watches = {.name = "watch", .bytes_max = WATCHES_MAX},
 		.deliveries = {.name = "delivery", .bytes_max = DELIVERIES_MAX},
 		.delivered = {.name = "delivered",

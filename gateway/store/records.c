@@ -8,6 +8,8 @@
 #include "store/args.h"
 #include "store/scripts_records.h"
 
+#define TOO_MANY (-2) /* in the script too */
+
 struct asked {
 	og_record_cb *one;
 	og_records_cb *many;
@@ -38,7 +40,9 @@ static void on_said(void *ctx, const struct og_redis_reply *reply, const struct 
 	struct og_error full;
 
 	if (!err && reply->integer < 0) {
-		og_fail(&full, OG_BUSY, "there is no room for more: remove some, or have the operator raise the bound");
+		og_fail(&full, OG_BUSY, "there %s: remove some%s",
+			reply->integer == TOO_MANY ? "are so many that no more may be" : "is no room for more",
+			reply->integer == TOO_MANY ? "" : ", or have the operator raise the bound");
 		err = &full;
 	}
 	if (a->said)
@@ -110,6 +114,7 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_args_add_number(&a, put->bytes);
 	og_args_add(&a, put->beside ? put->beside->name : "");
 	og_args_add(&a, put->held_if_new ? "1" : "");
+	og_args_add_number(&a, kind->most);
 	return ask(s, &og_script_record_put, &a, on_said, &(struct asked){.said = cb, .ctx = ctx}, err);
 }
 

@@ -24,6 +24,7 @@ struct og_record_kind {
 	int64_t keep_ms;   /* after the last put; 0: until it is removed */
 	int64_t bytes_max; /* of all of this kind */
 	bool oldest_go;    /* beyond bytes_max; else what is new is refused as BUSY, and what is there may grow */
+	int64_t most;      /* of one tenant, one more is refused as BUSY; 0: any number */
 };
 
 /* `record` is borrowed, and NULL where `err` is not: INVALID, there is none (or it is another tenant's); BUSY, it is full; RETRY. */

@@ -32,6 +32,8 @@ struct og_redis_script og_script_record_put = {.name = "record_put", .text =
 	"local old = redis.call('HGET', k..'_size', id)\n"
 	"if how == 'fresh' and old or how == 'there' and not old then return 0 end\n"
 	"if owner ~= '' and redis.call('HGET', k..'_owner', id) ~= owner then return 0 end\n"
+	"local most = tonumber(ARGV[16])\n"
+	"if most > 0 and not old and redis.call('ZCARD', k..'s:'..tenant) >= most then return -2 end\n"
 	"if ARGV[15] ~= '' and old then held_by = '' end\n"
 	"local size = tonumber(ARGV[13])\n"
 	"if size == 0 then size = #text end\n"

@@ -1,6 +1,6 @@
 /* Making a webhook:
  *
- *   read ──▶ [its host's addresses] ──▶ how many there are ──▶ its record, and its secret, which is shown this once */
+ *   read ──▶ [its host's addresses] ──▶ its record, and its secret, which is shown this once */
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,38 +12,12 @@
 #include "webhook/signature.h"
 #include "webhook/state.h"
 
-#define WEBHOOKS_MAX 16 /* of a tenant */
-#define LOOKUPS_MAX  2
-#define ID_HEX       32
+#define LOOKUPS_MAX 2
+#define ID_HEX      32
 
 static void tell_made(struct og_webhook_call *k)
 {
 	og_webhook_answer(k, og_webhook_with_secret(k->webhook));
-}
-
-static void on_others(void *ctx, json_t *const *records, size_t n, bool more, const struct og_error *err)
-{
-	struct og_webhook_call *k = ctx;
-	struct og_error full;
-
-	(void)records, (void)more;
-	if (!err && n >= WEBHOOKS_MAX) {
-		og_fail(&full, OG_BUSY, "there are %d webhooks, and no more may be: remove one", WEBHOOKS_MAX);
-		err = &full;
-	}
-	if (err)
-		og_webhook_refuse(k, err);
-	else
-		og_webhook_put(k, false, tell_made);
-}
-
-static void count_others(struct og_webhook_call *k)
-{
-	const struct og_record_page page = {.tenant = k->tenant, .limit = WEBHOOKS_MAX};
-	struct og_error err;
-
-	if (og_records_list(k->api->store, &k->api->kinds.webhooks, &page, on_others, k, &err) < 0)
-		og_webhook_refuse(k, &err);
 }
 
 /* ── its host ── */
@@ -78,7 +52,7 @@ static void on_names(uv_getaddrinfo_t *names, int status, struct addrinfo *found
 	if (rc < 0)
 		og_webhook_refuse(k, &err);
 	else
-		count_others(k);
+		og_webhook_put(k, false, tell_made);
 	uv_freeaddrinfo(found);
 	og_webhooks_part_gone(w);
 }
@@ -176,7 +150,7 @@ void og_webhook_make(struct og_webhook_call *k)
 	} else {
 		k->webhook = webhook_new(k->tenant, url, events);
 		if (k->api->settings->gateway_webhooks_private)
-			count_others(k);
+			og_webhook_put(k, false, tell_made);
 		else
 			look_up(k);
 	}

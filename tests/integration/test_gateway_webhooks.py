@@ -291,6 +291,21 @@ def test_a_type_that_is_named_again_counts_once(rig, receiver):
     assert made["events"] == ["job.done", "job.failed"]
 
 
+def test_no_more_are_made_at_once_than_there_may_be(rig, receiver):
+    t = Tenant(rig, receiver)
+    made = []
+
+    def make(n):
+        made.append(t.post(f"{V1}/webhooks", {"url": receiver.url(f"/many-{n}")}).status)
+
+    threads = [threading.Thread(target=make, args=(n,)) for n in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(made) == [201] * 15 + [409] * 25
+
+
 def test_private_addresses_are_refused(rig, receiver):
     """When they are named, and again when the name leads there: a tenant cannot reach what the gateway can."""
     strict = rig.gateway("strict", "gateway.webhook_attempts=1", key=rig.one.key)

@@ -2,7 +2,7 @@
 
 #include "rig.h"
 
-static const struct og_record_kind kind = {"thing", 1000, 5000, true}, kept = {"stay", 0, 7, false};
+static const struct og_record_kind kind = {"thing", 1000, 5000, true, 0}, kept = {"stay", 0, 7, false, 3};
 static struct og_redis_reply reply;
 static bool failing;
 
@@ -109,7 +109,7 @@ Test(records, each_question_as_its_script_reads_it)
 	cr_assert_eq(ask_all(rig.store, NULL), 0);
 	rig_turn(1);
 	cr_expect_eq(told.calls, 7);
-	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0  ;"
+	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0   0;"
 	       "record_get thing a acme;"
 	       "record_remove thing a  ;"
 	       "record_remove thing a  me;"
@@ -143,9 +143,9 @@ Test(records, the_terms_of_a_put_and_of_a_page)
 	cr_assert_eq(og_record_put(rig.store, &kept, &put, NULL, NULL, NULL), 0);
 	cr_assert_eq(og_records_list(rig.store, &kept, &page, on_many, NULL, NULL), 0);
 	rig_turn(1);
-	expect("record_put stay a acme {} 0 7  fresh me 20 you 99  ;"
-	       "record_put stay a acme {} 0 7  there me 20 you 99 thing 1;"
-	       "record_put stay b acme {} 0 9223372036854775807    -1  0  ;"
+	expect("record_put stay a acme {} 0 7  fresh me 20 you 99   3;"
+	       "record_put stay a acme {} 0 7  there me 20 you 99 thing 1 3;"
+	       "record_put stay b acme {} 0 9223372036854775807    -1  0   3;"
 	       "records_list stay acme b 3 1;");
 	json_decref(record);
 }
@@ -213,6 +213,9 @@ Test(records, taken_not_taken_and_full)
 	cr_expect_not(told.yes);
 	cr_expect(told.has_error);
 	cr_expect_eq(told.error, OG_BUSY);
+	put_is(-2);
+	cr_expect_not(told.yes);
+	cr_expect_eq(told.error, OG_BUSY, "its tenant has as many as it may have");
 }
 
 static void get_is(struct og_redis_reply it)
