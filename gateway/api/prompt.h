@@ -51,6 +51,7 @@ struct og_prompt_about {
 	const char *class_name, *deadline, *region, *tier, *session, *avoid, *idempotency_key;
 };
 void og_prompt_about(struct og_web_call *c, struct og_prompt_about *ret); /* in its headers */
+/* The envelope of a prompt of which `about` is said, wherever that stood; as the next. */
 int og_prompt_envelope_about(struct og_web_call *c, const struct og_prompt_about *about, char id[static OG_ID_LEN + 1],
 	struct og_envelope *ret, struct og_refusal *why);
 /* What the headers of a request say of its job: og-class, og-deadline, og-region, og-tier, og-session, og-avoid,
