@@ -184,8 +184,8 @@ void og_api_dispatch(void *ctx, struct og_web_call *c)
 	} else if (local) { /* many clients send some word where no key is needed */
 		hand_on(api, c, &(struct og_caller){.tenant = "default", .admin = true});
 	} else {
-		og_refuse_with(
-			&why, 401, "invalid_api_key", "a key is needed: send it as `Authorization: Bearer og-…`");
+		og_refuse_with(&why, 401, "invalid_api_key",
+			"a key is needed: send it as `Authorization: Bearer og-…` (`og keys create NAME` makes one)");
 		og_refuse(c, &why);
 	}
 }

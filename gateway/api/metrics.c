@@ -51,8 +51,10 @@ void og_metrics_write(const struct og_metrics *m, const struct og_gauges *now, s
 		og_buf_addf(out, "og_gateway_requests_total{status=\"%s\"} %" PRIu64 "\n", classes[i], m->requests[i]);
 	number(out, "og_gateway_streams_total", "counter", "Streams that were begun.", m->streams);
 	number(out, "og_gateway_cancelled_total", "counter", "Prompts whose client went away.", m->cancelled);
-	number(out, "og_gateway_prompt_tokens_total", "counter", "Tokens of prompts.", m->prompt_tokens);
-	number(out, "og_gateway_completion_tokens_total", "counter", "Tokens of answers.", m->completion_tokens);
+	number(out, "og_gateway_prompt_tokens_total", "counter", "Tokens of prompts whose client waited here.",
+		m->prompt_tokens);
+	number(out, "og_gateway_completion_tokens_total", "counter", "Tokens of answers whose client waited here.",
+		m->completion_tokens);
 	head(out, "og_gateway_webhook_attempts_total", "counter",
 		"Events that were sent to webhooks, by what came of it.");
 	for (size_t i = 0; i < OG_DELIVERIES; i++)

@@ -153,9 +153,11 @@ static void on_removed(void *ctx, const struct og_redis_reply *reply, const stru
 
 	if (!err && reply->integer != 1) {
 		og_error_set(&why, OG_INVALID,
-			reply->integer < 0 ? "tenant '%s' has keys: revoke them first (`og keys list --tenant`)"
-					   : "there is no tenant '%s'",
-			name_of(c));
+			reply->integer < 0
+				? "tenant '%s' has keys: revoke them first (`og keys list --tenant %s`, then "
+				  "`og keys revoke ID`)"
+				: "there is no tenant '%s'",
+			name_of(c), name_of(c));
 		err = &why;
 	}
 	if (err)

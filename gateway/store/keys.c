@@ -159,7 +159,8 @@ int og_keys_lookup(struct og_gateway_store *s, const char *secret, size_t len, o
 
 	if (!og_secret_valid(secret, len))
 		return og_fail(err, OG_INVALID,
-			"this is no API key: one is \"" OG_SECRET_PREFIX "\" and 43 letters and digits");
+			"this is no API key: one is \"" OG_SECRET_PREFIX
+			"\" and 43 letters and digits (`og keys create NAME` makes one)");
 	og_secret_hash(secret, len, hash);
 	cached = og_key_cache_find(s->keys->cache, hash, og_clock_mono_ms(), &key);
 	if (cached == OG_CACHED_UNKNOWN)

@@ -112,7 +112,7 @@ static int read_events(const json_t *events, json_t *ret, struct og_error *err)
 
 		if (!type || strlen(type) != json_string_length(one) || !og_event_is_type(type))
 			return og_fail(err, OG_INVALID,
-				"events: the %zuth is no type of event, such as response.completed, batch.failed or "
+				"events: number %zu is no type of event, such as response.completed, batch.failed or "
 				"job.done",
 				i + 1);
 		if (!lists(ret, one))

@@ -57,6 +57,8 @@ def test_without_a_key_that_is_known_nothing_is_answered(rig):
     for headers in ({}, {"authorization": "Bearer sk-something"}, {"authorization": f"Bearer og-{'x' * 43}"}, {"x-api-key": "og-"}):
         refused = rig.one.get("/v1/models", headers={"authorization": "", **headers})
         assert refused.status == 401 and refused.json["error"]["code"] == "invalid_api_key", refused.body
+    refused = rig.one.get("/v1/models", headers={"authorization": ""})
+    assert "og keys create" in refused.json["error"]["message"], refused.body
     assert rig.one.get("/healthz", headers={"authorization": ""}).status == 200
     assert rig.one.get("/v1/models", headers={"authorization": "", "x-api-key": rig.first}).status == 200
 

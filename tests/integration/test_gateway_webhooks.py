@@ -273,7 +273,7 @@ def test_what_is_wrong_is_named(rig, receiver):
     t = Tenant(rig, receiver)
     for body, word in (
         ({}, "url"), ({"url": "x"}, "url"), ({"url": "ftp://h/"}, "http"), ({"url": "http://a:b@h/"}, "password"), ({"url": 1}, "url"),
-        ({"url": receiver.url("/"), "events": []}, "events"), ({"url": receiver.url("/"), "events": ["job.flown"]}, "events"),
+        ({"url": receiver.url("/"), "events": []}, "events"), ({"url": receiver.url("/"), "events": ["job.done", "job.flown"]}, "events: number 2"),
     ):
         refused = t.post(f"{V1}/webhooks", body)
         assert refused.status == 400 and word in refused.json["error"]["message"], body

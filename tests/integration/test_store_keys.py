@@ -25,7 +25,7 @@ def test_a_key_is_shown_once_and_kept_by_its_hash(gateway, redis):
 def test_what_is_no_key_is_refused_in_words(gateway):
     for secret in ("", "sk-1", "og-" + "a" * 42, "og-" + "!" * 43):
         answer = gateway.call("key", secret=secret)
-        assert answer["error"] == "invalid" and "no API key" in answer["message"]
+        assert answer["error"] == "invalid" and "no API key" in answer["message"] and "og keys create" in answer["message"]
     for _ in range(2):  # asked, and remembered
         answer = gateway.call("key", secret="og-" + "a" * 43)
         assert answer["error"] == "invalid" and "no such API key" in answer["message"]
@@ -195,7 +195,7 @@ def test_tenants_have_weights_and_limits_that_change_one_by_one(gateway):
     shown = gateway.admin("tenants_set", name="acme", running=0, requests_per_minute=60)["tenant"]
     assert "running" not in shown and shown["requests_per_minute"] == 60 and shown["weight"] == 4
     assert [t["name"] for t in gateway.admin("tenants_list")["tenants"]] == ["acme"]
-    assert "has keys" in gateway.admin("tenants_remove", name="acme")["message"]
+    assert "has keys: revoke them first (`og keys list --tenant acme`" in gateway.admin("tenants_remove", name="acme")["message"]
     gateway.admin("keys_revoke", id=gateway.admin("keys_list")["keys"][0]["id"])
     assert gateway.admin("tenants_remove", name="acme") == {"name": "acme"}
     assert gateway.admin("tenants_list")["tenants"] == []
