@@ -15,6 +15,7 @@
 
 #define TICK_MS  200
 #define HOLD_MS  (OG_BATCH_LEASE_MS / 4)
+#define PIECE    (64 * 1024)
 #define COUNT_AT (4u * 1024 * 1024) /* bytes that are counted before the loop has its turn */
 
 static json_t *object_of(const struct og_batch_run *r)
@@ -256,18 +257,19 @@ static void fail_whole(struct og_batch_run *r, const char *code, const char *wor
 /* How many lines there are, a piece at a time. */
 static void count(struct og_batch_run *r)
 {
-	ssize_t len = 0;
+	char piece[PIECE];
+	size_t len = 1;
 
-	for (size_t seen = 0; seen < COUNT_AT && len >= 0; seen += len > 0 ? (size_t)len : 0) {
-		len = getline(&r->line, &r->line_room, r->in);
-		if (len > (ssize_t)OG_BATCH_LINE_MAX) {
+	for (size_t seen = 0; seen < COUNT_AT && len; seen += len) {
+		len = fread(piece, 1, sizeof(piece), r->in);
+		if (og_batch_count_piece(&r->count, piece, len) < 0) {
 			fail_whole(r, "line_too_large", "a line of the input file is above 8 MiB");
 			return;
 		}
-		r->total += len > 0 && strspn(r->line, " \t\r\n") < (size_t)len;
 	}
-	if (len >= 0)
+	if (len)
 		return;
+	r->total = og_batch_count_end(&r->count);
 	r->counted = true;
 	rewind(r->in);
 	if (!r->total)

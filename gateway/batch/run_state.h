@@ -5,11 +5,10 @@
 #include <stdio.h>
 
 #include "api/bill.h"
+#include "batch/count.h"
 #include "batch/line.h"
 #include "batch/run.h"
 #include "job/job.h"
-
-#define OG_BATCH_LINE_MAX (8u * 1024 * 1024)
 
 struct og_batch_item {
 	struct og_batch_run *r;
@@ -38,6 +37,7 @@ struct og_batch_run {
 	FILE *in, *out, *err;
 	char *out_path, *err_path, *line;
 	size_t line_room;
+	struct og_batch_count count; /* while they are counted */
 	int64_t number, window, flying, total, completed, failed;
 	int64_t expires_ms, held_ms, touched_ms;
 	int64_t pause_ms; /* a limit is met: nothing is sent until then */

@@ -103,6 +103,18 @@ def test_what_is_wrong_is_named(gateway):
     assert failed["errors"]["data"][0]["code"] == "empty_file"
 
 
+def test_a_line_without_an_end_is_not_read_into_memory(gateway):
+    def peak():
+        return int(Path(f"/proc/{gateway.process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
+
+    file = upload(gateway, ["x" * (64 << 20)])
+    before = peak()
+    failed = wait_batch(gateway, gateway.post("/v1/batches", {"input_file_id": file, "endpoint": CHAT}).json, "failed")
+    assert failed["errors"]["data"][0]["code"] == "line_too_large"
+    assert peak() - before < 32 << 10, "KiB"
+    assert gateway.request("DELETE", f"/v1/files/{file}").status == 200
+
+
 def test_one_is_cancelled_with_what_it_has(gateway, stub):
     lines = [line("fast", ask("c-fast " + stub_text(tokens=1)))]
     lines += [line(f"slow-{n}", ask("c-slow " + stub_text(tokens=500, pace_ms=50))) for n in range(20)]
