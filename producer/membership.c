@@ -40,17 +40,23 @@ static bool is_auto(const struct og_settings *s)
 	return !strcmp(s->node_name, AUTO);
 }
 
+int og_membership_id(const struct og_settings *s, const char *node, struct og_node_id *ret, struct og_error *err)
+{
+	struct og_settings named = *s;
+
+	named.node_name = (char *)node; /* borrowed, and only read */
+	return og_node_id_load(&named, ret, err);
+}
+
 /* Whether the settings' NODE_NAME means the node that a service file calls `node`: by that name, or, where nobody chose one,
  * by the one that people see. */
 static bool is_meant(const struct og_settings *s, const char *node)
 {
-	struct og_settings named = *s;
 	struct og_node_id id;
 
 	if (is_auto(s) || !strcmp(node, s->node_name))
 		return true;
-	named.node_name = (char *)node; /* borrowed, and only read */
-	return !strcmp(node, AUTO) && og_node_id_load(&named, &id, NULL) == 0 && !strcmp(id.name, s->node_name);
+	return !strcmp(node, AUTO) && og_membership_id(s, node, &id, NULL) == 0 && !strcmp(id.name, s->node_name);
 }
 
 static int add_file(const struct og_settings *s, const char *cluster, const char *path, struct og_memberships *m,

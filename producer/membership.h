@@ -25,6 +25,8 @@ int og_memberships_load(
 /* The same of those that were ended (og_membership_leave) and not begun again. */
 int og_memberships_left(
 	const struct og_settings *s, const char *cluster, struct og_memberships *ret, struct og_error *err);
+/* The identity of `node`, as a service file calls it: ret->name is what people see, also where nobody chose a name. */
+int og_membership_id(const struct og_settings *s, const char *node, struct og_node_id *ret, struct og_error *err);
 void og_memberships_done(struct og_memberships *m);
 
 /* Writes the service file by which this node is a member of `cluster`, and serves there if node.serve says so; in the

@@ -43,7 +43,9 @@ static enum og_exit run(struct og_cli *c)
 	og_node_call(&c->settings, "status", OG_NODE_CALL_MS, &status, NULL);
 	for (size_t i = 0; i < memberships.n; i++) {
 		const struct og_membership *m = &memberships.items[i];
-		const char *cells[] = {m->cluster, role_of(m), m->node, m->service, state_of(status, m->service)};
+		struct og_node_id id;
+		const char *node = og_membership_id(&c->settings, m->node, &id, NULL) == 0 ? id.name : m->node;
+		const char *cells[] = {m->cluster, role_of(m), node, m->service, state_of(status, m->service)};
 
 		for (size_t k = 0; k < OG_COUNT(cells); k++)
 			og_table_cell(table, "%s", cells[k]);

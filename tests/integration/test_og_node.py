@@ -137,6 +137,7 @@ def test_the_node_that_nobody_named_has_a_name(node):
     [first] = [c for c in clusters(node) if c["node"] != "NodeB"]
     folder = next(f for f in (node.path / "nodes").iterdir() if f.name != "nodeb")
     name = f"{socket.gethostname()}-{json.loads((folder / 'node.json').read_text())['id'][:4]}"
+    assert first["node"] == name, first
     done = node.og("disconnect", node.cluster, env={"NODE_NAME": name})
     assert done.returncode == 0, done.stderr
     assert [c["node"] for c in clusters(node)] == ["NodeB"], first
