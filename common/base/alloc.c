@@ -20,6 +20,11 @@ void *og_alloc(size_t size)
 	return checked(calloc(1, size ? size : 1), size);
 }
 
+void *og_alloc_aligned(size_t alignment, size_t size)
+{
+	return checked(aligned_alloc(alignment, size), size);
+}
+
 void *og_realloc(void *p, size_t size)
 {
 	return checked(realloc(p, size ? size : 1), size);

@@ -5,9 +5,10 @@
 
 #include <stddef.h>
 
-void *og_alloc(size_t size);            /* zeroed */
-void *og_realloc(void *p, size_t size); /* contents beyond the old size are undefined */
-char *og_strdup(const char *s);         /* NULL gives NULL */
+void *og_alloc(size_t size);                           /* zeroed */
+void *og_alloc_aligned(size_t alignment, size_t size); /* a power of two, which divides the size; not zeroed */
+void *og_realloc(void *p, size_t size);                /* contents beyond the old size are undefined */
+char *og_strdup(const char *s);                        /* NULL gives NULL */
 char *og_strndup(const char *s, size_t n);
 void *og_memdup(const void *p, size_t size);
 char *og_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

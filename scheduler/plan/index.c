@@ -14,6 +14,7 @@ struct og_index *og_index_new(size_t n_tiers)
 {
 	struct og_index *ix = og_new(struct og_index);
 
+	og_slab_init(&ix->entries, sizeof(struct og_entry));
 	ix->n_tiers = n_tiers;
 	ix->tiers = og_alloc(n_tiers * sizeof(*ix->tiers));
 	return ix;
@@ -191,7 +192,7 @@ static void number(struct og_index *ix, struct og_entry *e)
 
 struct og_entry *og_index_add(struct og_index *ix, const struct og_facts *facts, enum og_where where)
 {
-	struct og_entry *e = og_new(struct og_entry);
+	struct og_entry *e = og_slab_take(&ix->entries);
 
 	snprintf(e->id, sizeof(e->id), "%s", facts->id);
 	fill(ix, e, facts);
@@ -291,7 +292,7 @@ void og_index_remove(struct og_index *ix, struct og_entry *e)
 	drop_names(ix, e);
 	free(e->alone);
 	free(e->session);
-	free(e);
+	og_slab_give(&ix->entries, e);
 }
 
 void og_index_free(struct og_index *ix, void (*release)(struct og_entry *e))
@@ -308,6 +309,7 @@ void og_index_free(struct og_index *ix, void (*release)(struct og_entry *e))
 	}
 	og_replies_free(ix);
 	og_accounts_free(ix);
+	og_slab_done(&ix->entries);
 	free(ix->heap);
 	free(ix->tiers);
 	free(ix);

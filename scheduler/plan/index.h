@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <uthash.h>
 
+#include "base/slab.h"
 #include "model/catalogue.h"
 #include "model/job.h"
 #include "model/names.h"
@@ -126,6 +127,7 @@ struct og_tier_index {
 
 struct og_index {
 	struct og_entry *by_id;
+	struct og_slab entries;
 	struct og_name *names;
 	struct og_account *accounts;
 	size_t idle_accounts;

@@ -97,11 +97,12 @@ static void look_after(struct og_scheduler *s, unsigned tier, int64_t now)
 /* A burst leaves the heap full of holes: they are given back to the system when it is over. */
 static void give_back_memory(struct og_scheduler *s)
 {
-	bool calm = !s->term || !s->lead->ops->in_flight(s->lead);
+	bool calm = (!s->term || !s->lead->ops->in_flight(s->lead)) && !og_redis_in_flight(s->redis);
+	uint64_t jobs = s->counts.accepted + s->counts.ended; /* a backlog grows and ends nothing */
 
-	if (!calm || s->trimmed_at == s->counts.ended)
+	if (!calm || s->trimmed_at == jobs)
 		return;
-	s->trimmed_at = s->counts.ended;
+	s->trimmed_at = jobs;
 	malloc_trim(0);
 }
 

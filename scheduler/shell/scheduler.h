@@ -142,7 +142,7 @@ struct og_scheduler {
 	bool presence_up, draining, stopping;
 	int64_t presence_since, reopen_at; /* monotonic */
 	unsigned ticks;
-	uint64_t trimmed_at; /* counts.ended when memory was given back last */
+	uint64_t trimmed_at; /* jobs that came and ended when memory was given back last */
 	char told[160];      /* the state as it was told last */
 	uv_timer_t tick, due;
 	int64_t due_at; /* wall clock; INT64_MAX: not armed */

@@ -22,7 +22,7 @@ from proc import anonymous_kib  # noqa: E402
 
 BUILD = Path(os.environ.get("OG_BUILD", REPO / "build/release")).resolve()
 ECHO = "kind = echo\n"
-CALM_S = 3
+CALM_S = 8
 
 
 def catalogue(tiers, model):
