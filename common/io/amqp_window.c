@@ -77,6 +77,7 @@ static bool join(struct og_window *w, const struct og_message *m, unsigned flags
 	p->m->body = j->bundle.body.data;
 	p->m->body_len = j->bundle.body.len;
 	w->bytes += p->m->body_len;
+	w->count += joined;
 	return joined;
 }
 
@@ -118,7 +119,7 @@ static void settle(struct og_window *w, uint64_t tag, enum og_settled how)
 	if (!p.m)
 		return;
 	at(w, tag)->m = NULL;
-	w->count--;
+	w->count -= 1 + (p.joint ? (unsigned)p.joint->n : 0);
 	w->bytes -= p.m->body_len;
 	while (w->head < w->next && !at(w, w->head)->m)
 		w->head++;

@@ -30,7 +30,7 @@ struct og_window {
 	struct og_publish *ring;
 	uint64_t room; /* slots of the ring, a power of two */
 	uint64_t head, next, tail;
-	unsigned count, limit;
+	unsigned count, limit; /* of messages, those that joined too */
 	size_t bytes;
 	bool starved; /* someone was told BUSY and waits for room */
 };
