@@ -181,12 +181,6 @@ void og_bill_settle(struct og_bill *b, const struct og_job_end *end)
 		settle(b, prompt, completion, !ran_now && b->shared, false);
 }
 
-void og_bill_settle_left(struct og_bill *b, int64_t completion_tokens)
-{
-	if (b->key)
-		settle(b, b->prompt_tokens, completion_tokens, false, true);
-}
-
 void og_bill_refund(struct og_bill *b)
 {
 	if (!b->key)
@@ -201,4 +195,38 @@ void og_bill_leave(struct og_bill *b)
 		return;
 	og_ledger_leave(b->api->store, b->job);
 	close_bill(b);
+}
+
+/* ── its client has left ── */
+
+static void settle_left(struct og_bill *b, int64_t completion_tokens)
+{
+	if (b->key)
+		settle(b, b->prompt_tokens, completion_tokens, false, true);
+}
+
+static void on_left(void *ctx, bool never_ran)
+{
+	struct og_bill *b = ctx;
+
+	if (never_ran)
+		og_bill_refund(b);
+	else
+		settle_left(b, 0);
+	free(b);
+}
+
+void og_bill_settle_left(struct og_bill *b, struct og_job *job, int64_t completion_tokens)
+{
+	struct og_bill *kept;
+
+	if (job && b->key && !completion_tokens) {
+		kept = og_memdup(b, sizeof(*b));
+		b->key = NULL;
+		og_job_leave_told(job, on_left, kept);
+		return;
+	}
+	if (job)
+		og_job_leave(job, 0);
+	settle_left(b, completion_tokens);
 }

@@ -35,9 +35,10 @@ int og_bill_open(struct og_bill *b, struct og_api *api, const struct og_caller *
 
 /* Each closes it; a bill that is closed, or was never opened, is left alone. */
 void og_bill_settle(struct og_bill *b, const struct og_job_end *end); /* the job has ended */
-void og_bill_settle_left(
-	struct og_bill *b, int64_t completion_tokens); /* its client has gone, and took so much with it */
-void og_bill_refund(struct og_bill *b);                /* it never ran */
-void og_bill_leave(struct og_bill *b);                 /* nobody here will know: its lease runs out */
+/* Its client has gone, and took so much with it. Leaves its job (NULL: there is none any more), and closes it when the cluster has
+ * said whether that ever ran: what only waited costs nothing. */
+void og_bill_settle_left(struct og_bill *b, struct og_job *job, int64_t completion_tokens);
+void og_bill_refund(struct og_bill *b); /* it never ran */
+void og_bill_leave(struct og_bill *b);  /* nobody here will know: its lease runs out */
 
 #endif

@@ -42,9 +42,7 @@ void og_prompt_free(struct og_prompt *p)
 
 void og_prompt_leave(struct og_prompt *p)
 {
-	if (p->job)
-		og_job_leave(OG_TAKE(p->job), 0);
-	og_bill_settle_left(&p->bill, (int64_t)p->events);
+	og_bill_settle_left(&p->bill, OG_TAKE(p->job), (int64_t)p->events);
 }
 
 void og_prompt_linger(struct og_prompt *p)

@@ -31,7 +31,7 @@ struct og_prompt {
 
 /* prompt.c */
 void og_prompt_free(struct og_prompt *p);
-/* Its job is cancelled where nobody else waits for it; what its client took is charged. */
+/* Its job is cancelled where nobody else waits for it; what its client took is charged, and nothing where it only waited. */
 void og_prompt_leave(struct og_prompt *p);
 /* Its client has gone, and has the grace to come back, here or at another gateway. The job is followed to its end, for its
  * bill. */

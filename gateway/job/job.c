@@ -42,6 +42,7 @@ static struct og_job *job_new(struct og_link *l, const char *id, const struct og
 static void job_free(struct og_job *j)
 {
 	struct og_topic *t = OG_TAKE(j->topic);
+	og_job_left_cb *left = OG_TAKE(j->left);
 
 	if (t) {
 		DL_DELETE(t->jobs, j);
@@ -52,6 +53,8 @@ static void job_free(struct og_job *j)
 		}
 	}
 	og_question_forget(OG_TAKE(j->question));
+	if (left)
+		left(j->left_ctx, j->never_ran);
 	j->ended = true;
 	if (j->publishing && !j->l->closing)
 		return;
@@ -68,6 +71,8 @@ void og_job_end(struct og_job *j, const struct og_job_end *end)
 {
 	struct og_job_sink sink = j->sink;
 
+	/* A scheduler's word is of no attempt: it ended what nobody ran. */
+	j->never_ran = j->never_ran || (end->state != OG_STATE_DONE && end->e && !end->e->attempt);
 	job_free(j);
 	if (sink.end)
 		sink.end(sink.ctx, end);
@@ -92,8 +97,10 @@ static void on_answer(void *ctx, const json_t *said, const char *type, const str
 	struct og_job *j = ctx;
 
 	j->question = NULL;
-	if (err && err->kind == OG_RETRY)
+	if (err && err->kind == OG_RETRY) {
+		j->unsure = j->unsure || j->phase == OG_JOB_LEAVES;
 		return; /* the tick asks again */
+	}
 	og_job_answered(j, err ? type : NULL, said);
 }
 
@@ -176,6 +183,7 @@ static void on_settled(void *ctx, enum og_settled how)
 	}
 	if (how == OG_LOST)
 		return; /* og_job_up sends it again */
+	j->never_ran = how == OG_NACKED || how == OG_RETURNED;
 	if (how == OG_NACKED) {
 		og_job_fail(j, "busy", "the cluster takes no more prompts now, try in 5 s");
 		return;
@@ -288,6 +296,13 @@ void og_job_leave(struct og_job *j, int64_t grace_ms)
 	j->leave_at_ms = og_clock_mono_ms() + grace_ms;
 	if (!grace_ms && j->phase == OG_JOB_FOLLOWS)
 		leave_now(j);
+}
+
+void og_job_leave_told(struct og_job *j, og_job_left_cb *told, void *ctx)
+{
+	j->left = told;
+	j->left_ctx = ctx;
+	og_job_leave(j, 0);
 }
 
 /* ── the connection, time ── */

@@ -59,6 +59,10 @@ struct og_job *og_job_attach(struct og_link *l, const char *id, const char *tena
 /* Nobody listens any more: the sink is not called again, the pointer is dead. The job is cancelled where it is not detached
  * and nobody else waits for it, after `grace_ms` (0: now), in which somebody may come back for it. */
 void og_job_leave(struct og_job *j, int64_t grace_ms);
+/* `never_ran`: the cluster has said that it only waited, and waits no more. False: it runs, ran or goes on, or nobody has said. */
+typedef void og_job_left_cb(void *ctx, bool never_ran);
+/* As leave, now; `told` is called once, within 10 s or when the connection has been away for 30 s or is closed. */
+void og_job_leave_told(struct og_job *j, og_job_left_cb *told, void *ctx);
 /* As leave, now, but its end is still told to the sink: nobody waits for it here, and it is followed all the same. */
 void og_job_yield(struct og_job *j);
 /* As leave, and the cluster is told nothing: the job goes on. */

@@ -192,6 +192,7 @@ void og_job_answered(struct og_job *j, const char *err_type, const json_t *answe
 		return;
 	j->may_hear = true;
 	if (j->phase == OG_JOB_LEAVES) {
+		j->never_ran = state == OG_STATE_CANCELLED && !j->unsure;
 		og_job_left(j);
 	} else if (result) {
 		body = json_dumps(result, JSON_COMPACT);

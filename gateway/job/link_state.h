@@ -39,7 +39,11 @@ struct og_job {
 	bool may_hear;              /* the scheduler lets us: it is ours, or it has answered */
 	bool missed;                /* something came before that */
 	bool yielded;               /* nobody waits for it here; its end is still told */
-	char tenant[OG_NAME_MAX];   /* for whom it is asked for; "": for anybody */
+	og_job_left_cb *left;       /* who left it wants to know how it stood; or NULL */
+	void *left_ctx;
+	bool never_ran;           /* what they are told */
+	bool unsure;              /* an answer to `leave` was lost: it may have run when that was asked */
+	char tenant[OG_NAME_MAX]; /* for whom it is asked for; "": for anybody */
 	bool asks;  /* its messages do not come by themselves: made on an earlier connection, or attached to */
 	bool waits; /* what was asked last was to be told its end */
 	int64_t attempt, run;          /* that is being read; 0: none yet */

@@ -62,6 +62,35 @@ def test_running_at_once_and_a_client_that_leaves_frees_its_place(rig, stub):  #
     wait_for("its place to be free", lambda: chat(rig, secret, stub_text(tokens=1)).status == 200, 10)
 
 
+def begun(rig, secret, text):
+    """A request that nobody reads the answer of, sent."""
+    body = json.dumps(ask(text)).encode()
+    s = socket.create_connection(("127.0.0.1", rig.one.port))
+    s.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    return s
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_who_leaves_while_it_waits_pays_nothing(rig, stub, limited):  # noqa: F811
+    """And who leaves while it runs pays its prompt, which the engine has read."""
+    name, waiting = f"left-{limited}", lambda: og_json(rig, "queues")["tiers"][0]["waiting"]["normal"]
+    secret = new_key(rig, name, *(["--running", "1", "--budget", "2000"] if limited else []))
+    og(rig, "pause", MODEL)
+    try:
+        with begun(rig, secret, f"{name} waits " + stub_text(tokens=1)):
+            wait_for("it to wait", lambda: waiting() == 1)
+        wait_for("it to be cancelled", lambda: waiting() == 0)
+    finally:
+        og(rig, "resume", MODEL)
+    wait_for("its place to be free", lambda: chat(rig, secret, stub_text(tokens=1)).status == 200, 10)
+    wait_for("the next to be counted", lambda: used(rig, name)[0])
+    assert used(rig, name)[0] == 1 and used(rig, name)[2] == 1 and not stub.requests(f"{name} waits")
+    with begun(rig, secret, f"{name} runs " + stub_text(tokens=1, first_ms=60000)):
+        wait_for("its start to be known", lambda: rig.one.get("/api/v1/jobs?state=running").json["jobs"])
+    wait_for("its prompt to be charged", lambda: used(rig, name)[0] == 2, 15)
+    assert used(rig, name)[2] == 1
+
+
 def test_a_budget_ends(rig):
     secret = new_key(rig, "poor", "--budget", "1200")
     assert chat(rig, secret, stub_text(tokens=300), max_tokens=300).status == 200

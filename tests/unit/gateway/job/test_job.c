@@ -36,6 +36,7 @@ static unsigned ends, accepted;
 static enum og_state state;
 static bool gap;
 static char error[512];
+static int told; /* who left: 'w', it only waited; 'r', or it may have run */
 
 /* ── the rig ── */
 
@@ -390,6 +391,102 @@ Test(job, a_wait_that_is_answered_at_once_is_not_asked_again_at_once)
 	UNTIL(answers);
 	cr_expect(asked("status"), "nothing was asked after it");
 	close_rig();
+}
+
+static void on_left(void *ctx, bool never_ran)
+{
+	(void)ctx;
+	cr_expect_eq(told, 0, "once");
+	told = never_ran ? 'w' : 'r';
+}
+
+/* It is told the answer of the scheduler, which waits for it. */
+static void leave_told(const char *answer)
+{
+	struct og_job *j = submit(false);
+
+	UNTIL(accepted);
+	og_job_leave_told(j, on_left, NULL);
+	UNTIL(asked("leave"));
+	if (answer)
+		say_answer(answer);
+}
+
+Test(job, who_left_one_that_waited_is_told_that_it_never_ran)
+{
+	open_rig();
+	leave_told("{\"state\":\"cancelled\"}");
+	UNTIL(told);
+	cr_expect_eq(told, 'w');
+	cr_expect_eq(ends, 0);
+	close_rig();
+}
+
+Test(job, who_left_one_that_runs_is_told_so)
+{
+	open_rig();
+	leave_told("{\"state\":\"cancelling\"}");
+	UNTIL(told);
+	cr_expect_eq(told, 'r');
+	close_rig();
+}
+
+/* The scheduler says it to the reply key as well, and that may come first. */
+Test(job, who_left_is_told_by_an_end_of_no_run)
+{
+	open_rig();
+	leave_told(NULL);
+	say_done("cancelled", 0, "{}");
+	UNTIL(told);
+	cr_expect_eq(told, 'w');
+	cr_expect_eq(ends, 0);
+	close_rig();
+}
+
+Test(job, who_left_is_told_by_an_end_of_a_run)
+{
+	open_rig();
+	leave_told(NULL);
+	say_done("cancelled", 1, "{}");
+	UNTIL(told);
+	cr_expect_eq(told, 'r');
+	close_rig();
+}
+
+/* It was running when the first question came, whose answer is lost; the second finds its record. */
+Test(job, what_is_asked_again_does_not_tell_that_it_never_ran)
+{
+	open_rig();
+	leave_told(NULL);
+	og_memory_broker_drop(broker, gateway);
+	UNTIL(n_questions == 2);
+	cr_expect(asked("leave"));
+	say_answer("{\"state\":\"cancelled\"}");
+	UNTIL(told);
+	cr_expect_eq(told, 'r');
+	close_rig();
+}
+
+Test(job, what_the_broker_did_not_take_never_ran)
+{
+	unsigned answers = 0;
+
+	open_rig();
+	og_memory_broker_delete(broker, OG_Q_INTAKE);
+	og_link_ask(line, "status", NULL, OG_ANSWER_MS, on_answer, &answers, NULL);
+	UNTIL(asked("status")); /* which came behind it */
+	og_job_leave_told(submit(false), on_left, NULL);
+	UNTIL(told);
+	cr_expect_eq(told, 'w');
+	close_rig();
+}
+
+Test(job, who_left_is_told_when_the_line_closes)
+{
+	open_rig();
+	leave_told(NULL);
+	close_rig();
+	cr_expect_eq(told, 'r');
 }
 
 Test(job, one_that_yields_is_left_and_followed_to_its_end)
