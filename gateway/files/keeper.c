@@ -1,5 +1,5 @@
 /* A file's record is due when it expires (store/records.h). Its bytes go first: a gateway that dies between the two leaves a
- * record that is due again, never bytes that nobody knows of. */
+ * record that is due again, never bytes that nobody knows of. (Those are left by one that dies as a file is made: strays.h.) */
 #include "files/keeper.h"
 
 #include <errno.h>
@@ -12,12 +12,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "files/parts.h"
+#include "files/strays.h"
 #include "model/names.h"
 
 #define LOOK_MS  2000
 #define LEASE_MS 30000
-#define TAKE_MAX 100                       /* files a look */
-#define SWEEP_MS (INT64_C(10) * 60 * 1000) /* between two looks for parts */
+#define TAKE_MAX 100                           /* files a look */
+#define SWEEP_MS (INT64_C(10) * 60 * 1000)     /* between two looks for parts */
+#define WALK_MS  (INT64_C(6) * 60 * 60 * 1000) /* likewise for strays */
 
 struct og_file_keeper {
 	struct og_api *api;
@@ -27,12 +29,13 @@ struct og_file_keeper {
 	char *folder;
 	int swept, failed; /* files; errno */
 	int64_t sweep_ms;  /* when the next sweep is */
-	bool asking, sweeping, closed, timer_closed;
+	int64_t walk_ms;   /* likewise */
+	bool asking, sweeping, walking, closed, timer_closed;
 };
 
 static void free_when_quiet(struct og_file_keeper *k)
 {
-	if (!k->closed || !k->timer_closed || k->asking || k->sweeping)
+	if (!k->closed || !k->timer_closed || k->asking || k->sweeping || k->walking)
 		return;
 	free(k->folder);
 	free(k);
@@ -97,6 +100,14 @@ static void on_swept(uv_work_t *work, int status)
 	free_when_quiet(k);
 }
 
+static void on_walked(void *ctx)
+{
+	struct og_file_keeper *k = ctx;
+
+	k->walking = false;
+	free_when_quiet(k);
+}
+
 /* ── life ── */
 
 static void on_look(uv_timer_t *timer)
@@ -106,6 +117,11 @@ static void on_look(uv_timer_t *timer)
 
 	if (!k->asking && og_store_is_up(k->api->store))
 		look(k);
+	if (!k->walking && now >= k->walk_ms && og_store_is_up(k->api->store)) {
+		k->walk_ms = now + WALK_MS;
+		k->walking = true;
+		og_strays_walk(k->api, og_clock_wall_ms() - OG_STRAY_OLD_MS, on_walked, k);
+	}
 	if (now < k->sweep_ms || k->sweeping)
 		return;
 	k->sweep_ms = now + SWEEP_MS;

@@ -1,4 +1,5 @@
-/* Removes files that have expired, each by whichever gateway claims it, and what gateways that died left half written. */
+/* Removes files that have expired, each by whichever gateway claims it, and what gateways that died left: half written,
+ * or without a record. */
 #ifndef OG_GATEWAY_FILES_KEEPER_H
 #define OG_GATEWAY_FILES_KEEPER_H
 

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +14,7 @@ static bool is_part(const char *name)
 	return len > strlen(end) && !strcmp(name + len - strlen(end), end);
 }
 
-static bool is_old(int dir, const char *name, int64_t before_ms)
+bool og_part_is_old(int dir, const char *name, int64_t before_ms)
 {
 	struct stat st;
 
@@ -32,7 +31,7 @@ int og_parts_sweep(const char *folder, int64_t before_ms)
 	if (!dir)
 		return -1;
 	while ((at = readdir(dir)))
-		if (is_part(at->d_name) && is_old(dirfd(dir), at->d_name, before_ms))
+		if (is_part(at->d_name) && og_part_is_old(dirfd(dir), at->d_name, before_ms))
 			n += unlinkat(dirfd(dir), at->d_name, 0) == 0;
 	closedir(dir);
 	return n;

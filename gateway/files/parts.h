@@ -3,6 +3,7 @@
 #ifndef OG_GATEWAY_FILES_PARTS_H
 #define OG_GATEWAY_FILES_PARTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,5 +12,7 @@
 /* Removes those in `folder` that were last touched before `before_ms` (since the Unix epoch). Returns how many; -1 and errno: the
  * folder cannot be read. */
 int og_parts_sweep(const char *folder, int64_t before_ms);
+/* Whether `name` in the folder `dir` (a descriptor) is a file that was last touched before then. */
+bool og_part_is_old(int dir, const char *name, int64_t before_ms);
 
 #endif

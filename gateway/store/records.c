@@ -14,6 +14,7 @@ struct asked {
 	og_record_cb *one;
 	og_records_cb *many;
 	og_record_said_cb *said;
+	og_records_known_cb *known;
 	void *ctx;
 };
 
@@ -92,6 +93,18 @@ static void on_many(void *ctx, const struct og_redis_reply *reply, const struct 
 	free(a);
 }
 
+static void on_known(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
+{
+	struct asked *a = ctx;
+	bool known[OG_RECORDS_KNOWN];
+	size_t n = 0;
+
+	for (; !err && n + 1 < reply->n && n < OG_RECORDS_KNOWN; n++)
+		known[n] = og_reply_number(reply, n + 1) != 0;
+	a->known(a->ctx, err ? NULL : known, n, !err && og_reply_number(reply, 0) > 0, err);
+	free(a);
+}
+
 int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind, const struct og_record_put *put,
 	og_record_said_cb *cb, void *ctx, struct og_error *err)
 {
@@ -164,6 +177,17 @@ int og_records_list(struct og_gateway_store *s, const struct og_record_kind *kin
 	og_args_add_number(&a, page->limit);
 	og_args_add(&a, page->oldest_first ? "1" : "");
 	return ask(s, &og_script_records_list, &a, on_many, &(struct asked){.many = cb, .ctx = ctx}, err);
+}
+
+int og_records_known(struct og_gateway_store *s, const struct og_record_kind *kind, const char *const *ids, size_t n,
+	og_records_known_cb *cb, void *ctx, struct og_error *err)
+{
+	struct og_args a;
+
+	begin(s, &a, kind);
+	for (size_t i = 0; i < n && i < OG_RECORDS_KNOWN; i++)
+		og_args_add(&a, ids[i]);
+	return ask(s, &og_script_records_known, &a, on_known, &(struct asked){.known = cb, .ctx = ctx}, err);
 }
 
 int og_records_claim(struct og_gateway_store *s, const struct og_record_kind *kind, const char *owner, int64_t lease_ms,

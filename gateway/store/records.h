@@ -16,8 +16,9 @@
 
 #include "store/store.h"
 
-#define OG_RECORDS_PAGE 1000 /* most of a list at once */
-#define OG_RECORD_MAX   (24u * 1024 * 1024)
+#define OG_RECORDS_PAGE  1000 /* most of a list at once */
+#define OG_RECORDS_KNOWN 50   /* ids that are asked for at once */
+#define OG_RECORD_MAX    (24u * 1024 * 1024)
 
 struct og_record_kind {
 	const char *name;
@@ -31,6 +32,8 @@ struct og_record_kind {
 typedef void og_record_cb(void *ctx, json_t *record, const struct og_error *err);
 /* `more`: the list goes on behind its last. */
 typedef void og_records_cb(void *ctx, json_t *const *records, size_t n, bool more, const struct og_error *err);
+/* `known`: n of them, borrowed, and NULL where `err` is not. `any`: there are some of this kind, these or others. */
+typedef void og_records_known_cb(void *ctx, const bool *known, size_t n, bool any, const struct og_error *err);
 /* `yes`: it was taken; no: another one holds it, or it is there already, or it is gone, or there is none beside. */
 typedef void og_record_said_cb(void *ctx, bool yes, const struct og_error *err);
 
@@ -67,6 +70,10 @@ struct og_record_page {
 };
 int og_records_list(struct og_gateway_store *s, const struct og_record_kind *kind, const struct og_record_page *page,
 	og_records_cb *cb, void *ctx, struct og_error *err);
+
+/* Which of `ids` (at most OG_RECORDS_KNOWN) there are, whoever they belong to. */
+int og_records_known(struct og_gateway_store *s, const struct og_record_kind *kind, const char *const *ids, size_t n,
+	og_records_known_cb *cb, void *ctx, struct og_error *err);
 
 /* Claims up to `limit` that are due and held by nobody. Each record says its id as "id". */
 int og_records_claim(struct og_gateway_store *s, const struct og_record_kind *kind, const char *owner, int64_t lease_ms,

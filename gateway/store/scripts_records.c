@@ -90,6 +90,13 @@ struct og_redis_script og_script_records_list = {.name = "records_list", .text =
 	"for i = 1, math.min(#ids, limit) do out[i + 1] = redis.call('GET', k..':'..ids[i]) or '' end\n"
 	"return out\n"};
 
+struct og_redis_script og_script_records_known = {.name = "records_known", .text =
+	OG_LUA_NOW
+	"local sizes = p..ARGV[2]..'_size'\n"
+	"local out = {redis.call('HLEN', sizes)}\n"
+	"for i = 3, #ARGV do out[i - 1] = redis.call('HEXISTS', sizes, ARGV[i]) end\n"
+	"return out\n"};
+
 struct og_redis_script og_script_records_claim = {.name = "records_claim", .text =
 	OG_LUA_NOW
 	"local k, owner, lease, limit = p..ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])\n"

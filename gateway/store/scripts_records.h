@@ -14,6 +14,8 @@ extern struct og_redis_script og_script_record_get;
 extern struct og_redis_script og_script_record_remove;
 /* tenant, after or "", limit, "1" or "" (the oldest first) → {1 where there are more, record, …} */
 extern struct og_redis_script og_script_records_list;
+/* id, … → {how many of the kind there are, 1 or 0: there is this one, …} */
+extern struct og_redis_script og_script_records_known;
 /* owner, lease ms, limit → {0, record, …} */
 extern struct og_redis_script og_script_records_claim;
 /* id, owner, lease ms → 1; 0: another's. */

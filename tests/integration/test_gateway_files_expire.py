@@ -1,5 +1,5 @@
 """og-gateway's files go by themselves: what was said at their upload, what a batch says of its output, what the setting says; and
-what a gateway that died left half written."""
+what a gateway that died left: half written, or without a record."""
 
 import os
 import signal
@@ -98,8 +98,9 @@ def parts(serving):  # noqa: F811
     return {p.name: p for p in (serving.root / "files").glob("*.part")}
 
 
-def test_what_a_dead_gateway_left_half_written_is_swept(serving, gateway):
-    """An upload that its gateway died in; one that is being written stays."""
+def test_what_a_dead_gateway_left_is_swept(serving, gateway):
+    """An upload that its gateway died in, and one between the file's name and its record; one that is being written stays, and so do
+    files that are known, or young."""
     doomed = serving.gateway("doomed", "gateway.loopback_without_key=yes")
     with socket.create_connection(("127.0.0.1", doomed.port)) as s:
         head = f"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Type: {TYPE}\r\nContent-Length: 1000000\r\n\r\n"
@@ -111,10 +112,18 @@ def test_what_a_dead_gateway_left_half_written_is_swept(serving, gateway):
     fresh.write_bytes(b"x")
     hours_ago = time.time() - 2 * 3600
     os.utime(left, (hours_ago, hours_ago))
+    known = upload(gateway, b"known", purpose="user_data").json["id"]
+    stray, young = (left.with_name(f"file-{digit * 32}") for digit in "0f")
+    days_ago = time.time() - 2 * 86400
+    for path in (stray, young):
+        path.write_bytes(b"x")
+    for path in (stray, left.with_name(known)):
+        os.utime(path, (days_ago, days_ago))
     serving.gateway("sweeper")
-    wait_for("it to be swept", lambda: not left.exists(), 20)
-    assert fresh.exists()
+    wait_for("both to be swept", lambda: not left.exists() and not stray.exists(), 20)
+    assert fresh.exists() and young.exists() and gateway.get(f"/v1/files/{known}/content").body == b"known"
     fresh.unlink()
+    young.unlink()
 
 
 def test_what_a_batch_writes_is_no_leftover(serving, gateway):

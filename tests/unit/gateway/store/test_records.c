@@ -77,6 +77,18 @@ static struct og_redis_reply number(int64_t n)
 	return (struct og_redis_reply){.type = OG_REPLY_INT, .integer = n};
 }
 
+static void on_known(void *ctx, const bool *known, size_t n, bool any, const struct og_error *err)
+{
+	(void)ctx;
+	tell(err);
+	cr_assert_eq(known == NULL, err != NULL);
+	told.n = n;
+	told.yes = any;
+	for (size_t i = 0; i < n; i++)
+		told.words[i] = known[i] ? 'k' : '-';
+	told.words[n] = '\0';
+}
+
 /* One of each question, in the header's order; how many of them were refused at once, and of which kind the last was. */
 static int ask_all(struct og_gateway_store *s, struct og_error *err)
 {
@@ -92,6 +104,7 @@ static int ask_all(struct og_gateway_store *s, struct og_error *err)
 	refused += og_records_list(s, &kind, &page, on_many, NULL, err) < 0;
 	refused += og_records_claim(s, &kind, "me", 500, 9, on_many, NULL, err) < 0;
 	refused += og_record_hold(s, &kind, "a", "me", 500, on_said, NULL, err) < 0;
+	refused += og_records_known(s, &kind, (const char *const[]){"a", "b"}, 2, on_known, NULL, err) < 0;
 	json_decref(record);
 	return refused;
 }
@@ -108,14 +121,15 @@ Test(records, each_question_as_its_script_reads_it)
 	reply = number(1);
 	cr_assert_eq(ask_all(rig.store, NULL), 0);
 	rig_turn(1);
-	cr_expect_eq(told.calls, 7);
+	cr_expect_eq(told.calls, 8);
 	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0   0;"
 	       "record_get thing a acme;"
 	       "record_remove thing a  ;"
 	       "record_remove thing a  me;"
 	       "records_list thing acme  3 ;"
 	       "records_claim thing me 500 9;"
-	       "record_hold thing a me 500;");
+	       "record_hold thing a me 500;"
+	       "records_known thing a b;");
 }
 
 Test(records, the_terms_of_a_put_and_of_a_page)
@@ -154,7 +168,7 @@ Test(records, a_gateway_without_a_store_refuses_each)
 {
 	struct og_error err = {0};
 
-	cr_assert_eq(ask_all(NULL, &err), 7);
+	cr_assert_eq(ask_all(NULL, &err), 8);
 	cr_expect_eq(err.kind, OG_RETRY);
 	cr_expect_not_null(strstr(err.message, "no store"), "%s", err.message);
 	cr_expect_eq(told.calls, 0);
@@ -165,7 +179,7 @@ Test(records, a_store_that_fails_is_told_to_each_once)
 	failing = true;
 	cr_assert_eq(ask_all(rig.store, NULL), 0);
 	rig_turn(1);
-	cr_expect_eq(told.calls, 7);
+	cr_expect_eq(told.calls, 8);
 	cr_expect(told.has_error);
 	cr_expect_eq(told.error, OG_RETRY);
 	cr_expect_not(told.yes);
@@ -255,4 +269,28 @@ Test(records, a_list_says_whether_it_goes_on_and_leaves_out_what_is_gone)
 	rig_turn(1);
 	cr_expect_eq(told.n, 0);
 	cr_expect_not(told.more);
+}
+
+static void known_is(const int64_t *said, size_t n)
+{
+	struct og_redis_reply items[4];
+	const struct og_redis_reply *of[4];
+
+	for (size_t i = 0; i < n; i++) {
+		items[i] = number(said[i]);
+		of[i] = &items[i];
+	}
+	reply = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = of, .n = n};
+	cr_assert_eq(og_records_known(rig.store, &kind, (const char *const[]){"a", "b"}, 2, on_known, NULL, NULL), 0);
+	rig_turn(1);
+}
+
+Test(records, which_there_are)
+{
+	known_is((const int64_t[]){7, 0, 1}, 3);
+	cr_expect(told.yes);
+	cr_expect_str_eq(told.words, "-k");
+	known_is((const int64_t[]){0, 0, 0}, 3);
+	cr_expect_not(told.yes, "there are none at all");
+	cr_expect_str_eq(told.words, "--");
 }
