@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/ini.h"
 #include "base/parse.h"
@@ -117,15 +118,29 @@ static int add_aliases(const struct og_catalogue *c, struct og_tier *t, const ch
 	return 0;
 }
 
+/* "tools, vision, …" */
+static char *list_capabilities(void)
+{
+	struct og_buf list;
+
+	og_buf_init(&list, 1024);
+	for (unsigned i = 0; i < OG_CAPABILITIES_N; i++)
+		og_buf_addf(&list, "%s%s", i ? ", " : "", og_capabilities[i]);
+	return og_buf_take(&list);
+}
+
 static int capability_of(const char *name, unsigned *ret, struct og_error *err)
 {
+	og_autofree char *known = NULL;
+
 	for (unsigned i = 0; i < OG_CAPABILITIES_N; i++) {
 		if (!strcmp(name, og_capabilities[i])) {
 			*ret = 1u << i;
 			return 0;
 		}
 	}
-	return og_fail(err, OG_INVALID, "'%s' is none of tools, vision, thinking, insert, embedding", name);
+	known = list_capabilities();
+	return og_fail(err, OG_INVALID, "'%s' is none of %s", name, known);
 }
 
 static int add_capabilities(unsigned *ret, const char *value, struct og_error *err)
