@@ -235,6 +235,15 @@ static int open_webhooks(struct og_gateway *g, struct og_error *err)
 	return g->api.webhooks ? 0 : -1;
 }
 
+void og_gateway_free(struct og_gateway *g)
+{
+	if (!g)
+		return;
+	free(g->routes);
+	free(g->first_key);
+	free(g);
+}
+
 int og_gateway_start(
 	uv_loop_t *loop, const struct og_gateway_config *config, struct og_gateway **ret, struct og_error *err)
 {
@@ -265,8 +274,7 @@ int og_gateway_start(
 	*ret = g;
 	return 0;
 fail:
-	free(g->routes);
-	free(g);
+	og_gateway_free(g);
 	return -1;
 }
 
@@ -326,13 +334,4 @@ void og_gateway_stop(struct og_gateway *g)
 	og_web_close(g->api.web, NULL, NULL);
 	og_link_close(g->api.link, NULL, NULL);
 	og_store_close(g->api.store, on_store_closed, g);
-}
-
-void og_gateway_free(struct og_gateway *g)
-{
-	if (!g)
-		return;
-	free(g->routes);
-	free(g->first_key);
-	free(g);
 }
