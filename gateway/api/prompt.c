@@ -82,7 +82,9 @@ static void on_key(void *ctx, struct og_key *key, const struct og_error *err)
 	og_refuse_with(
 		&why, 401, "invalid_api_key", "%s: the answer ends here, and its job is cancelled", err->message);
 	if (p->detached && p->job && !p->attach) { /* followed to its end, which is charged */
-		og_link_ask(p->api->link, "cancel", json_pack("{s:s}", "id", p->id), OG_ANSWER_MS, NULL, NULL, NULL);
+		if (og_link_ask(
+			    p->api->link, "cancel", json_pack("{s:s}", "id", p->id), OG_ANSWER_MS, NULL, NULL, NULL))
+			og_key_unwatch(&p->watch); /* each further look would ask again */
 		uv_timer_stop(&p->timer);
 		og_job_yield(p->job);
 		if (p->c)

@@ -157,11 +157,13 @@ static void on_gone(void *ctx)
 /* Its key is no longer in force: so is what it asked for. The job is followed to its end, which is charged. */
 static void on_key(void *ctx, struct og_key *key, const struct og_error *why)
 {
-	const struct submission *s = ctx;
+	struct submission *s = ctx;
 
 	(void)why;
-	if (!key && s->job)
-		og_link_ask(s->api->link, "cancel", json_pack("{s:s}", "id", s->id), OG_ANSWER_MS, NULL, NULL, NULL);
+	if (key || !s->job)
+		return;
+	if (og_link_ask(s->api->link, "cancel", json_pack("{s:s}", "id", s->id), OG_ANSWER_MS, NULL, NULL, NULL))
+		og_key_unwatch(&s->watch); /* each further look would ask again */
 }
 
 /* ── on its way ── */
