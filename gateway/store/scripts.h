@@ -60,7 +60,7 @@ extern struct og_redis_script og_script_key_create;
 extern struct og_redis_script og_script_key_set;
 /* id → 1; 0: none. */
 extern struct og_redis_script og_script_key_revoke;
-/* id, new hash, ms for which the old one still counts → 1; 0: none, or revoked. */
+/* id, new hash, ms for which the old ones still count at most → 1; 0: none, or revoked. */
 extern struct og_redis_script og_script_key_rotate;
 /* from (a rank), how many are looked at, tenant or "", "all" or "" (without the revoked) → {next rank or -1, {fields as of
  * og_script_key, without what follows the key's own limits}, …} */

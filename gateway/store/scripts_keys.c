@@ -72,20 +72,22 @@ struct og_redis_script og_script_key_revoke = {.name = "key_revoke", .text =
 	"redis.call('SREM', p..'keysof:'..k[2], ARGV[2])\n"
 	"return 1\n"};
 
-/* The old hash goes on pointing to the key for a while, and then is gone by itself. */
+/* The old hash goes on pointing to the key for a while, and then is gone by itself. Those from earlier rotations (`old`) have at most as
+ * long from now on: who gives no grace wants none of them to count. */
 struct og_redis_script og_script_key_rotate = {.name = "key_rotate", .text =
 	OG_LUA_NOW
 	"local key = p..'key:'..ARGV[2]\n"
-	"local k = redis.call('HMGET', key, 'hash', 'revoked_ms')\n"
+	"local k = redis.call('HMGET', key, 'hash', 'revoked_ms', 'old')\n"
 	"if not k[1] or k[2] then return 0 end\n"
 	"if k[1] == ARGV[3] then return 1 end\n"
-	"if tonumber(ARGV[4]) > 0 then\n"
-	"  redis.call('PEXPIRE', p..'keyhash:'..k[1], ARGV[4])\n"
-	"else\n"
-	"  redis.call('DEL', p..'keyhash:'..k[1])\n"
+	"local grace, old = tonumber(ARGV[4]), {}\n"
+	"for hash in string.gmatch((k[3] or '')..' '..k[1], '%x+') do\n"
+	"  local left = redis.call('PTTL', p..'keyhash:'..hash)\n"
+	"  if left == -1 or left > grace then redis.call('PEXPIRE', p..'keyhash:'..hash, grace) end\n"
+	"  if left ~= -2 and grace > 0 then table.insert(old, hash) end\n"
 	"end\n"
 	"redis.call('SET', p..'keyhash:'..ARGV[3], ARGV[2])\n"
-	"redis.call('HSET', key, 'hash', ARGV[3])\n"
+	"redis.call('HSET', key, 'hash', ARGV[3], 'old', table.concat(old, ' '))\n"
 	"return 1\n"};
 
 struct og_redis_script og_script_keys_page = {.name = "keys_page", .text =

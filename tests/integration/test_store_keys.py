@@ -65,6 +65,24 @@ def test_a_key_is_rotated_at_once_or_with_grace(gateway):
     assert [gateway.call("key", secret=s).get("error") for s in (second, third)] == ["invalid"] * 2
 
 
+def test_without_grace_no_secret_of_before_counts(gateway):
+    """Also one from an earlier rotation whose own grace has not ended."""
+    key = gateway.new_key()
+    secrets = [key["secret"]] + [gateway.admin("keys_rotate", id=key["id"], grace_ms=grace)["secret"] for grace in (3600000, 60000)]
+    assert [gateway.call("key", secret=s).get("id") for s in secrets] == [key["id"]] * 3
+    last = gateway.admin("keys_rotate", id=key["id"])["secret"]
+    assert gateway.call("key", secret=last)["id"] == key["id"]
+    for secret in secrets:
+        wait_for("it to count no more", lambda: gateway.call("key", secret=secret).get("error") == "invalid", 5)  # noqa: B023
+
+
+def test_a_shorter_grace_is_that_of_the_secrets_before_too(gateway):
+    key = gateway.new_key()
+    gateway.admin("keys_rotate", id=key["id"], grace_ms=3600000)
+    gateway.admin("keys_rotate", id=key["id"], grace_ms=300)
+    wait_for("it to count no more", lambda: gateway.call("key", secret=key["secret"]).get("error") == "invalid", 5)
+
+
 def test_a_key_is_changed_part_by_part_within_two_seconds_in_every_gateway(gateway, redis):
     key = gateway.new_key(name="old", tenant="acme", models=["a*"], classes=["high"], running=3, budget=900, admin=True)
     expires = int(time.time() * 1000) + 3600000
