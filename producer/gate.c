@@ -8,12 +8,13 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "node.h"
 #include "service/service.h"
 #include "show.h"
 
 #define WITHIN_MS 10000
 
-/* RETRY: no gateway answers. INVALID: the request or the answer is none. */
+/* RETRY: no gateway answers. INVALID: the request is none. FATAL: the answer is none. */
 static int call_any(const struct og_settings *s, const json_t *request, json_t **ret, struct og_error *err)
 {
 	og_autofree char *pattern = og_path_join(s->root, "run/gateway-*.sock");
@@ -29,7 +30,7 @@ static int call_any(const struct og_settings *s, const json_t *request, json_t *
 	globfree(&found);
 	if (rc != 0 && err->kind == OG_BUSY)
 		og_error_prefix(err, "the gateway did not answer, look into %s/logs/gateway.log", s->root);
-	else if (rc != 0 && err->kind != OG_INVALID)
+	else if (rc != 0 && err->kind != OG_INVALID && err->kind != OG_FATAL)
 		og_error_set(err, OG_RETRY,
 			"no gateway runs here (nobody listens on %s): `og start` starts this machine's, `og status` "
 			"shows it; "
@@ -57,7 +58,7 @@ enum og_exit og_gate_ask(struct og_cli *c, const char *verb, json_t *request, js
 	rc = call_any(&c->settings, request, &answer, &err);
 	json_decref(request);
 	if (rc != 0)
-		return og_cli_fail(c, OG_EXIT_NOT_CONNECTED, &err);
+		return og_cli_fail(c, og_node_exit(&err), &err);
 	if (!og_answer_refused(answer, &type, &message)) {
 		*ret = answer;
 		return OG_EXIT_ANSWERED;

@@ -87,7 +87,7 @@ static int read_line(int fd, struct og_buf *line, int64_t deadline, struct og_er
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 			return og_fail(err, OG_BUSY, "the other end went away without an answer");
 		if (n > 0 && og_buf_add(line, part, (size_t)n) != 0)
-			return og_fail(err, OG_INVALID, "the answer is longer than 64 KiB");
+			return og_fail(err, OG_FATAL, "the answer is longer than 64 KiB");
 	}
 	return 0;
 }
@@ -106,7 +106,7 @@ static int exchange(int fd, const json_t *request, int64_t deadline, json_t **re
 			*ret = OG_TAKE(answer);
 			rc = 0;
 		} else {
-			og_fail(err, OG_INVALID, "the answer is not a JSON object: %s", why.text);
+			og_fail(err, OG_FATAL, "the answer is not a JSON object: %s", why.text);
 		}
 	}
 	json_decref(answer);

@@ -54,7 +54,7 @@ void og_service_free(struct og_service *s);  /* after the loop has ended */
 
 /* The other end, for `og`: sends one object, waits for one. The answer is the caller's (json_decref), also when it
  * holds an "error". RETRY: nobody listens there (any more). BUSY: somebody does, but gave no answer in time, or went
- * away without one; what was asked may still be done. */
+ * away without one; what was asked may still be done. INVALID: the request is none, or the path is too long. FATAL: the answer is none. */
 int og_control_call(const char *path, const json_t *request, int64_t timeout_ms, json_t **ret, struct og_error *err);
 
 /* Opens a broker connection as `role` says, from the settings and its credentials file. A helper for every main. */
