@@ -22,6 +22,7 @@ struct og_http_call {
 	struct og_http_handler handler;
 	struct og_http_limits limits;
 	bool (*may_connect)(const struct sockaddr *address);
+	const char *may_connect_by;
 	CURL *easy;
 	struct curl_slist *headers;
 	void *body;
@@ -103,7 +104,9 @@ static void on_done(void *ctx, CURL *easy, CURLcode code)
 	if (call->cancelled)
 		return; /* `settle` drops it */
 	if (code == CURLE_COULDNT_CONNECT && call->refused && !call->tried)
-		og_fail(&call->why, OG_INVALID, "its name leads to an address that is not allowed");
+		og_fail(&call->why, OG_INVALID, "its name leads to an address that is not allowed%s%s%s",
+			call->may_connect_by ? " (" : "", call->may_connect_by ? call->may_connect_by : "",
+			call->may_connect_by ? ")" : "");
 	else if (code != CURLE_OK && !call->why.kind)
 		og_fail(&call->why, OG_RETRY, "%s", *call->words ? call->words : curl_easy_strerror(code));
 	finish(call);
@@ -299,6 +302,7 @@ static void set_options(struct og_http_call *call, const struct og_http_request 
 	curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
 	if (request->may_connect) {
 		call->may_connect = request->may_connect;
+		call->may_connect_by = request->may_connect_by;
 		curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_address);
 		curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
 	}

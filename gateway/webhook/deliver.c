@@ -177,8 +177,6 @@ static char *words_of(const struct og_attempt *a, const struct og_error *err)
 		return og_printf("it answered %d, and redirects are not followed", a->status);
 	if (a->status)
 		return og_printf("it answered %d", a->status);
-	if (err->kind == OG_INVALID)
-		return og_printf("%s (gateway.webhooks_private)", err->message);
 	return og_strdup(err->message);
 }
 
@@ -226,6 +224,7 @@ static int start(struct og_attempt *a, const char *body, const char *const *head
 		.body = body,
 		.body_len = strlen(body),
 		.may_connect = s->gateway_webhooks_private ? NULL : og_address_is_public,
+		.may_connect_by = "gateway.webhooks_private",
 		.limits = {.total_ms = s->gateway_webhook_timeout_ms, .body_cap = ANSWER_MAX}};
 	const struct og_http_handler handler = {.on_end = on_end, .ctx = a};
 

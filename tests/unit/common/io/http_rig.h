@@ -118,6 +118,7 @@ struct seen {
 	const void *body;
 	size_t body_len;
 	bool (*may_connect)(const struct sockaddr *address);
+	const char *may_connect_by;
 	int status;
 	char type[64];
 	char text[256]; /* the body, and a NUL */
@@ -205,6 +206,7 @@ static inline void start_at(struct seen *s, const char *url, struct og_error *er
 		.user = s->user,
 		.password = s->user ? "secret" : NULL,
 		.may_connect = s->may_connect,
+		.may_connect_by = s->may_connect_by,
 		.limits = s->limits,
 	};
 

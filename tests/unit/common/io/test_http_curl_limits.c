@@ -157,9 +157,10 @@ static bool only_4(const struct sockaddr *address)
 }
 
 /* To libcurl "localhost" is 127.0.0.1 and ::1, whatever a name server says. */
-static void check_addresses(bool (*may_connect)(const struct sockaddr *address), enum og_kind kind, const char *words)
+static void check_addresses(
+	bool (*may_connect)(const struct sockaddr *address), const char *by, enum og_kind kind, const char *words)
 {
-	struct seen s = {.may_connect = may_connect, .act_at = END, .act = close_all};
+	struct seen s = {.may_connect = may_connect, .may_connect_by = by, .act_at = END, .act = close_all};
 
 	start_at(&s, "http://localhost:1/", NULL);
 	run_to_end();
@@ -169,10 +170,15 @@ static void check_addresses(bool (*may_connect)(const struct sockaddr *address),
 
 Test(http_curl_limits, where_no_address_may_be, .init = setup, .fini = teardown)
 {
-	check_addresses(never, OG_INVALID, "an address that is not allowed");
+	check_addresses(never, NULL, OG_INVALID, "an address that is not allowed");
+}
+
+Test(http_curl_limits, where_no_address_may_be_by_a_setting, .init = setup, .fini = teardown)
+{
+	check_addresses(never, "some.setting", OG_INVALID, "not allowed (some.setting)");
 }
 
 Test(http_curl_limits, where_one_may_be_and_does_not_answer, .init = setup, .fini = teardown)
 {
-	check_addresses(only_4, OG_RETRY, "Failed to connect to localhost port 1");
+	check_addresses(only_4, "some.setting", OG_RETRY, "Failed to connect to localhost port 1");
 }
