@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "webhook/state.h"
 
+#define STANDING     2 /* parts that are there for as long as it is: the timer, the HTTP client */
 #define LOOK_MS      250
 #define LOOKS_MAX    64  /* watches that are looked at here at once */
 #define ATTEMPTS_MAX 256 /* deliveries that are sent from here at once */
@@ -90,7 +91,7 @@ struct og_webhooks *og_webhooks_open(struct og_api *api, struct og_error *err)
 	if (!http)
 		return NULL;
 	w = og_new(struct og_webhooks);
-	*w = (struct og_webhooks){.api = api, .http = http, .parts = 2};
+	*w = (struct og_webhooks){.api = api, .http = http, .parts = STANDING};
 	og_uuid_new(w->owner);
 	snprintf(w->maker, sizeof(w->maker), "new %s", w->owner);
 	uv_timer_init(api->loop, &w->timer);
@@ -107,7 +108,7 @@ void og_webhooks_stop(struct og_webhooks *w)
 
 bool og_webhooks_are_idle(const struct og_webhooks *w)
 {
-	return !w->n_attempts && !w->n_looks;
+	return w->parts == STANDING;
 }
 
 static void on_timer_closed(uv_handle_t *timer)
