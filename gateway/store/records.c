@@ -128,6 +128,7 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_args_add(&a, put->beside ? put->beside->name : "");
 	og_args_add(&a, put->held_if_new ? "1" : "");
 	og_args_add_number(&a, kind->most);
+	og_args_add(&a, put->from ? put->from->name : "");
 	return ask(s, &og_script_record_put, &a, on_said, &(struct asked){.said = cb, .ctx = ctx}, err);
 }
 

@@ -44,11 +44,12 @@ struct og_record_put {
 	bool in_any_case;    /* also beyond bytes_max, for which it counts all the same */
 	bool fresh;          /* only where there is none of that id */
 	bool there;          /* only where there is one */
-	const char *owner;   /* it must be held by this one; NULL: by anybody or nobody */
+	const char *owner;   /* it must be held by this one, in `from` where that is set; NULL: by anybody or nobody */
 	int64_t due_in_ms;   /* when work is due on it; -1: none is */
 	const char *held_by; /* due, but held by this one from the start for due_in_ms; NULL: nobody */
 	bool held_if_new;    /* held_by counts only where there was none of that id: else nobody holds it */
 	const struct og_record_kind *beside; /* only where the tenant has one of this kind; NULL: in any case */
+	const struct og_record_kind *from;   /* it is moved: only where this kind has one of that id, which goes in the same step */
 };
 
 int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind, const struct og_record_put *put,

@@ -8,7 +8,7 @@
 /* <kind>:<id> is the record; <kind>s: ids by when they go (+inf: never); <kind>s:<tenant>: ids by when they were made;
  * <kind>_size: "<bytes> <tenant>" by id; <kind>_bytes: their sum; <kind>_due: ids by when work is due; <kind>_owner: who holds it. */
 #define DROP \
-	"local function drop(id)\n" \
+	"local function drop(k, id)\n" \
 	"  local size, tenant = string.match(redis.call('HGET', k..'_size', id) or '', '^(%d+) (.*)$')\n" \
 	"  redis.call('DEL', k..':'..id)\n" \
 	"  redis.call('ZREM', k..'s', id)\n" \
@@ -28,10 +28,12 @@ struct og_redis_script og_script_record_put = {.name = "record_put", .text =
 	"  ARGV[10], tonumber(ARGV[11]), ARGV[12]\n"
 	"if ARGV[14] ~= '' and redis.call('EXISTS', p..ARGV[14]..'s:'..tenant) == 0 then return 0 end\n"
 	DROP
-	"for _, gone in ipairs(redis.call('ZRANGEBYSCORE', k..'s', '-inf', now, 'LIMIT', 0, 100)) do drop(gone) end\n"
+	"for _, gone in ipairs(redis.call('ZRANGEBYSCORE', k..'s', '-inf', now, 'LIMIT', 0, 100)) do drop(k, gone) end\n"
 	"local old = redis.call('HGET', k..'_size', id)\n"
 	"if how == 'fresh' and old or how == 'there' and not old then return 0 end\n"
-	"if owner ~= '' and redis.call('HGET', k..'_owner', id) ~= owner then return 0 end\n"
+	"local from = ARGV[17] ~= '' and p..ARGV[17]\n"
+	"if from and not redis.call('HGET', from..'_size', id) then return 0 end\n"
+	"if owner ~= '' and redis.call('HGET', (from or k)..'_owner', id) ~= owner then return 0 end\n"
 	"local most = tonumber(ARGV[16])\n"
 	"if most > 0 and not old and redis.call('ZCARD', k..'s:'..tenant) >= most then return -2 end\n"
 	"if ARGV[15] ~= '' and old then held_by = '' end\n"
@@ -43,7 +45,7 @@ struct og_redis_script og_script_record_put = {.name = "record_put", .text =
 	"while bytes > max and oldest_go ~= '' do\n"
 	"  local first = redis.call('ZRANGE', k..'s', 0, 0)[1]\n"
 	"  if not first or first == id then break end\n"
-	"  drop(first)\n"
+	"  drop(k, first)\n"
 	"  bytes = tonumber(redis.call('GET', k..'_bytes') or 0) + more\n"
 	"end\n"
 	"redis.call('SET', k..':'..id, text)\n"
@@ -54,6 +56,7 @@ struct og_redis_script og_script_record_put = {.name = "record_put", .text =
 	"if due >= 0 then redis.call('ZADD', k..'_due', now + due, id) else redis.call('ZREM', k..'_due', id) end\n"
 	"if held_by ~= '' then redis.call('HSET', k..'_owner', id, held_by)\n"
 	"else redis.call('HDEL', k..'_owner', id) end\n"
+	"if from then drop(from, id) end\n"
 	"return 1\n"};
 
 struct og_redis_script og_script_record_get = {.name = "record_get", .text =
@@ -71,14 +74,14 @@ struct og_redis_script og_script_record_remove = {.name = "record_remove", .text
 	"local size = redis.call('HGET', k..'_size', id)\n"
 	"if not size or ARGV[4] ~= '' and string.match(size, '^%d+ (.*)$') ~= ARGV[4] then return 0 end\n"
 	"if ARGV[5] ~= '' and redis.call('HGET', k..'_owner', id) ~= ARGV[5] then return 0 end\n"
-	"drop(id)\n"
+	"drop(k, id)\n"
 	"return 1\n"};
 
 struct og_redis_script og_script_records_list = {.name = "records_list", .text =
 	OG_LUA_NOW
 	"local k, after, limit, oldest = p..ARGV[2], ARGV[4], tonumber(ARGV[5]), ARGV[6] ~= ''\n"
 	DROP
-	"for _, gone in ipairs(redis.call('ZRANGEBYSCORE', k..'s', '-inf', now, 'LIMIT', 0, 100)) do drop(gone) end\n"
+	"for _, gone in ipairs(redis.call('ZRANGEBYSCORE', k..'s', '-inf', now, 'LIMIT', 0, 100)) do drop(k, gone) end\n"
 	"local list, from = k..'s:'..ARGV[3], 0\n"
 	"if after ~= '' then\n"
 	"  from = redis.call(oldest and 'ZRANK' or 'ZREVRANK', list, after)\n"

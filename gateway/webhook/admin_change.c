@@ -66,24 +66,32 @@ static const char *delivery_of(const struct og_webhook_call *k)
 	return id ? id : "";
 }
 
+static void refuse_unknown(struct og_webhook_call *k)
+{
+	struct og_error err;
+
+	og_fail(&err, OG_INVALID, "there is no delivery '%.100s', or it is no longer kept", delivery_of(k));
+	og_webhook_refuse(k, &err);
+}
+
 static void on_sent(void *ctx, bool yes, const struct og_error *err)
 {
 	struct og_webhook_call *k = ctx;
 
-	(void)yes;
 	if (err) {
 		og_webhook_refuse(k, err);
-		return;
+	} else if (!yes) {
+		refuse_unknown(k);
+	} else {
+		og_webhooks_hurry(k->api->webhooks);
+		og_webhook_answer(k, og_delivery_shown(k->delivery));
 	}
-	og_record_remove(k->api->store, k->from, NULL, delivery_of(k), NULL, NULL, NULL);
-	og_webhooks_hurry(k->api->webhooks);
-	og_webhook_answer(k, og_delivery_shown(k->delivery));
 }
 
 /* With all its attempts before it again. */
 static void send_anew(struct og_webhook_call *k)
 {
-	const struct og_record_put put = {.id = delivery_of(k), .tenant = k->id, .record = k->delivery};
+	const struct og_record_put put = {.id = delivery_of(k), .tenant = k->id, .record = k->delivery, .from = k->from};
 	struct og_error err;
 
 	json_object_set_new(k->delivery, "state", json_string("pending"));
@@ -98,7 +106,6 @@ static void look_in(struct og_webhook_call *k, const struct og_record_kind *from
 static void on_delivery(void *ctx, json_t *delivery, const struct og_error *err)
 {
 	struct og_webhook_call *k = ctx;
-	struct og_error none;
 
 	if (!err) {
 		k->delivery = json_incref(delivery);
@@ -106,8 +113,7 @@ static void on_delivery(void *ctx, json_t *delivery, const struct og_error *err)
 	} else if (err->kind == OG_INVALID && k->from == &k->api->kinds.undelivered) {
 		look_in(k, &k->api->kinds.delivered);
 	} else if (err->kind == OG_INVALID) {
-		og_fail(&none, OG_INVALID, "there is no delivery '%.100s', or it is no longer kept", delivery_of(k));
-		og_webhook_refuse(k, &none);
+		refuse_unknown(k);
 	} else {
 		og_webhook_refuse(k, err);
 	}

@@ -124,18 +124,22 @@ static void due_again(struct og_webhooks *w, const json_t *delivery, int64_t ms)
 	og_record_put(w->api->store, &w->api->kinds.deliveries, &put, NULL, NULL, NULL);
 }
 
-/* Nobody waits for the two writes, which are in order on one connection: where they fail, the delivery comes again. */
+/* Nobody waits for the write: where it fails, the delivery is there still, and comes again. */
 static void settle(struct og_attempt *a, enum og_delivery as)
 {
 	struct og_api *api = a->w->api;
-	const struct og_record_put put = {.id = a->id, .tenant = a->webhook_id, .record = a->delivery, .due_in_ms = -1};
+	const struct og_record_put put = {.id = a->id,
+		.tenant = a->webhook_id,
+		.record = a->delivery,
+		.owner = a->w->owner,
+		.due_in_ms = -1,
+		.from = &api->kinds.deliveries};
 	bool done = as == OG_DELIVERED;
 
 	api->metrics.deliveries[as]++;
 	json_object_set_new(a->delivery, "state", json_string(done ? "delivered" : "failed"));
 	json_object_set_new(a->delivery, "next_attempt_at", json_null());
 	og_record_put(api->store, done ? &api->kinds.delivered : &api->kinds.undelivered, &put, NULL, NULL, NULL);
-	og_record_remove(api->store, &api->kinds.deliveries, NULL, a->id, NULL, NULL, NULL);
 }
 
 static void try_later(struct og_attempt *a, int64_t attempts)

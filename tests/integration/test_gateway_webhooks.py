@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -366,6 +367,32 @@ def test_operators_look_after_them_with_og(rig, receiver):
 # ── while the store is away ──
 
 
+def store(rig, *words, who="gateway"):
+    user, password = (rig.root / f"secrets/{who}.credentials").read_text().split()
+    cli = ["redis-cli", "-s", str(rig.store.socket), "--no-auth-warning", "--user", user, "--pass", password]
+    return subprocess.run([*cli, *map(str, words)], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+
+
+def test_a_store_that_takes_no_more_loses_nothing(rig, receiver):
+    """It refuses what is written, and would let go of what is removed."""
+    t = Tenant(rig, receiver)
+    most = store(rig, "CONFIG", "GET", "maxmemory", who="store-admin").split()[1]
+
+    def fill():
+        store(rig, "CONFIG", "SET", "maxmemory", 1, who="store-admin")
+        return 500
+
+    receiver.tell(t.path, 500, 500, 500, fill)
+    job = t.job(stub_text(tokens=1))
+    try:
+        wait_for("the last attempt", lambda: re.search(rf"webhook={t.hook} .*attempts=4 ", rig.one.text()), 20)
+        t.get(f"{V1}/webhooks/{t.hook}")  # behind what was written then
+    finally:
+        store(rig, "CONFIG", "SET", "maxmemory", most, who="store-admin")
+    (kept,) = t.deliveries("pending")
+    assert kept["event"]["data"]["id"] == job and kept["attempts"] == 3, "it comes again"
+
+
 def test_without_the_store_nothing_runs_untold(rig, receiver):
     """Its keys are remembered for a while, and so is who has webhooks."""
     t, other = Tenant(rig, receiver), rig.one.post(f"{V1}/keys", {"name": "o", "tenant": "has-none"}).json
@@ -493,26 +520,21 @@ def test_what_never_came_to_be_is_told_as_failed(rig, receiver):
     t = Tenant(rig, receiver)
     known = t.job(stub_text(tokens=1))  # the store is as after it, but for what is planted
     assert t.told(1)[0]["data"]["id"] == known
-    user, password = (rig.root / "secrets/gateway.credentials").read_text().split()
-
-    def store(*words):
-        cli = ["redis-cli", "-s", str(rig.store.socket), "--no-auth-warning", "--user", user, "--pass", password]
-        return subprocess.run([*cli, *map(str, words)], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
 
     def plant(**more):
         id, k = str(uuid.uuid4()), f"og:{rig.fleet.cluster.name}:watch"
         text = json.dumps({"id": id, "tenant": t.name, "of": "job", "made_ms": 1, **more})
-        store("SET", f"{k}:{id}", text)
-        store("HSET", f"{k}_size", id, f"{len(text)} {t.name}")
-        store("ZADD", f"{k}s", "+inf", id)
-        store("ZADD", f"{k}_due", 0, id)
+        store(rig, "SET", f"{k}:{id}", text)
+        store(rig, "HSET", f"{k}_size", id, f"{len(text)} {t.name}")
+        store(rig, "ZADD", f"{k}s", "+inf", id)
+        store(rig, "ZADD", f"{k}_due", 0, id)
         return id, f"{k}:{id}"
 
     _, young = plant()
     lost, _ = plant(unknown=4, unknown_since_ms=1)
     event = t.told(2)[1]
     assert (event["data"]["id"], event["type"]) == (lost, "job.failed")
-    wait_for("the other to be looked for once", lambda: json.loads(store("GET", young)).get("unknown") == 1, 20)
+    wait_for("the other to be looked for once", lambda: json.loads(store(rig, "GET", young)).get("unknown") == 1, 20)
     assert len(receiver.at(t.path)) == 2, "once is not enough"
 
 
