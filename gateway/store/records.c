@@ -109,6 +109,7 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_record_said_cb *cb, void *ctx, struct og_error *err)
 {
 	og_autofree char *text = json_dumps(put->record, JSON_COMPACT);
+	og_autofree char *was = put->was ? json_dumps(put->was, JSON_COMPACT) : NULL;
 	struct og_args a;
 
 	if (!text || strlen(text) > OG_RECORD_MAX)
@@ -129,6 +130,7 @@ int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind,
 	og_args_add(&a, put->held_if_new ? "1" : "");
 	og_args_add_number(&a, kind->most);
 	og_args_add(&a, put->from ? put->from->name : "");
+	og_args_add(&a, was);
 	return ask(s, &og_script_record_put, &a, on_said, &(struct asked){.said = cb, .ctx = ctx}, err);
 }
 

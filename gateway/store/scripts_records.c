@@ -31,6 +31,7 @@ struct og_redis_script og_script_record_put = {.name = "record_put", .text =
 	"for _, gone in ipairs(redis.call('ZRANGEBYSCORE', k..'s', '-inf', now, 'LIMIT', 0, 100)) do drop(k, gone) end\n"
 	"local old = redis.call('HGET', k..'_size', id)\n"
 	"if how == 'fresh' and old or how == 'there' and not old then return 0 end\n"
+	"if ARGV[18] ~= '' and redis.call('GET', k..':'..id) ~= ARGV[18] then return 0 end\n"
 	"local from = ARGV[17] ~= '' and p..ARGV[17]\n"
 	"if from and not redis.call('HGET', from..'_size', id) then return 0 end\n"
 	"if owner ~= '' and redis.call('HGET', (from or k)..'_owner', id) ~= owner then return 0 end\n"

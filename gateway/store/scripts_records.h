@@ -6,7 +6,8 @@
 
 /* id, tenant, record, keep ms, most bytes, "1" or "" (the oldest go), "fresh", "there" or "", owner or "", due in ms or -1,
  * who holds it or "", bytes that it counts for or 0, a kind of which its tenant must have one or "", "1" or "" (who holds it
- * does only where it is new), most of one tenant or 0, the kind that it comes from or "" → 1; 0: not so; -1: full; -2: its tenant has so many. */
+ * does only where it is new), most of one tenant or 0, the kind that it comes from or "", what the record must
+ * be still or "" → 1; 0: not so; -1: full; -2: its tenant has so many. */
 extern struct og_redis_script og_script_record_put;
 /* id, tenant or "" → the record, or NIL. */
 extern struct og_redis_script og_script_record_get;

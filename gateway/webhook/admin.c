@@ -94,6 +94,7 @@ static void on_webhook(void *ctx, json_t *webhook, const struct og_error *err)
 	} else if (err) {
 		og_webhook_refuse(k, err);
 	} else {
+		json_decref(k->webhook);
 		k->webhook = json_incref(webhook);
 		k->then(k);
 	}
@@ -108,6 +109,8 @@ void og_webhook_find(struct og_webhook_call *k, og_webhook_run *then)
 		og_webhook_refuse(k, &err);
 }
 
+static void write_change(struct og_webhook_call *k);
+
 static void on_put(void *ctx, bool yes, const struct og_error *err)
 {
 	struct og_webhook_call *k = ctx;
@@ -115,23 +118,44 @@ static void on_put(void *ctx, bool yes, const struct og_error *err)
 	if (err)
 		og_webhook_refuse(k, err);
 	else if (!yes)
-		refuse_unknown(k); /* it was removed meanwhile */
+		og_webhook_find(k, write_change); /* it was changed or removed meanwhile */
 	else
 		k->then(k);
 }
 
-void og_webhook_put(struct og_webhook_call *k, bool there, og_webhook_run *then)
+static void write_one(struct og_webhook_call *k, const json_t *was, og_webhook_run *then)
 {
 	const struct og_record_put put = {.id = text_at(k->webhook, "id"),
 		.tenant = k->tenant,
 		.record = k->webhook,
-		.there = there,
+		.was = was,
 		.due_in_ms = -1};
 	struct og_error err;
 
 	k->then = then;
 	if (og_record_put(k->api->store, &k->api->kinds.webhooks, &put, on_put, k, &err) < 0)
 		og_webhook_refuse(k, &err);
+}
+
+void og_webhook_put(struct og_webhook_call *k, og_webhook_run *then)
+{
+	write_one(k, NULL, then);
+}
+
+static void write_change(struct og_webhook_call *k)
+{
+	json_t *was = json_deep_copy(k->webhook);
+
+	k->change(k->webhook);
+	write_one(k, was, k->changed);
+	json_decref(was);
+}
+
+void og_webhook_change(struct og_webhook_call *k, void (*change)(json_t *webhook), og_webhook_run *then)
+{
+	k->change = change;
+	k->changed = then;
+	og_webhook_find(k, write_change);
 }
 
 /* ── lists ── */

@@ -13,6 +13,9 @@ struct og_webhook_call {
 	void *ctx;
 	void (*then)(struct og_webhook_call *k);
 	json_t *webhook, *delivery; /* held, or NULL */
+	/* changing one */
+	void (*change)(json_t *webhook);
+	void (*changed)(struct og_webhook_call *k);
 	/* making one */
 	struct og_webhook_target target;
 	uv_getaddrinfo_t names;
@@ -29,8 +32,11 @@ void og_webhook_refuse(struct og_webhook_call *k, const struct og_error *err);
 
 /* Goes on with `then` when k->webhook is there. */
 void og_webhook_find(struct og_webhook_call *k, og_webhook_run *then);
-/* Writes k->webhook, and goes on when that is done. `there`: only where there is one still. */
-void og_webhook_put(struct og_webhook_call *k, bool there, og_webhook_run *then);
+/* Writes k->webhook, a new one, and goes on when that is done. */
+void og_webhook_put(struct og_webhook_call *k, og_webhook_run *then);
+/* Changes it, and goes on with `then` when k->webhook is as it was written. Where another changed it meanwhile `change` is called
+ * again, for what that one has left. */
+void og_webhook_change(struct og_webhook_call *k, void (*change)(json_t *webhook), og_webhook_run *then);
 json_t *og_webhook_with_secret(const json_t *webhook); /* a new reference */
 
 #endif

@@ -21,16 +21,15 @@ static void tell_enabled(struct og_webhook_call *k)
 	og_webhook_answer(k, og_webhook_shown(k->webhook));
 }
 
-static void enable(struct og_webhook_call *k)
+static void enable(json_t *webhook)
 {
-	json_object_set_new(k->webhook, "enabled", json_true());
-	json_object_del(k->webhook, "disabled_at");
-	og_webhook_put(k, true, tell_enabled);
+	json_object_set_new(webhook, "enabled", json_true());
+	json_object_del(webhook, "disabled_at");
 }
 
 void og_webhook_enable(struct og_webhook_call *k)
 {
-	og_webhook_find(k, enable);
+	og_webhook_change(k, enable, tell_enabled);
 }
 
 /* ── rotate ── */
@@ -41,20 +40,19 @@ static void tell_rotated(struct og_webhook_call *k)
 }
 
 /* Until the old one goes each event has a signature with either. */
-static void rotate(struct og_webhook_call *k)
+static void rotate(json_t *webhook)
 {
 	char secret[OG_WEBHOOK_SECRET_SIZE];
 
 	og_webhook_secret_new(secret);
-	json_object_set(k->webhook, "old_secret", json_object_get(k->webhook, "secret"));
-	json_object_set_new(k->webhook, "old_secret_until", seconds(OLD_SECRET_S));
-	json_object_set_new(k->webhook, "secret", json_string(secret));
-	og_webhook_put(k, true, tell_rotated);
+	json_object_set(webhook, "old_secret", json_object_get(webhook, "secret"));
+	json_object_set_new(webhook, "old_secret_until", seconds(OLD_SECRET_S));
+	json_object_set_new(webhook, "secret", json_string(secret));
 }
 
 void og_webhook_rotate(struct og_webhook_call *k)
 {
-	og_webhook_find(k, rotate);
+	og_webhook_change(k, rotate, tell_rotated);
 }
 
 /* ── redeliver ── */
@@ -91,7 +89,8 @@ static void on_sent(void *ctx, bool yes, const struct og_error *err)
 /* With all its attempts before it again. */
 static void send_anew(struct og_webhook_call *k)
 {
-	const struct og_record_put put = {.id = delivery_of(k), .tenant = k->id, .record = k->delivery, .from = k->from};
+	const struct og_record_put put = {
+		.id = delivery_of(k), .tenant = k->id, .record = k->delivery, .from = k->from};
 	struct og_error err;
 
 	json_object_set_new(k->delivery, "state", json_string("pending"));

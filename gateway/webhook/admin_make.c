@@ -52,7 +52,7 @@ static void on_names(uv_getaddrinfo_t *names, int status, struct addrinfo *found
 	if (rc < 0)
 		og_webhook_refuse(k, &err);
 	else
-		og_webhook_put(k, false, tell_made);
+		og_webhook_put(k, tell_made);
 	uv_freeaddrinfo(found);
 	og_webhooks_part_gone(w);
 }
@@ -150,7 +150,7 @@ void og_webhook_make(struct og_webhook_call *k)
 	} else {
 		k->webhook = webhook_new(k->tenant, url, events);
 		if (k->api->settings->gateway_webhooks_private)
-			og_webhook_put(k, false, tell_made);
+			og_webhook_put(k, tell_made);
 		else
 			look_up(k);
 	}

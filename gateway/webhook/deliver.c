@@ -151,28 +151,63 @@ static void try_later(struct og_attempt *a, int64_t attempts)
 	due_again(a->w, a->delivery, ms);
 }
 
-static void on_to_disable(void *ctx, json_t *webhook, const struct og_error *err)
-{
-	struct og_webhooks *w = ctx;
-	const struct og_record_put put = {.id = text_at(webhook, "id"),
-		.tenant = text_at(webhook, "tenant"),
-		.record = webhook,
-		.there = true,
-		.due_in_ms = -1};
+struct disabling {
+	struct og_webhooks *w;
+	char webhook[OG_NAME_MAX];
+};
 
-	if (!err && !w->closed) {
-		json_object_set_new(webhook, "enabled", json_false());
-		json_object_set_new(webhook, "disabled_at", json_integer(og_clock_wall_ms() / 1000));
-		og_record_put(w->api->store, &w->api->kinds.webhooks, &put, NULL, NULL, NULL);
-	}
+static void disabling_free(struct disabling *d)
+{
+	struct og_webhooks *w = d->w;
+
+	free(d);
 	og_webhooks_part_gone(w);
 }
 
+static void look_to_disable(struct disabling *d);
+
+static void on_disabled(void *ctx, bool yes, const struct og_error *err)
+{
+	if (yes || err)
+		disabling_free(ctx);
+	else
+		look_to_disable(ctx); /* another changed it meanwhile: that stands, and this comes on top */
+}
+
+static void on_to_disable(void *ctx, json_t *webhook, const struct og_error *err)
+{
+	struct disabling *d = ctx;
+	json_t *was = json_deep_copy(webhook);
+	const struct og_record_put put = {
+		.id = d->webhook, .tenant = text_at(webhook, "tenant"), .record = webhook, .was = was, .due_in_ms = -1};
+	bool asked = !err && !d->w->closed;
+
+	if (asked) {
+		json_object_set_new(webhook, "enabled", json_false());
+		json_object_set_new(webhook, "disabled_at", json_integer(og_clock_wall_ms() / 1000));
+		asked = og_record_put(d->w->api->store, &d->w->api->kinds.webhooks, &put, on_disabled, d, NULL) == 0;
+	}
+	json_decref(was);
+	if (!asked)
+		disabling_free(d);
+}
+
 /* Its record as it is now: it may have been changed since it was read for sending. */
+static void look_to_disable(struct disabling *d)
+{
+	if (d->w->closed || og_record_get(d->w->api->store, &d->w->api->kinds.webhooks, NULL, d->webhook, on_to_disable,
+				    d, NULL) < 0)
+		disabling_free(d);
+}
+
 static void disable(struct og_webhooks *w, const char *webhook)
 {
-	if (og_record_get(w->api->store, &w->api->kinds.webhooks, NULL, webhook, on_to_disable, w, NULL) == 0)
-		w->parts++;
+	struct disabling *d = og_new(struct disabling);
+
+	d->w = w;
+	snprintf(d->webhook, sizeof(d->webhook), "%s", webhook);
+	w->parts++;
+	look_to_disable(d);
 }
 
 static char *words_of(const struct og_attempt *a, const struct og_error *err)

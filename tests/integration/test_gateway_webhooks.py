@@ -238,6 +238,27 @@ def test_a_new_secret_has_the_old_one_beside_it_for_a_day(rig, receiver):
     assert "secret" not in t.get(f"{V1}/webhooks/{t.hook}").json
 
 
+def test_two_who_rotate_at_once_are_one_after_the_other(rig, receiver):
+    """Neither writes over what the other has written: of the two secrets one is the new one, the other the one before."""
+    t = Tenant(rig, receiver)
+    for n in range(1, 6):
+        turned, both = [], threading.Barrier(2)
+
+        def turn():
+            both.wait(20)  # noqa: B023
+            turned.append(t.post(f"{V1}/webhooks/{t.hook}/rotate", b"").json["secret"])  # noqa: B023
+
+        threads = [threading.Thread(target=turn) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        t.job(stub_text(tokens=1))
+        wait_for("it to be told", lambda: len(receiver.at(t.path)) == n, 20)  # noqa: B023
+        delivery = receiver.at(t.path)[-1]
+        assert [verified(secret, delivery.headers, delivery.body) for secret in turned] == [delivery.event] * 2
+
+
 def test_they_are_their_tenants_alone(rig, receiver):
     red, blue = Tenant(rig, receiver), Tenant(rig, receiver)
     receiver.tell(red.path, 410)

@@ -122,7 +122,7 @@ Test(records, each_question_as_its_script_reads_it)
 	cr_assert_eq(ask_all(rig.store, NULL), 0);
 	rig_turn(1);
 	cr_expect_eq(told.calls, 8);
-	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0   0 ;"
+	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0   0  ;"
 	       "record_get thing a acme;"
 	       "record_remove thing a  ;"
 	       "record_remove thing a  me;"
@@ -134,7 +134,7 @@ Test(records, each_question_as_its_script_reads_it)
 
 Test(records, the_terms_of_a_put_and_of_a_page)
 {
-	json_t *record = json_object();
+	json_t *record = json_object(), *was = json_pack("{s:i}", "x", 1);
 	struct og_record_put put = {.id = "a",
 		.tenant = "acme",
 		.record = record,
@@ -152,16 +152,18 @@ Test(records, the_terms_of_a_put_and_of_a_page)
 	put.beside = &kind;
 	put.held_if_new = true;
 	put.from = &kept;
+	put.was = was;
 	cr_assert_eq(og_record_put(rig.store, &kept, &put, NULL, NULL, NULL), 0);
 	put = (struct og_record_put){
 		.id = "b", .tenant = "acme", .record = record, .in_any_case = true, .due_in_ms = -1};
 	cr_assert_eq(og_record_put(rig.store, &kept, &put, NULL, NULL, NULL), 0);
 	cr_assert_eq(og_records_list(rig.store, &kept, &page, on_many, NULL, NULL), 0);
 	rig_turn(1);
-	expect("record_put stay a acme {} 0 7  fresh me 20 you 99   3 ;"
-	       "record_put stay a acme {} 0 7  there me 20 you 99 thing 1 3 stay;"
-	       "record_put stay b acme {} 0 9223372036854775807    -1  0   3 ;"
+	expect("record_put stay a acme {} 0 7  fresh me 20 you 99   3  ;"
+	       "record_put stay a acme {} 0 7  there me 20 you 99 thing 1 3 stay {\"x\":1};"
+	       "record_put stay b acme {} 0 9223372036854775807    -1  0   3  ;"
 	       "records_list stay acme b 3 1;");
+	json_decref(was);
 	json_decref(record);
 }
 
