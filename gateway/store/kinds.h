@@ -7,7 +7,8 @@
  *            lines run
  * webhooks   {"id", "tenant", "url", "events", "secret", "created_at", …}: where a tenant's events go (webhook/)
  * watches    {"id", "tenant", "of", "made_ms"}: a job or a batch whose end is to be told; due when somebody is to look at it
- * deliveries one event for one webhook, that has not come there yet; due when it is to be tried. These and the next two belong to
+ * deliveries one event for one webhook, that has not come there yet; due when it is to be tried. Beyond so many for a webhook they
+ *            are `undelivered` at once. These and the next two belong to
  *            the webhook, not to the tenant: they are listed by it
  * delivered, undelivered  what became of a delivery */
 #ifndef OG_GATEWAY_KINDS_H

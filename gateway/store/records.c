@@ -47,7 +47,7 @@ static void on_said(void *ctx, const struct og_redis_reply *reply, const struct 
 		err = &full;
 	}
 	if (a->said)
-		a->said(a->ctx, !err && reply->integer > 0, err);
+		a->said(a->ctx, reply && (reply->integer > 0 || reply->integer == TOO_MANY), err);
 	free(a);
 }
 

@@ -25,7 +25,7 @@ struct og_record_kind {
 	int64_t keep_ms;   /* after the last put; 0: until it is removed */
 	int64_t bytes_max; /* of all of this kind */
 	bool oldest_go;    /* beyond bytes_max; else what is new is refused as BUSY, and what is there may grow */
-	int64_t most;      /* of one tenant, one more is refused as BUSY; 0: any number */
+	int64_t most;      /* of one tenant: likewise, its oldest or its new one; 0: any number */
 };
 
 /* `record` is borrowed, and NULL where `err` is not: INVALID, there is none (or it is another tenant's); BUSY, it is full; RETRY. */
@@ -34,25 +34,24 @@ typedef void og_record_cb(void *ctx, json_t *record, const struct og_error *err)
 typedef void og_records_cb(void *ctx, json_t *const *records, size_t n, bool more, const struct og_error *err);
 /* `known`: n of them, borrowed, and NULL where `err` is not. `any`: there are some of this kind, these or others. */
 typedef void og_records_known_cb(void *ctx, const bool *known, size_t n, bool any, const struct og_error *err);
-/* `yes`: it was taken; no: another one holds it, or it is there already, or it is gone or has been changed, or there is none beside. */
+/* `yes`: it was taken; no: another one holds it, or it is there already, or it is gone or has been changed, or there is none
+ * beside. With BUSY: `yes` where it is full of its tenant's own. */
 typedef void og_record_said_cb(void *ctx, bool yes, const struct og_error *err);
 
 struct og_record_put {
 	const char *id, *tenant;
 	const json_t *record;
-	int64_t bytes;    /* what it counts for; 0: its own length */
-	bool in_any_case; /* also beyond bytes_max, for which it counts all the same */
-	bool fresh;       /* only where there is none of that id */
-	bool there;       /* only where there is one */
-	const json_t *
-		was; /* only where it is this still, as it was read: nobody has changed it meanwhile; NULL: in any case */
+	int64_t bytes;       /* what it counts for; 0: its own length */
+	bool in_any_case;    /* also beyond bytes_max, for which it counts all the same */
+	bool fresh;          /* only where there is none of that id */
+	bool there;          /* only where there is one */
+	const json_t *was;   /* only where it is as it was read, this: nobody changed it meanwhile; NULL: in any case */
 	const char *owner;   /* it must be held by this one, in `from` where that is set; NULL: by anybody or nobody */
 	int64_t due_in_ms;   /* when work is due on it; -1: none is */
 	const char *held_by; /* due, but held by this one from the start for due_in_ms; NULL: nobody */
 	bool held_if_new;    /* held_by counts only where there was none of that id: else nobody holds it */
 	const struct og_record_kind *beside; /* only where the tenant has one of this kind; NULL: in any case */
-	const struct og_record_kind
-		*from; /* it is moved: only where this kind has one of that id, which goes in the same step */
+	const struct og_record_kind *from;   /* only where this kind has one of that id, which goes in the same step */
 };
 
 int og_record_put(struct og_gateway_store *s, const struct og_record_kind *kind, const struct og_record_put *put,

@@ -75,8 +75,13 @@ static void refuse_unknown(struct og_webhook_call *k)
 static void on_sent(void *ctx, bool yes, const struct og_error *err)
 {
 	struct og_webhook_call *k = ctx;
+	struct og_error own;
 
-	if (err) {
+	if (err && err->kind == OG_BUSY && yes) {
+		og_fail(&own, OG_BUSY,
+			"so many events wait for this webhook that no more may: when some are through, ask again");
+		og_webhook_refuse(k, &own);
+	} else if (err) {
 		og_webhook_refuse(k, err);
 	} else if (!yes) {
 		refuse_unknown(k);

@@ -1,4 +1,4 @@
-/* What the parts share: keeper.c (claims, life), watch.c (what has ended), deliver.c (what is sent). */
+/* What the parts share: keeper.c (claims, life), watch_begin.c, watch.c (what has ended), deliver.c (what is sent). */
 #ifndef OG_WEBHOOK_STATE_H
 #define OG_WEBHOOK_STATE_H
 

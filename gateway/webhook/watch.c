@@ -1,7 +1,9 @@
 /* Watches: what is to be told of, looked at until it has ended, and its event put down for each webhook that wants it.
  *
  *   look ──▶ ended? ── no, or nobody can say ──▶ later again
- *              └── yes ──▶ the tenant's webhooks ──▶ a delivery for each ──▶ the watch goes */
+ *              └── yes ──▶ the tenant's webhooks ──▶ a delivery for each ──▶ the watch goes
+ *                                                         └── so many wait for that webhook: it has failed at once */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,87 +23,6 @@ static const char *text_at(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text ? text : "";
-}
-
-/* ── its beginning ── */
-
-static struct og_webhook_tenant *known(const struct og_webhooks *w, const char *tenant)
-{
-	struct og_webhook_tenant *t;
-
-	HASH_FIND_STR(w->tenants, tenant, t);
-	return t;
-}
-
-static void note_tenant(struct og_webhooks *w, const char *tenant, bool has)
-{
-	struct og_webhook_tenant *t = known(w, tenant);
-
-	if (has && !t) {
-		t = og_new(struct og_webhook_tenant);
-		snprintf(t->name, sizeof(t->name), "%s", tenant);
-		HASH_ADD_STR(w->tenants, name, t);
-	} else if (!has && t) {
-		HASH_DEL(w->tenants, t);
-		free(t);
-	}
-}
-
-struct beginning {
-	struct og_webhooks *w;
-	char tenant[OG_NAME_MAX];
-	og_record_said_cb *cb;
-	void *ctx;
-};
-
-static void on_begun(void *ctx, bool yes, const struct og_error *err)
-{
-	struct beginning *b = ctx;
-	bool matters = !err || err->kind != OG_RETRY || known(b->w, b->tenant);
-
-	if (!err)
-		note_tenant(b->w, b->tenant, yes);
-	b->cb(b->ctx, yes, matters ? err : NULL);
-	og_webhooks_part_gone(b->w);
-	free(b);
-}
-
-int og_watch_begin(struct og_api *api, const char *of, const char *id, const char *tenant, og_record_said_cb *cb,
-	void *ctx, struct og_error *err)
-{
-	struct og_webhooks *w = api->webhooks;
-	int64_t now = og_clock_wall_ms();
-	json_t *watch =
-		json_pack("{s:s, s:s, s:s, s:I}", "id", id, "tenant", tenant, "of", of, "made_ms", (json_int_t)now);
-	const struct og_record_put put = {.id = id,
-		.tenant = tenant,
-		.record = watch,
-		.due_in_ms = og_watch_delay_ms(0),
-		.held_by = w->maker,
-		.held_if_new = true,
-		.beside = &api->kinds.webhooks};
-	struct beginning *b = og_new(struct beginning);
-	struct og_error own;
-	int rc;
-
-	*b = (struct beginning){.w = w, .cb = cb, .ctx = ctx};
-	snprintf(b->tenant, sizeof(b->tenant), "%s", tenant);
-	rc = og_record_put(api->store, &api->kinds.watches, &put, on_begun, b, &own);
-	json_decref(watch);
-	if (rc == 0) {
-		w->parts++;
-		return 0;
-	}
-	free(b);
-	if (own.kind == OG_RETRY && !known(w, tenant))
-		return 1;
-	return og_fail(err, own.kind, "%s", own.message);
-}
-
-/* Another request for the same job (by its idempotency key) may have begun meanwhile: then the watch is held by nobody, and stays. */
-void og_watch_drop(struct og_api *api, const char *id)
-{
-	og_record_drop(api->store, &api->kinds.watches, id, api->webhooks->maker, NULL, NULL, NULL);
 }
 
 /* ── a look ── */
@@ -162,14 +83,61 @@ static void all_written(struct look *l)
 	look_free(l);
 }
 
-static void on_written(void *ctx, bool yes, const struct og_error *err)
-{
-	struct look *l = ctx;
+struct writing {
+	struct look *l;
+	json_t *delivery;
+};
 
-	(void)yes; /* no: it is there already */
+static void written(struct writing *it, const struct og_error *err)
+{
+	struct look *l = it->l;
+
+	json_decref(it->delivery);
+	free(it);
 	l->failed = l->failed || err;
 	if (!--l->waits)
 		all_written(l);
+}
+
+static void on_put_aside(void *ctx, bool yes, const struct og_error *err)
+{
+	struct writing *it = ctx;
+
+	it->l->w->api->metrics.deliveries[OG_DELIVERY_FAILED] += yes && !err;
+	written(it, err);
+}
+
+static int put_it(struct writing *it, const struct og_record_kind *kind, int64_t due_in_ms, og_record_said_cb *cb)
+{
+	const struct og_record_put put = {.id = text_at(it->delivery, "id"),
+		.tenant = text_at(it->delivery, "webhook_id"),
+		.record = it->delivery,
+		.fresh = true,
+		.due_in_ms = due_in_ms};
+
+	return og_record_put(it->l->w->api->store, kind, &put, cb, it, NULL);
+}
+
+/* Its webhook's receiver takes less than there is: it can be sent anew when there is room. */
+static int put_aside(struct writing *it)
+{
+	const struct og_kinds *kinds = &it->l->w->api->kinds;
+
+	json_object_set_new(it->delivery, "state", json_string("failed"));
+	json_object_set_new(it->delivery, "next_attempt_at", json_null());
+	json_object_set_new(it->delivery, "last_error",
+		json_sprintf("%" PRId64
+			     " events wait for this webhook, and no more may: its receiver is away, or too slow",
+			kinds->deliveries.most));
+	return put_it(it, &kinds->undelivered, -1, on_put_aside);
+}
+
+static void on_written(void *ctx, bool yes, const struct og_error *err)
+{
+	bool too_many = err && err->kind == OG_BUSY && yes; /* neither yes nor an error: it is there already */
+
+	if (!too_many || put_aside(ctx) < 0)
+		written(ctx, err);
 }
 
 static bool wants(const json_t *webhook, const char *type)
@@ -189,15 +157,16 @@ static bool wants(const json_t *webhook, const char *type)
 
 static void write_delivery(struct look *l, const json_t *webhook, json_t *event)
 {
-	json_t *delivery = og_delivery_new(webhook, event);
-	const struct og_record_put put = {
-		.id = text_at(delivery, "id"), .tenant = text_at(webhook, "id"), .record = delivery, .fresh = true};
+	struct writing *it = og_new(struct writing);
 
-	if (og_record_put(l->w->api->store, &l->w->api->kinds.deliveries, &put, on_written, l, NULL) == 0)
+	*it = (struct writing){.l = l, .delivery = og_delivery_new(webhook, event)};
+	if (put_it(it, &l->w->api->kinds.deliveries, 0, on_written) == 0) {
 		l->waits++;
-	else
-		l->failed = true;
-	json_decref(delivery);
+		return;
+	}
+	l->failed = true;
+	json_decref(it->delivery);
+	free(it);
 }
 
 /* What the tenant calls it. */

@@ -259,6 +259,70 @@ def test_two_who_rotate_at_once_are_one_after_the_other(rig, receiver):
         assert [verified(secret, delivery.headers, delivery.body) for secret in turned] == [delivery.event] * 2
 
 
+def store(rig, *words, who="gateway"):
+    user, password = (rig.root / f"secrets/{who}.credentials").read_text().split()
+    cli = ["redis-cli", "-s", str(rig.store.socket), "--no-auth-warning", "--user", user, "--pass", password]
+    return subprocess.run([*cli, *map(str, words)], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+
+
+class Crowd:
+    """So many records of a kind that somebody has, as far as they are counted; all older than any that is real."""
+
+    def __init__(self, rig, kind, owner, n):
+        k = f"og:{rig.fleet.cluster.name}:{kind}"
+        self.rig, self.key = rig, f"{k}s:{owner}"
+        text = (
+            "for i = 1, ARGV[2] do redis.call('ZADD', KEYS[1], 0, ARGV[1]..i) redis.call('HSET', KEYS[2], ARGV[1]..i, '0 '..ARGV[1]) end"
+        )
+        store(rig, "EVAL", text, 2, self.key, f"{k}_size", owner, n)
+
+    def size(self):
+        return int(store(self.rig, "ZCARD", self.key))
+
+    def leave(self):
+        store(self.rig, "DEL", self.key)
+
+
+def test_one_for_which_many_wait_takes_nobodys_room(rig, receiver):
+    """What is beyond is listed as failed at once, and can be sent anew when there is room."""
+    t = Tenant(rig, receiver)
+    assert t.post(f"{V1}/webhooks", {"url": receiver.url(t.path + "/other")}).status == 201
+    crowd = Crowd(rig, "delivery", t.hook, 2000)
+    job = t.job(stub_text(tokens=1))
+    failed = t.deliveries("failed", 1)[0]
+    assert (failed["state"], failed["attempts"], failed["next_attempt_at"], failed["event"]["data"]["id"]) == ("failed", 0, None, job)
+    assert "2000 events wait for this webhook" in failed["last_error"]
+    wait_for("the other to be told", lambda: len(receiver.at(t.path + "/other")) == 1, 20)
+    again = f"{V1}/webhooks/{t.hook}/deliveries/{failed['id']}/redeliver"
+    refused = t.post(again, b"")
+    assert (refused.status, refused.json["error"]["type"]) == (409, "conflict") and "many events wait" in refused.json["error"]["message"]
+    assert t.deliveries("failed") == [failed] and not receiver.at(t.path)
+    crowd.leave()
+    assert t.post(again, b"").status == 202
+    assert t.told(1)[0]["data"]["id"] == job
+
+
+def test_of_what_failed_each_keeps_its_last(rig, receiver):
+    t = Tenant(rig, receiver)
+    crowd = Crowd(rig, "undelivered", t.hook, 1000)
+    receiver.tell(t.path, 410)
+    t.job(stub_text(tokens=1))
+    t.deliveries("failed", 1)
+    assert crowd.size() == 1000
+
+
+def test_a_tenant_has_so_many_ends_to_be_told_of(rig, receiver):
+    t, other = Tenant(rig, receiver), Tenant(rig, receiver)
+    crowd = Crowd(rig, "watch", t.name, 20000)
+    refused = t.post(f"{V1}/jobs", ask(stub_text(tokens=1)))
+    assert refused.json["error"]["type"] == "busy" and "20000 jobs and batches of this tenant" in refused.json["error"]["message"], refused.body
+    job = other.job(stub_text(tokens=1))
+    assert other.told(1)[0]["data"]["id"] == job
+    crowd.leave()
+    t.job(stub_text(tokens=1))
+    t.told(1)
+
+
 def test_they_are_their_tenants_alone(rig, receiver):
     red, blue = Tenant(rig, receiver), Tenant(rig, receiver)
     receiver.tell(red.path, 410)
@@ -386,12 +450,6 @@ def test_operators_look_after_them_with_og(rig, receiver):
 
 
 # ── while the store is away ──
-
-
-def store(rig, *words, who="gateway"):
-    user, password = (rig.root / f"secrets/{who}.credentials").read_text().split()
-    cli = ["redis-cli", "-s", str(rig.store.socket), "--no-auth-warning", "--user", user, "--pass", password]
-    return subprocess.run([*cli, *map(str, words)], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
 
 
 def test_a_store_that_takes_no_more_loses_nothing(rig, receiver):
