@@ -19,12 +19,12 @@ static const char *authority_of(const char *target)
 char *og_web_target(const char *target, char **ret_host)
 {
 	const char *authority = authority_of(target);
-	size_t len = authority ? strcspn(authority, "/") : 0;
+	size_t len = authority ? strcspn(authority, "/?#") : 0;
 
 	if (!len || memchr(authority, '@', len)) /* who names a user there wants to be taken for another */
 		return og_strdup(target);
 	*ret_host = og_strndup(authority, len);
-	return og_strdup(authority[len] ? authority + len : "/");
+	return og_strdup(authority[len] == '/' ? authority + len : "/");
 }
 
 const char *og_web_host(const struct og_web_call *c)

@@ -170,7 +170,7 @@ def test_strange_requests(gateway, said, status):
     assert gateway.get("/healthz").status == 200
 
 
-@pytest.mark.parametrize("target, status", [("http://x/healthz", 200), ("HTTPS://x:443/healthz?a=b", 200), ("http://x", 200), ("http://x/none", 404)])
+@pytest.mark.parametrize("target, status", [("http://x/healthz", 200), ("HTTPS://x:443/healthz?a=b", 200), ("http://x", 200), ("http://x?a=b", 200), ("http://x/none", 404)])
 def test_a_target_may_be_a_whole_uri(gateway, target, status):
     """As clients of a proxy send it."""
     answer = speak(gateway, f"GET {target} HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n".encode())
