@@ -116,7 +116,7 @@ chaos() {
 
 bench() {
 	say "bench: that it runs"
-	OG_BUILD=$PWD/build/release check bench-quick $python tests/bench/bench.py --quick
+	OG_BUILD=$PWD/build/release check bench-quick scripts/bench.sh --quick
 	# Memory is measured without the sanitizers, whose own would be counted.
 	check batch-memory build/release/tests/unit/unit-producer-batch-test_run --filter "batch_run/many*"
 }

@@ -1,6 +1,5 @@
 """What the benches of the path stand on: a private RabbitMQ and Redis, and networks of the real programs on them."""
 
-import argparse
 import contextlib
 import json
 import os
@@ -22,7 +21,7 @@ from proc import anonymous_kib  # noqa: E402
 
 BUILD = Path(os.environ.get("OG_BUILD", REPO / "build/release")).resolve()
 ECHO = "kind = echo\n"
-CALM_S = 8
+CALM_S, QUICK_CALM_S = 8, 0.5
 
 
 def catalogue(tiers, model):
@@ -36,6 +35,7 @@ class BenchNetwork(Network):
     def __init__(self, root, cluster, rabbit, redis, engine, settings, tiers, model):
         super().__init__(root, cluster, BUILD, rabbit, redis, engine, settings, catalogue(tiers, model))
         self.tiers = list(tiers)
+        self.calm_s = CALM_S
 
     def serve(self, slots, workers=1, env=None):
         """Starts the scheduler, and of each tier so many workers, which share its slots; ready when it returns."""
@@ -83,7 +83,7 @@ class BenchNetwork(Network):
     def calm_kib(self, kind):
         """The same, when it has not become less for a while: what a burst took is given back within seconds."""
         least, since = self.anonymous_kib(kind), time.monotonic()
-        while time.monotonic() - since < CALM_S:
+        while time.monotonic() - since < self.calm_s:
             time.sleep(0.2)
             now = self.anonymous_kib(kind)
             if now < least:
@@ -178,10 +178,23 @@ class Backlog:
 class Bed:
     """RabbitMQ and Redis in a folder that goes with them, and the networks on them, each in a cluster of its own."""
 
-    def __init__(self):
+    def __init__(self, quick=False):
+        self.calm_s = QUICK_CALM_S if quick else CALM_S
         self.folder = Path(tempfile.mkdtemp(prefix="og-bench-", dir="/tmp"))  # a socket's path is short
         self.rabbit, self.redis = Rabbit(self.folder / "rabbit"), Redis(self.folder / "redis")
+        self.cache = None
         self.made = 0
+
+    @property
+    def amqp(self):
+        return f"amqp://{self.rabbit.admin}:{self.rabbit.password}@127.0.0.1:{self.rabbit.port}/%2f"
+
+    @property
+    def cache_url(self):
+        """Of a second Redis, which keeps nothing on the disk: what peers are fastest with. Started when first asked for."""
+        if not self.cache:
+            self.cache = Redis(self.folder / "cache", ["--appendonly", "no"]).start()
+        return f"redis://127.0.0.1:{self.cache.port}/0"
 
     def __enter__(self):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # what was started is ended by the blocks that started it
@@ -194,6 +207,8 @@ class Bed:
         return self
 
     def __exit__(self, *_):
+        if self.cache:
+            self.cache.stop()
         self.redis.stop()
         self.rabbit.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -204,6 +219,7 @@ class Bed:
         self.made += 1
         root, cluster = self.folder / str(self.made), f"bench-{self.made}"
         network = BenchNetwork(root, cluster, self.rabbit, self.redis, engine, settings, tiers, model)
+        network.calm_s = self.calm_s
         try:
             yield network
         finally:
@@ -255,17 +271,3 @@ def names(number):
 
 def log(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def program(module_doc, measure, tables, parts):
-    """The main of a part of the bench that is called alone."""
-    options = argparse.ArgumentParser(description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--quick", action="store_true", help="few points: that it runs, not how fast")
-    options.add_argument("--only", help=f"of {','.join(parts)}")
-    options.add_argument("--json", help="also write the results to this file")
-    args = options.parse_args()
-    results = measure(args.quick, args.only.split(",") if args.only else None)
-    print(tables(results))
-    if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=2) + "\n")
-    return 0

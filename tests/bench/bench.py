@@ -1,109 +1,119 @@
 #!/usr/bin/env python3
-"""The bench: the real programs on a private RabbitMQ and Redis, everything on this machine, everything on (quorum queues, confirms,
-Redis records, the scheduler in the path).
+"""The bench. scripts/bench.sh builds what it needs, and starts it.
 
-    tests/bench/bench.py [--quick] [--only jobs,stream,model,plan] [--json FILE]
+    scripts/bench.sh [--quick] [--only PART[:NAME+…],…] [--json FILE]
 
-  jobs    no-op round trips (`echo`, 512-byte body): jobs/s with many in flight, median with one
-  stream  what the path adds to the time to first token of a stub engine that streams at a fixed pace, asked directly in the same run
-  model   tokens/s of the real model through the path, against asked directly
-  plan    the scheduler's decisions alone, for a simulated fleet of 1,000 nodes and a million jobs: fairness, waits, times told, speed
+  roundtrips  no-op jobs, 512 bytes in and out: jobs/s and latencies, beside other queues and what the broker allows
+              (OpenGateway, Celery, dramatiq, RQ, BullMQ, asynq, gearman, three bare hops, PerfTest)
+  path        what the path adds to the stream of an engine that is asked directly in the same run (stub, model)
+  gateways    og-gateway beside other gateways (LiteLLM, Portkey, Olla, og-gateway)
+  scale       how rate, latency and memory go with more of something (workers, tiers, waiting, million, body, nodes, streams, tokens)
+  cost        of a job and of a token (cpu, syscalls, allocations, wire)
+  recovery    how fast it is there, and there again, and what it takes at rest (start, takeover, memory)
+  plan        the scheduler's decisions alone, for a simulated fleet of 1,000 nodes and a million jobs
 
-Rounds are interleaved, medians are printed. Programs come from $OG_BUILD (default build/release); `model` wants the embedded engine's
-packages in this Python, and is left out, with a word, where they are not.
+What is in a part's brackets can be asked for by name. All that a part needs it starts on loopback, a RabbitMQ and Redis of its own too, and leaves
+nothing behind. Peers are installed under build/peers when they are first measured, every version pinned in tests/bench/peers; with --quick
+nothing is installed. A row that cannot be measured says why. The page is printed (docs/BENCHMARKS.md is that of a whole run), and what goes on is told on
+stderr. With --json the results are kept in FILE too, part by part: those of other parts that it has are printed with these. Programs come from
+$OG_BUILD (default build/release).
 """
 
 import argparse
-import importlib.util
+import importlib
 import json
-import statistics
-import subprocess
 import sys
+import time
+import traceback
 from pathlib import Path
 
-from bed import BUILD, Bed
-from network import REPO
-from services import Process, free_port, wait_for
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
 
-MODEL = "smollm2-135m"  # as the stub and the real engine call it
+import machine  # noqa: E402
+from installing import Installing  # noqa: E402
 
+PARTS = ("roundtrips", "path", "gateways", "scale", "cost", "recovery", "plan")
 
-class Engine(Process):
-    def __init__(self, args, folder):
-        super().__init__()
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.spawn([sys.executable, *map(str, args), "--port", str(self.port)], log=folder / "engine.log")
-        wait_for("the engine", self.ready, 60, self.process)
+INTRO = """\
+# Benchmarks
 
-    def ready(self):
-        return subprocess.run(["curl", "-sf", "-o", "/dev/null", self.url + "/v1/models"], check=False).returncode == 0
-
-    def settings(self):
-        return f"kind = openai\nurl = {self.url}\n"
-
-
-def bench_jobs(bed, quick):
-    rounds, jobs = (1, 2000) if quick else (5, 20000)
-    with bed.network() as network:
-        network.serve(640)  # above the window: nothing waits in a lane
-        network.jobs(jobs // 4, 500)  # warms caches and allocators
-        many = [network.jobs(jobs, 500) for _ in range(rounds)]
-        one = [network.jobs(max(200, jobs // 40), 1) for _ in range(rounds)]
-    return {
-        "jobs_per_s_500_in_flight": round(statistics.median(r["jobs_per_s"] for r in many)),
-        "p99_ms_500_in_flight": statistics.median(r["p99_ms"] for r in many),
-        "median_ms_1_in_flight": statistics.median(r["p50_ms"] for r in one),
-    }
+This page is the output of one command, which anyone can run:
+```
+scripts/bench.sh                                            # all of it; the first run installs the peers under build/peers (1 GB)
+scripts/bench.sh --only path,roundtrips:OpenGateway+Celery  # parts, and what of them; --help has the names
+scripts/bench.sh --quick                                    # short and once: that it runs, not how fast; installs nothing
+scripts/bench.sh --json FILE                                # keeps the figures, and prints those of parts that FILE has already
+```
+Everything of a part runs on this one machine: load, programs, brokers. What is compared is started together, and measured in turn, round after round,
+so that what the machine does meanwhile hits all alike; figures are medians over the rounds, and a ratio is the median of the rounds' ratios. Versions are
+pinned in `tests/bench/peers`. RabbitMQ is one node with two schedulers that do not spin (`+S 2:2 +sbwt none`), its statistics off; Redis keeps a log
+(`appendonly yes`, `appendfsync everysec`) where ours uses it.
+"""
+QUICK = " A quick run: that it runs, not how fast."
 
 
-def stream_of(bed, engine, slots, rounds, tokens):
-    """The same requests by the path and to the engine directly."""
-    engine = Engine(engine, bed.folder)
-    try:
-        with bed.network(engine.settings(), model=MODEL) as network:
-            network.serve(slots)
-            args = ("--engine", engine.url, "--rounds", rounds, "--tokens", tokens)
-            return json.loads(network.command("bench_stream", *args))
-    finally:
-        engine.end(15, 10)
+def chosen(text, options):
+    """{part: its names, or None for all of them}"""
+    wanted = {}
+    for word in text.split(",") if text else PARTS:
+        part, _, names = word.partition(":")
+        known = getattr(importlib.import_module(part), "NAMES", ()) if part in PARTS else ()
+        if part not in PARTS:
+            options.error(f"no part {part!r}; there are {', '.join(PARTS)}")
+        wanted[part] = names.split("+") if names else None
+        unknown = [name for name in wanted[part] or () if name not in known]
+        if unknown:
+            options.error(f"{part} has no {unknown[0]!r}; it has {', '.join(known) or 'no names'}")
+    return wanted
 
 
-def bench_stream(bed, quick):
-    engine = [REPO / "tests/support/stub_engine.py", "pace_ms=10", "first_ms=20", "tokens=32"]
-    return stream_of(bed, engine, 4, 20 if quick else 200, 32)
+def page(results):
+    names = [name for name in PARTS if name in results]
+    sections, before = [INTRO], ""
+    for name in names:
+        part, of = importlib.import_module(name), results[name]
+        about = machine.words(of["machine"])
+        sections.append(f"## {part.TITLE}")
+        sections += [] if about == before else [about]
+        sections.append(machine.busy_words(of["machine"], of["busy_after"]) + (QUICK if of["quick"] else ""))
+        sections.append(part.tables(of["results"]))
+        before = about
+    return "\n\n".join(section.strip() for section in sections)
 
 
-def bench_model(bed, quick):
-    if importlib.util.find_spec("xllamacpp") is None:
-        return {"left out": "the packages of scripts/engine/requirements.txt are not in this Python"}
-    result = stream_of(bed, [REPO / "scripts/engine/og-engine"], 2, 3 if quick else 20, 128)
-    result["rate_ratio"] = round(result["tokens_per_s_path"] / result["tokens_per_s_direct"], 4)
-    return result
-
-
-def bench_plan(_bed, quick):
-    out = subprocess.run([BUILD / "tests/bench/sim_plan", *(["--quick"] if quick else [])], check=True, capture_output=True)
-    return json.loads(out.stdout)
-
-
-BENCHES = {"jobs": bench_jobs, "stream": bench_stream, "model": bench_model, "plan": bench_plan}
+def measure(name, only, quick):
+    part, about, began = importlib.import_module(name), machine.machine(), time.monotonic()
+    print(f"== {name}", file=sys.stderr, flush=True)
+    measured = part.measure(quick, only)
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return {"quick": quick, "machine": about, "busy_after": machine.cores_busy(), "results": measured}
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--quick", action="store_true", help="few rounds: that it runs, not how fast")
-    options.add_argument("--only", default=",".join(BENCHES))
-    options.add_argument("--json", help="also write the results to this file")
+    options = argparse.ArgumentParser(
+        prog="scripts/bench.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--quick", action="store_true", help="one short round: that it runs, not how fast")
+    options.add_argument("--only", metavar="PART[:NAME+…],…", help="these parts, and of one only what is named")
+    options.add_argument("--json", metavar="FILE", type=Path, help="keep the results in this file")
     args = options.parse_args()
-    results = {}
-    with Bed() as bed:
-        for name in args.only.split(","):
-            results[name] = BENCHES[name](bed, args.quick)
-            print(json.dumps({name: results[name]}, indent=2), flush=True)
-    if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=2) + "\n")
-    return 0
+    wanted = chosen(args.only, options)
+    Installing.allowed = not args.quick
+    results = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
+    failed = []
+    for name, only in wanted.items():
+        try:
+            results[name] = measure(name, only, args.quick)
+        except Exception:  # the others are measured all the same
+            traceback.print_exc()
+            failed.append(name)
+        if args.json:
+            args.json.write_text(json.dumps(results, indent=2) + "\n")
+    print(page(results))
+    for name in failed:
+        print(f"bench.sh: the part {name} could not be measured, see above", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,14 +1,11 @@
-#!/usr/bin/env python3
 """What a job costs: CPU of each process, system calls, allocations; and what a token of a stream costs on the wire.
-
-    tests/bench/cost.py [--quick] [--only cpu,syscalls,allocations,wire] [--json FILE]
 
   cpu          microseconds of each process a job (512-byte body), with 1, 500 and 5,000 in flight: of the latter most wait in a lane
   syscalls     a job, counted by strace, which slows what it counts: what then waits is done together more often
   allocations  a job, counted by a library that is preloaded (allocs.c)
   wire         bytes of TCP a token, of the worker and of the producer, each way (ss)
 
-Programs come from $OG_BUILD (default build/release). What cannot be measured here says why.
+What cannot be measured here says why.
 """
 
 import json
@@ -18,15 +15,15 @@ import signal
 import statistics
 import struct
 import subprocess
-import sys
 import time
 
-from bed import BUILD, Bed, log, program
+from bed import BUILD, Bed, log
 from network import TIER
 from proc import cpu_s
 from services import wait_for
 from tables import figure, markdown
 
+TITLE = "Cost of a job"
 SLOTS = 640
 TO_REACH_US = 60
 ALLOCS = BUILD / "tests/bench/libbench_allocs.so"
@@ -187,11 +184,12 @@ def sent_and_received(pid, port):
 
 
 MEASURES = {"cpu": cpu, "syscalls": syscalls, "allocations": allocations, "wire": wire}
+NAMES = tuple(MEASURES)
 
 
 def measure(quick, only=None):
     results = {}
-    with Bed() as bed:
+    with Bed(quick) as bed:
         for part in only or MEASURES:
             began = time.monotonic()
             results[part] = MEASURES[part](bed, quick)
@@ -234,8 +232,17 @@ def table_of_wire(found):
 TABLES = {"cpu": table_of_cpu, "syscalls": table_of_syscalls, "allocations": table_of_allocations, "wire": table_of_wire}
 
 
+SETUP = """\
+The load is that of *Scale*, with 640 slots.
+
+- *CPU*: of the whole process tree (`/proc/<pid>/stat`) over a run, by job; the producer's is that of `bench_jobs`, its start and connecting included.
+- *system calls* are counted by strace, which slows its program: what waits meanwhile is done together, so there are fewer of them with many in flight than
+  without it.
+- *bytes a token*: of TCP, both directions of the worker's and the producer's connections to the broker, between two looks while all streams are open.
+"""
+
+
 def tables(results):
-    """In Markdown."""
     found = [
         f"{part.capitalize()}: skipped, {results[part]['skipped']}" if "skipped" in results[part] else TABLES[part](results[part])
         for part in results
@@ -243,8 +250,4 @@ def tables(results):
     if "cpu" in results:
         ours = figure(results["cpu"]["500"]["ours"])
         found.append(markdown(("", "to reach", "measured"), [("our CPU a job, 500 in flight, µs", f"≤ {TO_REACH_US}", ours)]))
-    return "\n\n".join(found)
-
-
-if __name__ == "__main__":
-    sys.exit(program(__doc__, measure, tables, MEASURES))
+    return "\n\n".join([SETUP.strip(), *found])

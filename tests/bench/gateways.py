@@ -1,18 +1,12 @@
-#!/usr/bin/env python3
 """Gateways side by side: what each adds to an engine that costs next to nothing, on this machine, in one run.
 
-    tests/bench/gateways.py [--quick] [--only engine,LiteLLM,Portkey,Olla,og-gateway] [--olla PROGRAM] [--json FILE]
-
-All are started first, and asked in turn, round after round: what the machine does meanwhile hits all alike. Printed are medians over the
-rounds; "adds" is a gateway's figure less the engine's of the same round. The peers are installed under build/peers when they are not
-there; a row that cannot be measured says why. Ours runs with all that makes it durable: RabbitMQ with quorum queues, Redis, og-scheduler
-and og-worker. Programs come from $OG_BUILD (default build/release). docs/BENCH.md has the figures, and what they mean.
+All are started first, and asked in turn, round after round: what the machine does meanwhile hits all alike. Medians are over the rounds;
+"adds" is a gateway's figure less the engine's of the same round. A row that cannot be measured says why. Ours runs with all that makes it
+durable: RabbitMQ with quorum queues, Redis, the store, og-scheduler and og-worker.
 """
 
-import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import statistics
@@ -23,13 +17,13 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import gateway_tables
+from bed import BUILD
+from installing import Skipped
+from our_row import OurGateway
+from peers import Direct, LiteLLM, Olla, Portkey
 
-from our_row import OurGateway  # noqa: E402
-from peers import REPO, Direct, LiteLLM, Olla, Portkey, Skipped  # noqa: E402
-from tables import print_results  # noqa: E402
-
-BUILD = Path(os.environ.get("OG_BUILD", REPO / "build/release")).resolve()
+TITLE = "Gateways"
 NAMES = ("engine", "LiteLLM", "Portkey", "Olla", "og-gateway")
 CLIENTS = (1, 16, 64)
 CELLS = [(kind, clients) for clients in CLIENTS for kind in ("whole", "stream")]
@@ -207,22 +201,7 @@ def measure_open_streams(rows, load, streams):
     return results
 
 
-def machine():
-    model = next(
-        (x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")),
-        "",
-    )
-    memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "memory_gib": memory,
-        "system": platform.platform(),
-        "load_before": round(os.getloadavg()[0], 2),
-    }
-
-
-def start_rows(wanted, folder, olla, running):
+def start_rows(wanted, folder, running):
     """Rows that serve, in their order, added to `running` one by one; {name: why} of the others."""
     direct = Direct(folder / "engine", BUILD / "tests/bench/bench_engine")
     running.append(direct)
@@ -230,7 +209,7 @@ def start_rows(wanted, folder, olla, running):
     makers = {
         "LiteLLM": lambda: LiteLLM(folder / "litellm", direct.base),
         "Portkey": lambda: Portkey(folder / "portkey", direct.base),
-        "Olla": lambda: Olla(folder / "olla", direct.base, olla),
+        "Olla": lambda: Olla(folder / "olla", direct.base, os.environ.get("OLLA")),
         "og-gateway": lambda: OurGateway(folder / "ours", direct.base, BUILD),
     }
     skipped = {}
@@ -253,7 +232,7 @@ def start_rows(wanted, folder, olla, running):
     return skipped
 
 
-def measure(rows, load, quick, began):
+def measure_rows(rows, load, quick, began):
     for row in rows:  # what is compiled, cached and connected at first is not measured
         for kind in ("whole", "stream"):
             load.run(row, kind, 16)
@@ -267,35 +246,14 @@ def measure(rows, load, quick, began):
     return table, rounds
 
 
-def arguments():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--quick", action="store_true", help="one round: that it runs, not how fast")
-    options.add_argument("--only", default=",".join(NAMES), help="which rows; the engine's is always measured")
-    options.add_argument("--olla", default=os.environ.get("OLLA"), help="Olla's program (or $OLLA)")
-    options.add_argument("--json", help="also write the results to this file")
-    args = options.parse_args()
-    args.only = args.only.split(",")
-    unknown = [name for name in args.only if name not in NAMES]
-    if unknown:
-        options.error(f"no row {unknown[0]!r}; there are {', '.join(NAMES)}")
-    missing = [name for name in ("bench_engine", "bench_http") if not (BUILD / "tests/bench" / name).exists()]
-    if missing:
-        options.error(
-            f"no {missing[0]} in {BUILD}/tests/bench; build it: cmake --preset release && cmake --build build/release"
-        )
-    return args
-
-
-def main():
-    args = arguments()
+def measure(quick, only=None):
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, limits[1]), limits[1]))
     folder = Path(tempfile.mkdtemp(prefix="og-gw-"))
-    results, rows, began = {"machine": machine()}, [], time.monotonic()
+    results, rows, began = {}, [], time.monotonic()
     try:
-        results["skipped"] = start_rows(args.only, folder, args.olla, rows)
-        results["rows"], results["rounds"] = measure(rows, Load(folder), args.quick, began)
-        results["machine"]["load_after"] = round(os.getloadavg()[0], 2)
+        results["skipped"] = start_rows(only or NAMES, folder, rows)
+        results["rows"], results["rounds"] = measure_rows(rows, Load(folder), quick, began)
         ours = next((row for row in rows if isinstance(row, OurGateway)), None)
         if ours:
             results["behind_og_gateway_mib"] = ours.behind_mib()
@@ -303,11 +261,33 @@ def main():
         for row in reversed(rows):
             row.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    print_results(results)
-    if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=2) + "\n")
-    return 0
+    return results
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+SETUP = """\
+All stand in front of one engine, `bench_engine`, a stub of ours in C that speaks OpenAI's chat completions; the row **engine** asks it directly.
+- **LiteLLM**: two workers, one model, a master key (it does not start without).
+- **Portkey**: one process of Node in production mode; `@hono/node-server` is held at 1.13.8, with later ones its streams fail (`immutable`).
+- **Olla**: its engine `olla`, profile `auto`, its limits on requests a minute and its request log off. It is in no package registry: build it as
+  its own documentation says, and name the program with `$OLLA`.
+- **og-gateway**: one process, with all that makes it durable: RabbitMQ with quorum queues and confirms, Redis with its log, the store, a key, one
+  og-scheduler, one og-worker with 1,024 slots. The others keep nothing: a job that they have taken is lost with them.
+
+All logs are as each writes them by default, but for Olla's. An answer has 8 tokens. Whole answers and streams are asked for in turn by 1, 16 and 64
+clients, each on a connection that it keeps (`bench_http`, in C, so that the load is not the limit); the stream's tokens come without a pause, each in
+a chunk of HTTP of its own. An answer counts when it has all its tokens and, of a stream, the `[DONE]`; what else comes is in the column `failed`.
+- *requests/s*: closed loop, the best of 1, 16 and 64 clients.
+- *adds*: a percentile of the gateway less the engine's of the same round; the median of that over the rounds. With 16 and 64 clients a gateway is at
+  its limit, and what it adds is mostly waiting. The p99 of a round of a slow one is made of few answers.
+- *p99 at half the rate*: open loop, whole answers at half of its own requests/s; a request's time counts from when it fell due.
+- *CPU a request*: of the gateway and what it started (and of ours all that stands behind it too: broker, Redis, scheduler, worker), whole answers,
+  64 clients, without the engine. It is the figure that a busy machine changes least.
+- *memory*: resident (Pss, so that what its processes share counts once), at rest after the load, of the gateway alone; what stands behind ours is
+  told below the tables.
+- *open streams*: 2,000 clients at a time (200 in a quick run), each with a stream of a token a second: the most memory meanwhile, and how many had
+  begun to be answered at the same time. Ours has 1,024 slots: the others wait in the queue meanwhile.
+"""
+
+
+def tables(results):
+    return SETUP + "\n" + gateway_tables.section(results)

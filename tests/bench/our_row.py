@@ -1,8 +1,9 @@
 """og-gateway as a row of gateways.py: with all that makes its answers durable behind it, on a RabbitMQ
 and Redis of its own, and with a key."""
 
+from installing import REPO, Skipped
 from network import TIER, Network
-from peers import REPO, Row, Skipped
+from peers import Row
 from proc import cpu_s, memory_mib
 from services import Rabbit, Redis, wait_for
 

@@ -1,60 +1,18 @@
 """The gateways that stand beside ours in gateways.py: how each is installed (under build/peers, every version pinned), set up in front of
-one engine, and started. What cannot be installed here says so by Skipped."""
+one engine, and started."""
 
 import json
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from installing import PINS, Skipped, install_step, installed
 from proc import cpu_s, memory_mib
 from services import Process, free_port, wait_for
-
-HERE = Path(__file__).resolve().parent
-REPO = HERE.parents[1]
-PEERS = REPO / "build/peers"
-INSTALL_TIMEOUT_S = 600
-
-
-class Skipped(Exception):
-    """Why a row cannot be measured on this machine."""
-
-
-def installed(name, pins, install):
-    """A folder under build/peers, made anew where the files `pins` are not those it was made from."""
-    folder, stamp = PEERS / name, "".join(file.read_text() for file in pins)
-    if (folder / ".stamp").exists() and (folder / ".stamp").read_text() == stamp:
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    print(f"installing {name} into {folder.relative_to(REPO)}", file=sys.stderr, flush=True)
-    install(folder)
-    (folder / ".stamp").write_text(stamp)
-    return folder
-
-
-def install_step(args, cwd=None):
-    if not shutil.which(args[0]):
-        raise Skipped(f"there is no {args[0]} here to install it with")
-    try:
-        done = subprocess.run(
-            args,
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=INSTALL_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as late:
-        raise Skipped(f"`{' '.join(map(str, args[:3]))}` took more than {INSTALL_TIMEOUT_S} s") from late
-    if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines() or ["no word"]
-        raise Skipped(f"`{' '.join(map(str, args[:3]))}` failed: {words[-1][:200]}")
 
 
 class Row(Process):
@@ -131,7 +89,7 @@ class LiteLLM(Row):
 
     def __init__(self, folder, engine):
         super().__init__(folder, engine)
-        pins = HERE / "peers/litellm.txt"
+        pins = PINS / "litellm.txt"
         self.root = installed("litellm", [pins], lambda to: self.install(to, pins))
         self.version = next(
             line.split("==")[1] for line in pins.read_text().splitlines() if line.startswith("litellm==")
@@ -175,7 +133,7 @@ class Portkey(Row):
 
     def __init__(self, folder, engine):
         super().__init__(folder, engine)
-        pins = [HERE / "peers/portkey/package.json", HERE / "peers/portkey/package-lock.json"]
+        pins = [PINS / "portkey/package.json", PINS / "portkey/package-lock.json"]
         self.root = installed("portkey", pins, lambda to: self.install(to, pins))
         package = self.root / "node_modules/@portkey-ai/gateway"
         self.version = json.loads((package / "package.json").read_text())["version"]
@@ -195,7 +153,7 @@ class Portkey(Row):
             [
                 "node",
                 "--require",
-                str(HERE / "peers/loopback.cjs"),
+                str(PINS / "loopback.cjs"),
                 str(self.program),
                 f"--port={self.port}",
                 "--headless",
@@ -215,7 +173,7 @@ class Olla(Row):
 
     def __init__(self, folder, engine, program=None):
         if not program:
-            raise Skipped("no package registry has it; --olla PROGRAM names one that you have built")
+            raise Skipped("no package registry has it; $OLLA names a program that you have built")
         super().__init__(folder, engine)
         self.program = Path(program).resolve()
         if not self.program.is_file():

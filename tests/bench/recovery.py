@@ -1,28 +1,24 @@
-#!/usr/bin/env python3
 """How fast it is there, and there again: start to ready of each program, the next placement after the leading scheduler was killed,
 memory at rest.
-
-    tests/bench/recovery.py [--quick] [--only start,takeover,memory] [--json FILE]
 
   start     from the start of the process until its control socket says that it is ready: a scheduler leads, a worker serves
   takeover  SIGKILL of the leading scheduler with 100,000 jobs waiting and a standby there: until the first job is back that the
             new leader has placed
   memory    anonymous memory of each program: when it has just started, and at rest after many jobs, twice
-
-Programs come from $OG_BUILD (default build/release).
 """
 
+import contextlib
 import signal
 import statistics
-import sys
 import time
 
-from bed import Backlog, Bed, ask, log, names, program
+from bed import Backlog, Bed, ask, log, names
 from network import TIER
 from scale import LANE_SLOTS, LANE_TIERS, ROOM
 from services import wait_for
 from tables import figure, markdown
 
+TITLE = "Start and recovery"
 TAKEOVER_S, REST_KIB = 5, 6 * 1024
 READY_S, POLL_S = 60, 0.002
 
@@ -110,15 +106,19 @@ def memory(bed, quick):
 
 
 MEASURES = {"start": start, "takeover": takeover, "memory": memory}
+NAMES = tuple(MEASURES)
 
 
 def measure(quick, only=None):
+    """Each on a bed of its own, but for a quick run."""
     results = {}
-    for part in only or MEASURES:
-        began = time.monotonic()
-        with Bed() as bed:
-            results[part] = MEASURES[part](bed, quick)
-        log(f"recovery {part}: {time.monotonic() - began:.0f} s")
+    with contextlib.ExitStack() as stack:
+        shared = stack.enter_context(Bed(quick)) if quick else None
+        for part in only or MEASURES:
+            began = time.monotonic()
+            with contextlib.nullcontext(shared) if shared else Bed() as bed:
+                results[part] = MEASURES[part](bed, quick)
+            log(f"recovery {part}: {time.monotonic() - began:.0f} s")
     return results
 
 
@@ -153,10 +153,12 @@ def goals(results):
     return [markdown(("", "to reach", "measured"), lines)] if lines else []
 
 
+SETUP = """\
+- *takeover*: SIGKILL of the leader while the backlog of *Scale* is worked off and refilled; until the first job is back that the new leader has placed
+  (`og-epoch` of its `done`), so a run and a result are in it.
+- *memory at rest*: anonymous, when it has become no less for 8 s (0.5 s in a quick run); the worker has an engine over HTTP.
+"""
+
+
 def tables(results):
-    """In Markdown."""
-    return "\n\n".join([TABLES[part](found) for part, found in results.items()] + goals(results))
-
-
-if __name__ == "__main__":
-    sys.exit(program(__doc__, measure, tables, MEASURES))
+    return "\n\n".join([SETUP.strip()] + [TABLES[part](found) for part, found in results.items()] + goals(results))

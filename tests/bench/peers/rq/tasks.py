@@ -1,0 +1,2 @@
+def echo(body):
+    return body
