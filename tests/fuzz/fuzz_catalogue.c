@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (og_catalogue_find(c, t->aliases[k]) != t)
 				abort();
 		og_profile_judge(&machine, t, why, sizeof(why));
-		og_catalogue_unknown(c, t->engine_model, &err);
+		og_catalogue_unknown(c, t->engine_model, NULL, &err);
 	}
 	return 0;
 }
