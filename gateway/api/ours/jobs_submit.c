@@ -112,16 +112,17 @@ static void on_time(uv_timer_t *timer)
 		on_accepted(s);
 }
 
-/* Before it was answered it is a refusal, or the end of a job that had been submitted before. */
+/* Before it was answered it is a refusal, the end of a job that had been submitted before, or one that was quick: that was
+ * taken up, however it ended. */
 static void on_end(void *ctx, const struct og_job_end *end)
 {
 	struct submission *s = ctx;
-	bool had_ended = s->c && !(end->e && end->e->attempt);
+	bool ran = end->e && end->e->attempt, had_ended = s->c && !ran;
 	struct og_refusal why;
 
 	s->job = NULL;
 	og_bill_settle(&s->bill, end);
-	if (s->c && end->state != OG_STATE_DONE) {
+	if (s->c && !ran && end->state != OG_STATE_DONE) {
 		og_refusal_of_end(end, &why);
 		refuse(s, &why);
 		return;
