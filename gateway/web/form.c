@@ -16,19 +16,40 @@
 struct og_web_form {
 	struct MHD_PostProcessor *parser;
 	struct og_buf fields; /* "name\0value\0…" */
+	size_t value;         /* where the last one's value begins; 0: it had no room, and its pieces go nowhere */
 	struct og_web_file file;
 	int failed; /* errno, where the disk says no */
 };
 
+static void begin_field(struct og_web_form *f, const char *key)
+{
+	size_t room = strlen(key) + 1, end = f->fields.len;
+
+	f->value = 0;
+	if (end + 1 + room > FIELDS_MAX)
+		return;
+	if (end)
+		og_buf_add(&f->fields, "", 1);
+	og_buf_add(&f->fields, key, room);
+	f->value = f->fields.len;
+}
+
+/* Its last field, of which nothing but the name is there. */
+static bool has_begun(const struct og_web_form *f, const char *key)
+{
+	size_t room = strlen(key) + 1;
+
+	return f->value && f->fields.len == f->value && f->value >= room &&
+	       !strcmp(f->fields.data + f->value - room, key);
+}
+
+/* A field whose value had not come with its name is given out as empty first, and then once more from its beginning. */
 static void add_field(struct og_web_form *f, const char *key, const char *data, size_t len, uint64_t at)
 {
-	if (at == 0) {
-		if (f->fields.len)
-			og_buf_add(&f->fields, "", 1);
-		if (og_buf_add(&f->fields, key, strlen(key) + 1) < 0)
-			return;
-	}
-	og_buf_add(&f->fields, data, len);
+	if (at == 0 && !has_begun(f, key))
+		begin_field(f, key);
+	if (f->value)
+		og_buf_add(&f->fields, data, len);
 }
 
 static void add_to_file(struct og_web_form *f, const char *data, size_t len)

@@ -59,16 +59,13 @@ class Conformance(Network):
         self.engine = Engine(self.folder, "--threads", "1", "--embedding")
         self.stub = StubEngine(self.folder, models="stub", slots=4)
         self.services = [Rabbit(self.folder / "rabbit"), Redis(self.folder / "redis")]
-        self.store = Redis(self.folder / "r/store")  # started as og-broker-config renders it
 
     def start_all(self):
         for service in (*self.services, self.stub):
             service.start()
         settings = "kind = openai\n[worker]\nslots = 2\n"
         super().__init__(self.folder / "r", "conformance", BUILD, *self.services, settings, catalogue=CATALOGUE)
-        self.command("og-broker-config", "render", self.root)
-        self.store.spawn(["redis-server", self.root / "store/redis.conf"], log=self.store.log)
-        wait_for("the store", self.store.socket.exists, 20, self.store.process)
+        self.start_store()
         wait_for("the engine", self.engine.ready, 120, self.engine.process)
         self.start("og-scheduler")
         self.start("og-worker", "--tier", MODEL, "--set", f"engine.url={self.engine.url}", name="worker-model")
@@ -111,7 +108,7 @@ class Conformance(Network):
             self.stop()
         for service in (self.engine, self.stub):
             service.end(15, 10)
-        for service in (self.store, *self.services):
+        for service in self.services:
             if service.process:
                 service.stop()
         if os.environ.get("OG_KEEP"):

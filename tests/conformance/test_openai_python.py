@@ -74,7 +74,7 @@ def test_history(client):
         {"role": "assistant", "content": "Hello Bob!"},
         {"role": "user", "content": [{"type": "text", "text": "What is my name?"}]},
     ]
-    answer = client.chat.completions.create(model=MODEL, messages=messages, max_tokens=16)
+    answer = client.chat.completions.create(model=MODEL, messages=messages, max_tokens=16, temperature=0)
     assert "Bob" in answer.choices[0].message.content
 
 

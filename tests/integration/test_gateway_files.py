@@ -111,6 +111,18 @@ def test_a_strange_boundary_is_no_form(gateway, boundary):
     assert gateway.get("/healthz").status == 200
 
 
+def test_a_form_may_come_byte_by_byte(gateway):
+    body = form(b"x", purpose="batch", **{"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"})
+    head = f"POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port)) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.sendall(head.encode())
+        for i in range(len(body)):
+            s.sendall(body[i : i + 1])
+        answer = s.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200 ") and b'"expires_at"' in answer, answer
+
+
 def test_all_files_together_are_bounded(gateway):
     before = len(gateway.get("/v1/files?limit=1000").json["data"])
     made = [upload(gateway, b"x" * (35 * MIB)) for _ in range(3)]
