@@ -22,8 +22,7 @@ struct og_publish {
 	bool returned;
 	og_settled_cb *cb;
 	void *ctx;
-	struct og_joint
-		*joint; /* it is a bundle: its parts, and who waits for their settling beside `cb`; mostly NULL */
+	struct og_joint *joint; /* a bundle's parts, and who waits beside `cb`; mostly NULL */
 };
 
 struct og_window {

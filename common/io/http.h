@@ -33,8 +33,7 @@ struct og_http_request {
 	/* Asked of each address that the name has, before it is connected to; NULL: any may be. A kept connection has been asked
 	 * about when it was made. Where no address may be, the end is INVALID. */
 	bool (*may_connect)(const struct sockaddr *address);
-	const char *
-		may_connect_by; /* the setting that says which may, for the words of that end; static; NULL: none does */
+	const char *may_connect_by; /* the setting that says which, for the words of that end; static; NULL: none */
 	struct og_http_limits limits;
 };
 

@@ -149,7 +149,7 @@ def test_a_stalled_redis_never_stalls_the_loop(redis):
             redis.signal(signal.SIGCONT)
             c.until("up")
     print(f"widest gaps of a 10 ms tick while Redis was stopped: {gaps} ms")
-    assert min(gaps) < timeout_ms / 2  # one that waited for Redis would have stood for all of it
+    assert min(gaps) < 100
 
 
 def test_acl_user(redis):
