@@ -31,7 +31,7 @@ def overview(rows, skipped):
                 figure(row["max_per_s"]["stream"]),
                 *("" if name == "engine" else figure(times["adds_p50"]) for times in one),
                 f"{figure(half['p99'])} at {half['rate']}/s",
-                figure(row["cells"]["whole_64"]["cpu_ms"]),
+                figure(row["cells"]["whole_64"]["cpu_ms"]["together"]),
                 figure(row["memory_mib"]),
                 f"{figure(streams['peak_mib'])} ({streams['open_at_a_time']} open, {streams['whole']} whole)",
                 str(failures(row)),
@@ -50,6 +50,14 @@ def adds(rows, title, cells, what):
         lines.append((name, *(percentiles(times, prefix) for times in found)))
     clients = [cell.rsplit("_", 1)[1] for cell in cells]
     return markdown((title, *(f"{n} client{'s' if n != '1' else ''}" for n in clients)), lines)
+
+
+def cpu(ours):
+    """Who has how much of what a request takes."""
+    most, half = ours["cells"]["whole_64"], ours["half_rate"]
+    loads = [(f"64 clients, {most['per_s']:,.0f}/s", most["cpu_ms"]), (f"half the rate, {half['rate']:,}/s", half["cpu_ms"])]
+    head = ("CPU a request of og-gateway and of what is behind it, ms", *most["cpu_ms"])
+    return markdown(head, [(load, *(f"{ms:.3f}" for ms in spent.values())) for load, spent in loads])
 
 
 def goals(rows):
@@ -98,5 +106,5 @@ def section(results):
     ]
     if "og-gateway" in rows:
         behind = ", ".join(f"{name} {figure(mib)}" for name, mib in results["behind_og_gateway_mib"].items())
-        parts += [goals(rows), f"Memory behind og-gateway, MiB: {behind}"]
+        parts += [cpu(rows["og-gateway"]), goals(rows), f"Memory behind og-gateway, MiB: {behind}"]
     return "\n\n".join(parts)

@@ -77,14 +77,19 @@ def interleave(rows, number):
     return rows[at:] + rows[:at]
 
 
+def with_cpu(load, row, *asked, **more):
+    """What the load says, and the CPU that an answer took meanwhile, in ms, by program."""
+    before = row.cpu_s()
+    result = load.run(row, *asked, **more)
+    spent = {name: used - before[name] for name, used in row.cpu_s().items()}
+    return {**result, "cpu_ms": {name: used * 1000 / max(1, result["ended"]) for name, used in spent.items()}}
+
+
 def measure_round(rows, load, number, results):
     """Each cell of each row once, added to {row: {(kind, clients): [a result a round]}}."""
     for cell in CELLS:
         for row in interleave(rows, number):
-            before = row.cpu_s()
-            result = load.run(row, *cell)
-            spent = row.cpu_s() - before
-            results[row.name][cell].append({**result, "cpu_ms": spent * 1000 / max(1, result["ended"])})
+            results[row.name][cell].append(with_cpu(load, row, *cell))
 
 
 def measure_cells(rows, load, rounds, began):
@@ -102,6 +107,12 @@ def measure_cells(rows, load, rounds, began):
 def median(values):
     values = [value for value in values if value is not None]
     return round(statistics.median(values), 3) if values else None
+
+
+def cpu_ms(results):
+    """Medians over the rounds, by program and together."""
+    by_program = {name: median([result["cpu_ms"][name] for result in results]) for name in results[0]["cpu_ms"]}
+    return {**by_program, "together": median([sum(result["cpu_ms"].values()) for result in results])}
 
 
 def times(result, what, percentile):
@@ -125,7 +136,7 @@ def summary_of_row(results, direct):
     for (kind, clients), rounds in results.items():
         cell = {
             "per_s": median([result["per_s"] for result in rounds]),
-            "cpu_ms": median([result["cpu_ms"] for result in rounds]),
+            "cpu_ms": cpu_ms(rounds),
             "asked": sum(result["ended"] + result["failed"] for result in rounds),
             "failed": sum(result["failed"] for result in rounds),
             "why": next((result["why"] for result in rounds if result["failed"]), ""),
@@ -148,11 +159,12 @@ def measure_half_rate(rows, load, table, rounds, seconds):
     for number in range(rounds):
         for row in interleave(rows, number):
             rate = max(1, int(table[row.name]["max_per_s"]["whole"] / 2))
-            results[row.name].append({"rate": rate, **load.run(row, "whole", 64, seconds=seconds, rate=rate)})
+            results[row.name].append({"rate": rate, **with_cpu(load, row, "whole", 64, seconds=seconds, rate=rate)})
     return {
         name: {
             "rate": rounds_of[0]["rate"],
             "failed": sum(result["failed"] for result in rounds_of),
+            "cpu_ms": cpu_ms(rounds_of),
             **{p: median([times(result, "total", p) for result in rounds_of]) for p in ("p50", "p95", "p99")},
         }
         for name, rounds_of in results.items()
@@ -281,7 +293,7 @@ a chunk of HTTP of its own. An answer counts when it has all its tokens and, of 
   its limit, and what it adds is mostly waiting. The p99 of a round of a slow one is made of few answers.
 - *p99 at half the rate*: open loop, whole answers at half of its own requests/s; a request's time counts from when it fell due.
 - *CPU a request*: of the gateway and what it started (and of ours all that stands behind it too: broker, Redis, scheduler, worker), whole answers,
-  64 clients, without the engine. It is the figure that a busy machine changes least.
+  64 clients, without the engine. It is the figure that a busy machine changes least. Who has how much of ours has a table of its own.
 - *memory*: resident (Pss, so that what its processes share counts once), at rest after the load, of the gateway alone; what stands behind ours is
   told below the tables.
 - *open streams*: 2,000 clients at a time (200 in a quick run), each with a stream of a token a second: the most memory meanwhile, and how many had

@@ -65,4 +65,4 @@ class OurGateway(Row):
         return {name: memory_mib(session) for name, session in self.behind().items()}
 
     def cpu_s(self):
-        return super().cpu_s() + sum(map(cpu_s, self.behind().values()))
+        return super().cpu_s() | {name: cpu_s(session) for name, session in self.behind().items()}

@@ -65,8 +65,8 @@ class Row(Process):
         return memory_mib(self.process.pid)
 
     def cpu_s(self):
-        """That it, what it started, and what it cannot do without have used."""
-        return cpu_s(self.process.pid)
+        """That it and what it started have used, and what it cannot do without: by program."""
+        return {self.name: cpu_s(self.process.pid)}
 
 
 class Direct(Row):
