@@ -90,11 +90,14 @@ class BenchNetwork(Network):
                 least, since = now, time.monotonic()
         return least
 
-    def load_args(self, jobs, window, body=512, tiers=None, **more):
-        args = ["--config", self.root / "config.ini", "--jobs", jobs, "--window", window, "--body", body, "--json"]
-        args += ["--tier", ",".join(tiers or self.tiers)]
+    def load_args(self, jobs, window, body=512, classes=(), **more):
+        args = ["--config", self.root / "config.ini", "--jobs", jobs, "--window", window, "--body", body]
+        for tier in self.tiers:
+            args += ["--tier", tier]
+        for name in classes:
+            args += ["--class", name]
         for name, value in more.items():
-            args += [f"--{name.removesuffix('_')}", value]
+            args += [f"--{name}", value]
         return args
 
     def jobs(self, jobs, window, **more):
@@ -150,7 +153,7 @@ class Backlog:
         self.window = waiting + slots
         jobs = self.window + ends
         self.load = network.load(
-            jobs, self.window, ends=ends, class_=",".join(self.classes), timeout=300 + jobs // 500, **more
+            jobs, self.window, ends=ends, classes=self.classes, timeout=300 + jobs // 500, **more
         )
 
     def __enter__(self):

@@ -321,7 +321,7 @@ int main(int argc, char **argv)
 	hop_free(requester);
 	delete_queues(control);
 	hang_up(control);
-	tally_print(&tally);
+	tally_print(&tally, "");
 	tally_done(&tally);
 	return 0;
 }

@@ -5,14 +5,13 @@
  * Each speaks every 2 s, as a worker does, spread evenly over the time; `first` is the number of the first, which is in its name.
  * Prints `speaking` when each has spoken once, and goes on until SIGTERM, when it says `leaving` for none of them: they are
  * lost, as nodes are. A user of the broker may speak for 256 at most. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/parse.h"
+#include "base/options.h"
 #include "io/amqp.h"
 #include "model/envelope.h"
 #include "model/presence.h"
@@ -23,8 +22,8 @@
 #define TICK_MS 20
 
 struct bench {
+	const char *config, *tier;
 	int64_t nodes, slots, first;
-	const char *tier;
 	struct og_settings settings;
 	uv_loop_t loop;
 	uv_timer_t tick;
@@ -118,6 +117,9 @@ static int run(struct bench *b, struct og_error *err)
 {
 	const struct og_amqp_events events = {.on_up = on_up, .on_down = on_down, .ctx = b};
 
+	if (og_settings_load(b->config, NULL, &b->settings, err) < 0)
+		return -1;
+	make_nodes(b);
 	uv_loop_init(&b->loop);
 	if (og_service_amqp(&b->loop, &b->settings, ROLE, "bench_nodes", false, &events, &b->amqp, err) < 0)
 		return -1;
@@ -129,49 +131,22 @@ static int run(struct bench *b, struct og_error *err)
 	return uv_loop_close(&b->loop);
 }
 
-static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"nodes", required_argument, NULL, 'n'},
-	{"slots", required_argument, NULL, 's'},
-	{"first", required_argument, NULL, 'f'},
-	{"tier", required_argument, NULL, 't'},
-	{NULL, 0, NULL, 0},
-};
+#define AT(field) offsetof(struct bench, field)
 
 int main(int argc, char **argv)
 {
+	static const struct og_option rows[] = {
+		{"config", 0, "FILE", OG_OPTION_TEXT, AT(config), 0, 0, "the settings"},
+		{"nodes", 0, "N", OG_OPTION_INT, AT(nodes), 1, 256, "how many"},
+		{"slots", 0, "N", OG_OPTION_INT, AT(slots), 0, OG_SLOTS_MAX, "of each"},
+		{"first", 0, "N", OG_OPTION_INT, AT(first), 0, 1000000, "the number of the first"},
+		{"tier", 0, "TIER", OG_OPTION_TEXT, AT(tier), 0, 0, "that they serve"},
+	};
 	struct bench b = {.nodes = 250, .slots = 4, .tier = "SmolLM2-135M"};
-	const char *config = NULL;
+	const struct og_options options = {rows, OG_COUNT(rows), &b};
 	struct og_error err = {0};
-	int option, rc = 0;
 
-	while (!rc && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			config = optarg;
-			break;
-		case 'n':
-			rc = og_parse_int(optarg, 1, 256, &b.nodes, &err);
-			break;
-		case 's':
-			rc = og_parse_int(optarg, 0, OG_SLOTS_MAX, &b.slots, &err);
-			break;
-		case 'f':
-			rc = og_parse_int(optarg, 0, 1000000, &b.first, &err);
-			break;
-		case 't':
-			b.tier = optarg;
-			break;
-		default:
-			return 2;
-		}
-	}
-	if (rc || og_settings_load(config, NULL, &b.settings, &err) < 0) {
-		fprintf(stderr, "bench_nodes: %s\n", err.message);
-		return 2;
-	}
-	make_nodes(&b);
-	if (run(&b, &err) < 0) {
+	if (og_options_of_program(&options, argc, argv, &err) < 0 || run(&b, &err) < 0) {
 		fprintf(stderr, "bench_nodes: %s\n", err.message);
 		return 2;
 	}

@@ -1,11 +1,14 @@
-/* What the path adds to an engine's stream: the same request, asked of the engine directly and through the network, in turn, in one process.
- * Prints one JSON object: time to first token and tokens/s of both, and the differences.
+/* Streams, so many at a time: of each when its first token was there, and how fast the answer came. Of an engine, or of what stands before
+ * it, over HTTP (OpenAI's chat completions); without --url by the path: broker, scheduler, worker.
  *
- *   bench_stream --engine http://127.0.0.1:18080 [--rounds 50] [--tokens 32] [--prompt TEXT] [--tier TIER]
+ *   bench_stream [--url URL [--header LINE]… [--model NAME]] [--config FILE] [--tier TIER] [--streams 1] [--each 1] [--tokens 32]
+ *                [--prompt TEXT] [--spread MS]
  *
- * The settings are those of OPENGATEWAY_POC_ROOT. A round is one direct request and one job, the order changing each round, so that what the
- * machine does meanwhile hits both alike. */
-#include <getopt.h>
+ * Each of the streams asks once to connect and to warm what is behind it, which does not count, and then --each times more, as soon as its
+ * last answer has ended. They begin spread evenly over --spread ms, so that not all tokens fall due at the same moment. Prints one JSON
+ * object, a figure an answer: first_ms, from asking to the first token; per_s, tokens a second from asking to the answer's end; and of all
+ * together the number of `tokens`. Exits with 1 when an answer was none. */
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,79 +16,58 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/options.h"
 #include "io/http.h"
 #include "io/sse.h"
 #include "producer.h"
 
-#define ROUNDS_MAX 10000
+#define STREAMS_MAX 10000
+#define EACH_MAX    10000
+#define EVENT_MAX   (1 << 20)
 
-struct sample {
-	int64_t start_us, first_us, last_us;
-	int tokens;
+struct stream {
+	struct bench *bench;
+	uv_timer_t begin;
+	struct og_sse sse;
+	int64_t asked; /* answers, the one that does not count too */
+	int64_t start_us, first_us, tokens;
 };
 
 struct bench {
+	const char *url, *model, *config, *tier, *prompt;
+	struct og_list headers;
+	int64_t streams, each, tokens, spread_ms;
 	uv_loop_t *loop;
+	struct producer producer; /* of the two one is used */
 	struct og_http *http;
-	struct producer producer;
-	const char *engine, *prompt, *tier;
-	int rounds, tokens, round;
-	bool path_next, second;
-	struct og_sse sse;
-	int64_t job;
-	struct sample now;
-	struct sample *direct, *path;
+	char *body;
+	struct stream *of;
+	int64_t going; /* streams that have not asked their last */
+	json_t *first_ms, *per_s;
+	int64_t counted; /* tokens */
 };
 
-static void next(struct bench *b);
-
-static void die(const char *what, const struct og_error *err)
+static void die(const char *what, const char *why)
 {
-	fprintf(stderr, "bench_stream: %s: %s\n", what, err ? err->message : "failed");
+	fprintf(stderr, "bench_stream: %s: %s\n", what, why);
 	exit(1);
 }
 
+static int64_t number_of(const struct stream *s)
+{
+	return s - s->bench->of + s->asked * s->bench->streams;
+}
+
 /* One event of the engine's, whichever way it came: counts it if it carries text. */
-static void event(struct bench *b, const char *data, size_t len)
+static void event(struct stream *s, const char *data, size_t len)
 {
 	json_t *root = json_loadb(data, len, 0, NULL);
 	json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
 	const char *text = json_string_value(json_object_get(json_object_get(choice, "delta"), "content"));
 
-	if (text && *text) {
-		b->now.last_us = og_clock_mono_us();
-		if (b->now.tokens++ == 0)
-			b->now.first_us = b->now.last_us;
-	}
+	if (text && *text && s->tokens++ == 0)
+		s->first_us = og_clock_mono_us();
 	json_decref(root);
-}
-
-static void ended(struct bench *b, struct sample *into)
-{
-	if (b->now.tokens == 0)
-		die("a stream without a token", NULL);
-	into[b->round] = b->now;
-	if (b->second)
-		b->round++;
-	else
-		b->path_next = !b->path_next;
-	b->second = !b->second;
-	next(b);
-}
-
-static char *body(const struct bench *b, bool stream)
-{
-	json_t *root = json_pack("{s:[{s:s,s:s}],s:i,s:i,s:i}", "messages", "role", "user", "content", b->prompt,
-		"max_tokens", b->tokens, "temperature", 0, "seed", 1);
-	char *text;
-
-	if (stream) {
-		json_object_set_new(root, "stream", json_true());
-		json_object_set_new(root, "stream_options", json_pack("{s:b}", "include_usage", 1));
-	}
-	text = json_dumps(root, JSON_COMPACT);
-	json_decref(root);
-	return text;
 }
 
 static int on_sse(void *ctx, const struct og_sse_event *e)
@@ -96,49 +78,107 @@ static int on_sse(void *ctx, const struct og_sse_event *e)
 
 static int on_body(void *ctx, const char *data, size_t len)
 {
-	struct bench *b = ctx;
+	struct stream *s = ctx;
 	struct og_error err = {0};
 
-	if (og_sse_push(&b->sse, data, len, &err) < 0)
-		die("the engine's stream", &err);
+	if (og_sse_push(&s->sse, data, len, &err) < 0)
+		die("a stream", err.message);
 	return 0;
 }
 
+static void ended(struct stream *s);
+
 static void on_end(void *ctx, int status, const struct og_error *err)
 {
-	struct bench *b = ctx;
+	struct stream *s = ctx;
+	char number[16];
 
+	snprintf(number, sizeof(number), "%d", status);
 	if (err || status != 200)
-		die("the engine", err);
-	og_sse_done(&b->sse);
-	ended(b, b->direct);
+		die(s->bench->url, err ? err->message : number);
+	og_sse_done(&s->sse);
+	ended(s);
 }
 
-static void ask_engine(struct bench *b)
+static void ask_url(struct stream *s)
 {
-	static const char *const headers[] = {"Content-Type: application/json", NULL};
-	og_autofree char *url = og_printf("%s/v1/chat/completions", b->engine);
-	og_autofree char *text = body(b, true);
-	struct og_http_request request = {
-		.method = "POST", .url = url, .headers = headers, .body = text, .body_len = strlen(text)};
-	struct og_http_handler handler = {.on_body = on_body, .on_end = on_end, .ctx = b};
+	struct bench *b = s->bench;
+	const struct og_http_request request = {.method = "POST",
+		.url = b->url,
+		.headers = b->headers.items,
+		.body = b->body,
+		.body_len = strlen(b->body)};
+	const struct og_http_handler handler = {.on_body = on_body, .on_end = on_end, .ctx = s};
 	struct og_error err = {0};
 
-	og_sse_init(&b->sse, OG_SSE_EVENTS, 1 << 20, on_sse, b);
-	b->now.start_us = og_clock_mono_us();
-	if (!b->http->ops->start(b->http, &request, &handler, &err))
-		die("the engine", &err);
+	og_sse_init(&s->sse, OG_SSE_EVENTS, EVENT_MAX, on_sse, s);
+	if (!og_http_start(b->http, &request, &handler, &err))
+		die(b->url, err.message);
 }
 
-static void ask_network(struct bench *b)
+static void ask_path(struct stream *s)
 {
-	og_autofree char *text = body(b, false);
-	struct og_envelope e = {.tier = b->tier, .stream = 1, .max_tokens = b->tokens};
+	struct bench *b = s->bench;
+	struct og_envelope e = {.tier = b->tier, .stream = 1, .max_tokens = b->tokens, .bundle = OG_BUNDLES_MESSAGES};
 	struct og_error err = {0};
 
-	b->now.start_us = og_clock_mono_us();
-	if (producer_submit(&b->producer, ++b->job, &e, text, strlen(text), NULL, NULL, &err) < 0)
-		die("publish", &err);
+	if (producer_submit(&b->producer, number_of(s), &e, b->body, strlen(b->body), NULL, NULL, &err) < 0)
+		die("publish", err.message);
+}
+
+static void ask(struct stream *s)
+{
+	s->tokens = 0;
+	s->start_us = og_clock_mono_us();
+	if (s->bench->url)
+		ask_url(s);
+	else
+		ask_path(s);
+}
+
+static void count(struct stream *s, int64_t end_us)
+{
+	struct bench *b = s->bench;
+
+	json_array_append_new(b->first_ms, json_real((double)(s->first_us - s->start_us) / 1e3));
+	json_array_append_new(b->per_s, json_real((double)s->tokens * 1e6 / (double)(end_us - s->start_us)));
+	b->counted += s->tokens;
+}
+
+static void finish(struct bench *b)
+{
+	if (b->url)
+		og_http_close(b->http, NULL, NULL);
+	else
+		producer_close(&b->producer);
+}
+
+static void ended(struct stream *s)
+{
+	struct bench *b = s->bench;
+
+	if (!s->tokens)
+		die("an answer", "it has no token");
+	if (s->asked++)
+		count(s, og_clock_mono_us());
+	if (s->asked <= b->each)
+		ask(s);
+	else if (--b->going == 0)
+		finish(b);
+}
+
+/* Several chunks may come in one message, a line each. */
+static void chunks(struct stream *s, const char *data, size_t len)
+{
+	while (len > 0) {
+		const char *end = memchr(data, '\n', len);
+		size_t line = end ? (size_t)(end - data) : len;
+
+		event(s, data, line);
+		line += end != NULL;
+		data += line;
+		len -= line;
+	}
 }
 
 static void on_reply(void *ctx, const struct og_message *m, uint64_t epoch)
@@ -146,157 +186,154 @@ static void on_reply(void *ctx, const struct og_message *m, uint64_t epoch)
 	struct bench *b = ctx;
 	struct og_envelope e;
 	struct og_error err = {0};
+	struct stream *s;
+	int64_t number;
 
 	og_amqp_ack(b->producer.amqp, epoch, m->delivery_tag);
 	if (og_envelope_decode(m, &e, &err) < 0)
-		die("a reply", &err);
-	if (producer_number(&b->producer, e.id) != b->job) /* a ping is of no job */
+		die("a reply", err.message);
+	number = producer_number(&b->producer, e.id);
+	if (number < 0) /* a ping is of no job */
+		return;
+	s = &b->of[number % b->streams];
+	if (number != number_of(s))
 		return;
 	if (strcmp(e.type, OG_T_CHUNK) == 0) {
-		event(b, m->body, m->body_len);
+		chunks(s, m->body, m->body_len);
 	} else if (strcmp(e.type, OG_T_RESPONSE) == 0) {
-		if (strcmp(e.state, "done") != 0) {
+		if (strcmp(e.state, og_state_name(OG_STATE_DONE)) != 0) {
 			fprintf(stderr, "bench_stream: the job ended %s: %.*s\n", e.state, (int)m->body_len,
 				(const char *)m->body);
 			exit(1);
 		}
-		ended(b, b->path);
+		ended(s);
 	}
 }
 
-static void next(struct bench *b)
+static void on_begin(uv_timer_t *timer)
 {
-	if (b->round == b->rounds) {
-		og_amqp_close(b->producer.amqp, NULL, NULL);
-		b->http->ops->close(b->http, NULL, NULL);
-		return;
+	struct stream *s = timer->data;
+
+	uv_close((uv_handle_t *)timer, NULL);
+	ask(s);
+}
+
+static void begin(struct bench *b)
+{
+	for (int64_t i = 0; i < b->streams; i++) {
+		struct stream *s = &b->of[i];
+
+		s->bench = b;
+		s->begin.data = s;
+		uv_timer_init(b->loop, &s->begin);
+		uv_timer_start(&s->begin, on_begin, (uint64_t)(i * b->spread_ms / b->streams), 0);
 	}
-	b->now = (struct sample){0};
-	if (b->path_next)
-		ask_network(b);
-	else
-		ask_engine(b);
 }
 
 static void on_up(void *ctx, uint64_t epoch)
 {
 	if (epoch == 1)
-		next(ctx);
+		begin(ctx);
 }
 
 static void on_down(void *ctx, const struct og_error *why)
 {
 	const struct bench *b = ctx;
 
-	if (b->round < b->rounds)
-		die("the broker", why);
+	if (b->going)
+		die("the broker", why->message);
 }
 
-static int by_value(const void *a, const void *b)
+static char *make_body(const struct bench *b)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	json_t *root = json_pack("{s:s*,s:[{s:s,s:s}],s:I,s:i,s:i}", "model", b->model, "messages", "role", "user",
+		"content", b->prompt, "max_tokens", (json_int_t)b->tokens, "temperature", 0, "seed", 1);
+	char *text;
 
-	return (x > y) - (x < y);
+	if (b->url) {
+		json_object_set_new(root, "stream", json_true());
+		json_object_set_new(root, "stream_options", json_pack("{s:b}", "include_usage", 1));
+	}
+	text = json_dumps(root, JSON_COMPACT);
+	json_decref(root);
+	return text;
 }
 
-/* Of n values, sorted in place: the q-quantile (nearest rank). */
-static double quantile(double *values, int n, double q)
+static void run_url(struct bench *b)
 {
-	qsort(values, (size_t)n, sizeof(*values), by_value);
-	return values[(int)(q * (n - 1) + 0.5)];
+	struct og_error err = {0};
+
+	b->loop = uv_default_loop();
+	if (!(b->http = og_http_open(b->loop, &err)))
+		die("start", err.message);
+	begin(b);
+	uv_run(b->loop, UV_RUN_DEFAULT);
 }
 
-static double first_ms(const struct sample *s)
+static void run_path(struct bench *b)
 {
-	return (double)(s->first_us - s->start_us) / 1e3;
-}
+	const struct og_amqp_events events = {.on_up = on_up, .on_down = on_down, .ctx = b};
+	struct og_error err = {0};
 
-static double rate(const struct sample *s)
-{
-	return s->tokens < 2 ? 0 : (s->tokens - 1) * 1e6 / (double)(s->last_us - s->first_us);
-}
-
-static json_t *quantiles(double *values, int n)
-{
-	return json_pack("{s:f,s:f,s:f}", "p50", quantile(values, n, 0.5), "p95", quantile(values, n, 0.95), "p99",
-		quantile(values, n, 0.99));
+	b->loop = &b->producer.loop;
+	if (producer_open(&b->producer, b->config, "bench_stream", 0, &events, on_reply, &err) < 0)
+		die("start", err.message);
+	producer_run(&b->producer, 0);
+	producer_done(&b->producer);
 }
 
 static void report(const struct bench *b)
 {
-	og_autofree double *direct = og_alloc(sizeof(double) * (size_t)b->rounds);
-	og_autofree double *path = og_alloc(sizeof(double) * (size_t)b->rounds);
-	og_autofree double *added = og_alloc(sizeof(double) * (size_t)b->rounds);
-	og_autofree double *direct_rate = og_alloc(sizeof(double) * (size_t)b->rounds);
-	og_autofree double *path_rate = og_alloc(sizeof(double) * (size_t)b->rounds);
-	json_t *root;
+	json_t *root = json_pack(
+		"{s:I,s:O,s:O}", "tokens", (json_int_t)b->counted, "first_ms", b->first_ms, "per_s", b->per_s);
 
-	for (int i = 0; i < b->rounds; i++) {
-		direct[i] = first_ms(&b->direct[i]);
-		path[i] = first_ms(&b->path[i]);
-		added[i] = path[i] - direct[i];
-		direct_rate[i] = rate(&b->direct[i]);
-		path_rate[i] = rate(&b->path[i]);
-	}
-	root = json_pack("{s:i,s:o,s:o,s:o,s:f,s:f}", "rounds", b->rounds, "first_token_ms_direct",
-		quantiles(direct, b->rounds), "first_token_ms_path", quantiles(path, b->rounds), "added_ms",
-		quantiles(added, b->rounds), "tokens_per_s_direct", quantile(direct_rate, b->rounds, 0.5),
-		"tokens_per_s_path", quantile(path_rate, b->rounds, 0.5));
-	json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	json_dumpf(root, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(root);
 }
 
-static void options(struct bench *b, int argc, char **argv)
-{
-	static const struct option rows[] = {{"engine", 1, NULL, 'e'}, {"rounds", 1, NULL, 'r'},
-		{"tokens", 1, NULL, 't'}, {"prompt", 1, NULL, 'p'}, {"tier", 1, NULL, 'i'}, {0}};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", rows, NULL)) != -1) {
-		switch (c) {
-		case 'e':
-			b->engine = optarg;
-			break;
-		case 'r':
-			b->rounds = atoi(optarg);
-			break;
-		case 't':
-			b->tokens = atoi(optarg);
-			break;
-		case 'p':
-			b->prompt = optarg;
-			break;
-		case 'i':
-			b->tier = optarg;
-			break;
-		default:
-			exit(2);
-		}
-	}
-	if (!b->engine || b->rounds < 1 || b->rounds > ROUNDS_MAX || b->tokens < 2) {
-		fprintf(stderr, "bench_stream: needs --engine URL; --rounds 1 to %d; --tokens from 2\n", ROUNDS_MAX);
-		exit(2);
-	}
-}
+#define AT(field) offsetof(struct bench, field)
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.rounds = 50, .tokens = 32, .prompt = "Tell me a story about a river.", .tier = OG_TIER_AUTO};
-	struct og_amqp_events events = {.on_up = on_up, .on_down = on_down, .ctx = &b};
+	static const struct og_option rows[] = {
+		{"url", 0, "URL", OG_OPTION_TEXT, AT(url), 0, 0, "http://<address>:<port>/<path>; none: by the path"},
+		{"header", 0, "LINE", OG_OPTION_LIST, AT(headers), 0, 0, "a header of every request"},
+		{"model", 0, "NAME", OG_OPTION_TEXT, AT(model), 0, 0, "that is asked for over HTTP"},
+		{"config", 0, "FILE", OG_OPTION_TEXT, AT(config), 0, 0, "the settings"},
+		{"tier", 0, "TIER", OG_OPTION_TEXT, AT(tier), 0, 0, "that is asked for by the path"},
+		{"prompt", 0, "TEXT", OG_OPTION_TEXT, AT(prompt), 0, 0, "of every request"},
+		{"streams", 0, "N", OG_OPTION_INT, AT(streams), 1, STREAMS_MAX, "at a time"},
+		{"each", 0, "N", OG_OPTION_INT, AT(each), 1, EACH_MAX, "answers of a stream that count"},
+		{"tokens", 0, "N", OG_OPTION_INT, AT(tokens), 1, 100000, "of an answer, at most"},
+		{"spread", 0, "MS", OG_OPTION_INT, AT(spread_ms), 0, 60000, "over which the streams begin"},
+	};
+	struct bench b = {.streams = 1,
+		.each = 1,
+		.tokens = 32,
+		.prompt = "Tell me a story about a river.",
+		.tier = OG_TIER_AUTO};
+	const struct og_options options = {rows, OG_COUNT(rows), &b};
 	struct og_error err = {0};
 
-	options(&b, argc, argv);
-	b.direct = og_alloc(sizeof(struct sample) * (size_t)b.rounds);
-	b.path = og_alloc(sizeof(struct sample) * (size_t)b.rounds);
-	b.loop = uv_default_loop();
-	if (!(b.http = og_http_open(b.loop, &err)) ||
-		producer_open(&b.producer, b.loop, NULL, "bench_stream", 0, &events, on_reply, &err) < 0)
-		die("start", &err);
-	uv_run(b.loop, UV_RUN_DEFAULT);
+	if (og_options_of_program(&options, argc, argv, &err) < 0 ||
+		og_list_add(&b.headers, "Content-Type: application/json", &err) < 0) {
+		fprintf(stderr, "bench_stream: %s\n", err.message);
+		return 2;
+	}
+	b.going = b.streams;
+	b.of = og_alloc((size_t)b.streams * sizeof(*b.of));
+	b.body = make_body(&b);
+	b.first_ms = json_array();
+	b.per_s = json_array();
+	if (b.url)
+		run_url(&b);
+	else
+		run_path(&b);
 	report(&b);
-	free(b.direct);
-	free(b.path);
-	producer_done(&b.producer);
+	json_decref(b.first_ms);
+	json_decref(b.per_s);
+	free(b.body);
+	free(b.of);
 	return 0;
 }

@@ -6,7 +6,6 @@
  * event is one of the engine's; several may come in one message. `steady_per_s` is of the time in which all streams were
  * open. A stream is late by what it took, from its first event to its last, beyond its pace. `missing` are events that
  * its worker sent and that did not come. Exits with 1 when a stream did not end as done. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -15,7 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/parse.h"
+#include "base/options.h"
 #include "producer.h"
 
 #define PREFETCH    2000
@@ -27,10 +26,8 @@ struct stream {
 };
 
 struct bench {
+	const char *config, *tier;
 	int64_t streams, tokens, pace_ms, timeout_s;
-	const char *tier;
-	uv_loop_t loop;
-	uv_timer_t limit;
 	struct producer producer;
 	struct stream *of;
 	int64_t sent, begun, ended, failed, events, messages, missing;
@@ -38,17 +35,8 @@ struct bench {
 	int64_t first_end_us, first_end_events; /* when the first had ended */
 	int64_t first_us, last_us;              /* events */
 	uint64_t tag;                           /* of the message that came last */
-	bool full, over;
+	bool full;
 };
-
-static void finish(struct bench *b)
-{
-	if (b->over)
-		return;
-	b->over = true;
-	uv_close((uv_handle_t *)&b->limit, NULL);
-	og_amqp_close(b->producer.amqp, NULL, NULL);
-}
 
 static void on_chunk(struct bench *b, struct stream *s, int64_t n)
 {
@@ -82,7 +70,7 @@ static void on_end(struct bench *b, struct stream *s, const struct og_envelope *
 		b->first_end_events = b->events;
 	}
 	if (b->ended == b->streams)
-		finish(b);
+		producer_close(&b->producer);
 }
 
 static void on_delivery(void *ctx, const struct og_message *m, uint64_t epoch)
@@ -91,7 +79,7 @@ static void on_delivery(void *ctx, const struct og_message *m, uint64_t epoch)
 	struct og_envelope e;
 	int64_t number;
 
-	if (b->over)
+	if (b->producer.over)
 		return;
 	if (m->delivery_tag != b->tag) /* the parts of a bundle have that of their bundle */
 		b->messages++;
@@ -123,7 +111,7 @@ static void pump(struct bench *b)
 					   " pace_ms=%" PRId64 "]]\"}]}",
 		b->tokens, b->pace_ms);
 
-	while (!b->over && !b->full && b->sent < b->streams) {
+	while (!b->producer.over && !b->full && b->sent < b->streams) {
 		struct og_envelope e = {
 			.tier = b->tier, .stream = 1, .max_tokens = b->tokens, .bundle = OG_BUNDLES_MESSAGES};
 		struct og_error err = {0};
@@ -149,16 +137,7 @@ static void on_down(void *ctx, const struct og_error *why)
 
 	fprintf(stderr, "connection: %s\n", why->message);
 	if (b->sent || why->kind == OG_FATAL)
-		finish(b);
-}
-
-static void on_limit(uv_timer_t *timer)
-{
-	struct bench *b = timer->data;
-
-	fprintf(stderr, "not over after %" PRId64 " s: %" PRId64 " of %" PRId64 " streams have ended\n", b->timeout_s,
-		b->ended, b->streams);
-	finish(b);
+		producer_close(&b->producer);
 }
 
 static int by_value(const void *a, const void *b)
@@ -206,63 +185,38 @@ static void report(const struct bench *b)
 	json_decref(root);
 }
 
-static int run(struct bench *b, const char *config, struct og_error *err)
+static int run(struct bench *b, struct og_error *err)
 {
 	const struct og_amqp_events events = {.on_up = on_up, .on_down = on_down, .ctx = b};
 
 	b->of = og_alloc((size_t)b->streams * sizeof(*b->of));
-	uv_loop_init(&b->loop);
-	if (producer_open(&b->producer, &b->loop, config, "bench_tokens", PREFETCH, &events, on_delivery, err) < 0)
+	if (producer_open(&b->producer, b->config, "bench_tokens", PREFETCH, &events, on_delivery, err) < 0)
 		return -1;
-	uv_timer_init(&b->loop, &b->limit);
-	b->limit.data = b;
-	uv_timer_start(&b->limit, on_limit, (uint64_t)b->timeout_s * 1000, 0);
-	uv_run(&b->loop, UV_RUN_DEFAULT);
-	return uv_loop_close(&b->loop);
+	if (producer_run(&b->producer, b->timeout_s) < 0)
+		return og_fail(err, OG_FATAL, "something is still open");
+	if (b->producer.late)
+		fprintf(stderr, "not over after %" PRId64 " s: %" PRId64 " of %" PRId64 " streams have ended\n",
+			b->timeout_s, b->ended, b->streams);
+	return 0;
 }
 
-static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"streams", required_argument, NULL, 's'},
-	{"tokens", required_argument, NULL, 'n'},
-	{"pace", required_argument, NULL, 'p'},
-	{"tier", required_argument, NULL, 't'},
-	{"timeout", required_argument, NULL, 'l'},
-	{NULL, 0, NULL, 0},
-};
+#define AT(field) offsetof(struct bench, field)
 
 int main(int argc, char **argv)
 {
+	static const struct og_option rows[] = {
+		{"config", 0, "FILE", OG_OPTION_TEXT, AT(config), 0, 0, "the settings"},
+		{"streams", 0, "N", OG_OPTION_INT, AT(streams), 1, STREAMS_MAX, "how many, all at a time"},
+		{"tokens", 0, "N", OG_OPTION_INT, AT(tokens), 1, 10000, "of each"},
+		{"pace", 0, "MS", OG_OPTION_INT, AT(pace_ms), 0, 60000, "between two of them"},
+		{"tier", 0, "TIER", OG_OPTION_TEXT, AT(tier), 0, 0, "that is asked for"},
+		{"timeout", 0, "S", OG_OPTION_INT, AT(timeout_s), 1, 86400, "seconds until it is given up"},
+	};
 	struct bench b = {.streams = 1000, .tokens = 250, .pace_ms = 20, .timeout_s = 120, .tier = OG_TIER_AUTO};
-	const char *config = NULL;
+	const struct og_options options = {rows, OG_COUNT(rows), &b};
 	struct og_error err = {0};
-	int option, rc = 0;
 
-	while (!rc && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			config = optarg;
-			break;
-		case 's':
-			rc = og_parse_int(optarg, 1, STREAMS_MAX, &b.streams, &err);
-			break;
-		case 'n':
-			rc = og_parse_int(optarg, 1, 10000, &b.tokens, &err);
-			break;
-		case 'p':
-			rc = og_parse_int(optarg, 0, 60000, &b.pace_ms, &err);
-			break;
-		case 't':
-			b.tier = optarg;
-			break;
-		case 'l':
-			rc = og_parse_int(optarg, 1, 86400, &b.timeout_s, &err);
-			break;
-		default:
-			return 2;
-		}
-	}
-	if (rc || run(&b, config, &err) < 0) {
+	if (og_options_of_program(&options, argc, argv, &err) < 0 || run(&b, &err) < 0) {
 		fprintf(stderr, "bench_tokens: %s\n", err.message);
 		return 2;
 	}

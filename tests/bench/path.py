@@ -1,57 +1,158 @@
-"""What the path adds to an engine: the time to the first token and the tokens/s of a stream through broker, scheduler and worker, against the
-same engine asked directly in the same run."""
+"""What the path adds to the streams of an engine: the time to the first token and tokens/s, with 1, 8 and 64 streams at a time, beside the
+same engine asked directly and through gateways.
 
+All rows are started first, and measured in turn, round after round, by the same program (bench_stream), which asks the engine and the gateways
+over HTTP, and ours by the path itself: broker, scheduler, worker."""
+
+import contextlib
 import importlib.util
 import json
+import os
+import shutil
+import statistics
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
-from bed import Bed
-from network import REPO
+from bed import BUILD, Bed, log
+from gateways import NAMES as GATEWAYS
+from gateways import interleave, start_rows
+from network import REPO, TIER
 from services import Process, free_port, wait_for
-from tables import flat, markdown
+from tables import figure, markdown, percentiles
 
 TITLE = "What the path adds"
-MODEL = "smollm2-135m"  # as the stub and the real engine call it
-STUB = [REPO / "tests/support/stub_engine.py", "pace_ms=10", "first_ms=20", "tokens=32"]
+DIRECT, OURS = "engine", "OpenGateway"
+STREAMS = (1, 8, 64)
+TOKENS, PACE_MS = 32, 10
+MODEL_TOKENS, QUICK_MODEL_TOKENS = 64, 16
+SLOTS = 2  # of the real engine
+THREADS = max(1, os.cpu_count() - 1)  # likewise: with one a core it would wait for whatever else runs, at each step of each token
+FIRST_MS, LESS_PERCENT = 2, 2  # to reach: with one stream, and with eight
+TIMEOUT_S = 300
 
 
-class Engine(Process):
-    def __init__(self, args, folder):
-        super().__init__()
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.spawn([sys.executable, *map(str, args), "--port", str(self.port)], log=folder / "engine.log")
-        wait_for("the engine", self.ready, 60, self.process)
+class Streams:
+    """A row: bench_stream's words for whom it asks, and what it has said, by the number of streams."""
 
-    def ready(self):
-        return subprocess.run(["curl", "-sf", "-o", "/dev/null", self.url + "/v1/models"], check=False).returncode == 0
+    def __init__(self, name, version, words, environment=None):
+        self.name, self.version = name, version
+        self.words, self.environment = [str(word) for word in words], environment
+        self.rounds = {}
+        self.failed = None
 
-    def settings(self):
-        return f"kind = openai\nurl = {self.url}\n"
+    @classmethod
+    def of_url(cls, name, version, url, model, headers=()):
+        return cls(name, version, ["--url", url, "--model", model, *(word for line in headers for word in ("--header", line))])
+
+    @classmethod
+    def of_network(cls, network, version=""):
+        return cls(OURS, version, ["--tier", TIER], network.environment())
+
+    def ask(self, streams, each, tokens, prompt, spread_ms=0):
+        """What it says; None where it fails, when it is asked no more."""
+        load = ["--streams", streams, "--each", each, "--tokens", tokens, "--prompt", prompt, "--spread", spread_ms]
+        command = [BUILD / "tests/bench/bench_stream", *self.words, *map(str, load)]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+        if done.returncode:
+            self.failed = f"{streams} streams: {done.stderr.strip()[:200]}"
+            if self.name in (DIRECT, OURS):
+                raise RuntimeError(f"{self.name}: {self.failed}")
+            log(f"{self.name}: {self.failed}")
+            return None
+        return json.loads(done.stdout)
+
+    def measure(self, streams, each, tokens, prompt, spread_ms=0):
+        said = None if self.failed else self.ask(streams, each, tokens, prompt, spread_ms)
+        if said:
+            self.rounds.setdefault(str(streams), []).append(said)
 
 
-def streams(bed, program, slots, rounds, tokens):
-    """The same requests by the path and to the engine directly."""
-    engine = Engine(program, bed.folder)
+def percentile(values, percent):
+    return sorted(values)[round((len(values) - 1) * percent / 100)] if values else None
+
+
+def summary(rounds, direct):
+    """First tokens: of the answers of all rounds together, and beyond the engine's. Rates: the median of a round, and how much less than the
+    engine's in the same round, the median over the rounds."""
+    mine, engines = ([ms for said in of for ms in said["first_ms"]] for of in (rounds, direct))
+    first = {f"p{p}": round(percentile(mine, p), 3) for p in (50, 95, 99)}
+    adds = {f"adds_p{p}": round(percentile(mine, p) - percentile(engines, p), 3) for p in (50, 95, 99)}
+    rates, engine_rates = ([statistics.median(said["per_s"]) for said in of] for of in (rounds, direct))
+    less = [100 * (1 - rate / engine) for rate, engine in zip(rates, engine_rates)]
+    return {
+        "answers": len(mine),
+        "first_ms": {**first, **adds},
+        "tokens_per_s": round(statistics.median(rates), 2),
+        "less_percent": round(statistics.median(less), 2),
+    }
+
+
+def summaries(rows):
+    direct = rows[0].rounds
+    return {
+        row.name: {
+            "version": row.version,
+            "failed": row.failed,
+            "streams": {streams: summary(rounds, direct[streams]) for streams, rounds in row.rounds.items()},
+        }
+        for row in rows
+    }
+
+
+def stub(quick):
+    """In front of an engine that costs next to nothing, beside gateways."""
+    rounds, each = (1, {1: 3, 8: 1, 64: 1}) if quick else (5, {1: 20, 8: 8, 64: 3})
+    prompt = f"[[stub tokens={TOKENS} pace_ms={PACE_MS}]] Tell me a story about a river."
+    folder, running = Path(tempfile.mkdtemp(prefix="og-path-")), []
     try:
-        with bed.network(engine.settings(), model=MODEL) as network:
-            network.serve(slots)
-            asked = ["--engine", engine.url, "--rounds", rounds, "--tokens", tokens]
-            return json.loads(network.command("bench_stream", *asked))
+        skipped = start_rows(GATEWAYS, folder, running)
+        rows = [Streams.of_url(row.name, row.version, row.url, row.model, row.headers()) for row in running]
+        rows += [Streams.of_network(row.network, row.version) for row in running if row.name == "og-gateway"]
+        for number in range(rounds):
+            log(f"streams of the stub, round {number + 1}")
+            for streams in STREAMS:
+                for row in interleave(rows, number):
+                    row.measure(streams, each[streams], TOKENS, prompt, TOKENS * PACE_MS)
+        return {"rounds": rounds, "rows": summaries(rows), "skipped": skipped}
     finally:
-        engine.end(15, 10)
+        for row in reversed(running):
+            row.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def stub(bed, quick):
-    return streams(bed, STUB, 4, 20 if quick else 200, 32)
+@contextlib.contextmanager
+def real_engine(folder):
+    """The embedded engine: its URL."""
+    port, process = free_port(), Process()
+    url = f"http://127.0.0.1:{port}"
+    args = [sys.executable, REPO / "scripts/engine/og-engine", "--port", port, "--slots", SLOTS, "--threads", THREADS]
+    process.spawn([*map(str, args)], log=folder / "engine.log")
+    try:
+        probe = ["curl", "-sf", "-o", os.devnull, url + "/v1/models"]
+        wait_for("the engine", lambda: subprocess.run(probe, check=False).returncode == 0, 60, process.process)
+        yield url
+    finally:
+        process.end(15, 10)
 
 
-def model(bed, quick):
+def model(quick):
+    """One stream at a time, and always the same prompt: the engine keeps it in the slot that it was last asked in, so that after the first
+    answers, which do not count, nobody waits for more of a prompt than the other."""
     if importlib.util.find_spec("xllamacpp") is None:
         return {"left out": "the packages of scripts/engine/requirements.txt are not in this Python"}
-    found = streams(bed, [REPO / "scripts/engine/og-engine"], 2, 2 if quick else 20, 128)
-    return {**found, "rate_ratio": round(found["tokens_per_s_path"] / found["tokens_per_s_direct"], 4)}
+    rounds, each, tokens = (1, 1, QUICK_MODEL_TOKENS) if quick else (5, 2, MODEL_TOKENS)
+    name, prompt = "smollm2-135m", "Tell me a story about a river."
+    with Bed() as bed, real_engine(bed.folder) as url:
+        with bed.network(f"kind = openai\nurl = {url}\n", model=name) as network:
+            network.serve(SLOTS)
+            rows = [Streams.of_url(DIRECT, "", url + "/v1/chat/completions", name), Streams.of_network(network)]
+            for number in range(rounds):
+                log(f"streams of the model, round {number + 1}")
+                for row in interleave(rows, number):
+                    row.measure(1, each, tokens, prompt)
+            return {"rounds": rounds, "rows": summaries(rows), "skipped": {}}
 
 
 MEASURES = {"stub": stub, "model": model}
@@ -59,13 +160,70 @@ NAMES = tuple(MEASURES)
 
 
 def measure(quick, only=None):
-    with Bed() as bed:
-        return {name: MEASURES[name](bed, quick) for name in only or MEASURES}
+    return {name: MEASURES[name](quick) for name in only or MEASURES}
+
+
+def table(found, title, cell_of):
+    """A line a row, a column a number of streams."""
+    numbers = list(found["rows"][DIRECT]["streams"])
+    head = [title, *(f"{n} stream{'s' if n != '1' else ''}" for n in numbers)]
+    lines = []
+    for name, row in found["rows"].items():
+        cells = [cell_of(name, row["streams"][n]) if n in row["streams"] else "failed" for n in numbers]
+        lines.append((f"{name} {row['version']}".strip(), *cells))
+    lines += [(name, f"skipped: {why}", *[""] * (len(numbers) - 1)) for name, why in found["skipped"].items()]
+    return markdown(head, lines)
+
+
+def first(name, cell):
+    return percentiles(cell["first_ms"], "" if name == DIRECT else "adds_")
+
+
+def rate(name, cell):
+    said = f"{figure(cell['tokens_per_s'])}"
+    return said if name == DIRECT else f"{said} ({figure(cell['less_percent'])})"
+
+
+def goals(found):
+    streams = found["rows"].get(OURS, {}).get("streams", {})
+    lines = []
+    if "1" in streams:
+        lines.append(
+            ("added to the first token, one stream, median, ms", f"≤ {FIRST_MS}", figure(streams["1"]["first_ms"]["adds_p50"]))
+        )
+    if "8" in streams:
+        lines.append(("tokens/s with 8 streams, % less", f"≤ {LESS_PERCENT}", figure(streams["8"]["less_percent"])))
+    return markdown((OURS, "to reach", "measured"), lines)
+
+
+def tables_of(name, found):
+    if "left out" in found:
+        return [f"`{name}`: left out, {found['left out']}."]
+    return [
+        f"`{name}`, {found['rounds']} rounds:",
+        table(found, "first token: the engine's, and what is added; ms", first),
+        table(found, "tokens/s of an answer (% less than the engine's)", rate),
+        *(f"{row} failed: {of['failed']}" for row, of in found["rows"].items() if of["failed"]),
+    ]
+
+
+SETUP = f"""\
+So many streams at a time, each of which asks again as soon as its answer has ended. The row **engine** is asked directly, the gateways as in *Gateways*, and
+**{OURS}** by the path itself, over AMQP: broker, scheduler, worker, with all that makes them durable, those which og-gateway has behind it.
+- *first token*: from asking, p50 / p95 / p99 of the answers of all rounds; of others than the engine less its own.
+- *tokens/s of an answer*: its tokens by the time from asking to its end, the wait for the first token included; the median. A difference is the median of
+  the rounds'.
+- `stub`: `bench_engine`, {TOKENS} tokens, the first at once and then one each {PACE_MS} ms; the streams begin spread over an answer's time, so that not all tokens fall due
+  at the same moment.
+- `model`: SmolLM2-135M in the embedded engine with {SLOTS} slots and a thread less than there are cores, which leaves one to all else; {MODEL_TOKENS} tokens
+  ({QUICK_MODEL_TOKENS} in a quick run), one stream, always the same prompt, which is in the engine's cache for whoever asks.
+"""
 
 
 def tables(results):
-    lines = [(engine, *line) for engine, found in results.items() for line in flat(found)]
-    return (
-        "`stub`: an engine that streams 32 tokens, one each 10 ms, the first after 20 ms. `model`: SmolLM2-135M in the embedded engine, "
-        "128 tokens. To reach: 2 ms to the first token, 2 % of the tokens/s.\n\n" + markdown(("engine", "what", "measured"), lines)
-    )
+    parts = [SETUP.strip()]
+    for name, found in results.items():
+        parts += tables_of(name, found)
+    if "stub" in results:
+        parts.append(goals(results["stub"]))
+    return "\n\n".join(parts)

@@ -26,21 +26,49 @@ static void make_queue(struct producer *p, const char *user, unsigned prefetch, 
 	p->amqp->ops->recipe_consume(p->amqp, queue.name, prefetch, 0, on_delivery, ctx);
 }
 
-int producer_open(struct producer *p, uv_loop_t *loop, const char *config, const char *name, unsigned prefetch,
+int producer_open(struct producer *p, const char *config, const char *name, unsigned prefetch,
 	const struct og_amqp_events *events, og_delivery_cb *on_delivery, struct og_error *err)
 {
 	struct og_credentials credentials;
 
+	uv_loop_init(&p->loop);
 	og_uuid_new(p->head);
 	if (og_settings_load(config, NULL, &p->settings, err) < 0)
 		return -1;
 	if (og_credentials_load(&p->settings, ROLE, &credentials, err) < 0 ||
-		og_service_amqp(loop, &p->settings, ROLE, name, false, events, &p->amqp, err) < 0) {
+		og_service_amqp(&p->loop, &p->settings, ROLE, name, false, events, &p->amqp, err) < 0) {
 		og_settings_done(&p->settings);
 		return -1;
 	}
 	make_queue(p, credentials.user, prefetch, on_delivery, events->ctx);
 	return 0;
+}
+
+static void on_limit(uv_timer_t *timer)
+{
+	struct producer *p = timer->data;
+
+	p->late = true;
+	producer_close(p);
+}
+
+int producer_run(struct producer *p, int64_t timeout_s)
+{
+	uv_timer_init(&p->loop, &p->limit);
+	p->limit.data = p;
+	if (timeout_s)
+		uv_timer_start(&p->limit, on_limit, (uint64_t)timeout_s * 1000, 0);
+	uv_run(&p->loop, UV_RUN_DEFAULT);
+	return uv_loop_close(&p->loop);
+}
+
+void producer_close(struct producer *p)
+{
+	if (p->over)
+		return;
+	p->over = true;
+	uv_close((uv_handle_t *)&p->limit, NULL);
+	og_amqp_close(p->amqp, NULL, NULL);
 }
 
 void producer_done(struct producer *p)

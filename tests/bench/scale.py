@@ -101,7 +101,7 @@ def waiting(bed, number, quick):
         # The ids of the last 32,768 jobs are remembered, whether or not any waits: they are there before.
         network.jobs(1000 if quick else 40000, slots)
         if number == 0:
-            with network.load(ends, slots, class_=",".join(Backlog.classes)) as result:
+            with network.load(ends, slots, classes=Backlog.classes) as result:
                 return {**probe(network, quick), "jobs_per_s": result()["ends_per_s"]}
         before = network.calm_kib("og-scheduler")
         with Backlog(network, number, slots, ends) as backlog:
@@ -119,7 +119,7 @@ def waiting(bed, number, quick):
 
 def probe(network, quick):
     """What becomes of a job of the best class meanwhile: one after another."""
-    result = network.jobs(50 if quick else 200, 1, class_="high")
+    result = network.jobs(50 if quick else 200, 1, classes=("high",))
     return {"high_p50_ms": result["p50_ms"], "high_p99_ms": result["p99_ms"]}
 
 

@@ -66,6 +66,11 @@ void tally_init(struct tally *t, int argc, char **argv)
 			exit(2);
 		}
 	}
+	tally_make(t);
+}
+
+void tally_make(struct tally *t)
+{
 	t->due_us = cells(t->jobs);
 	t->took_us = cells(t->jobs);
 }
@@ -87,7 +92,7 @@ int64_t tally_wait_us(struct tally *t)
 
 	if (!t->first_us)
 		t->first_us = now;
-	if (t->sent == t->jobs || t->sent - t->done >= t->window)
+	if (t->sent == t->jobs || t->sent - t->done - t->failed >= t->window)
 		return -1;
 	due = due_us(t, now);
 	return due > now ? due - now : 0;
@@ -99,10 +104,28 @@ int64_t tally_send(struct tally *t)
 	return t->sent++;
 }
 
+void tally_take_back(struct tally *t)
+{
+	t->due_us[--t->sent] = 0;
+}
+
+int tally_is_out(const struct tally *t, int64_t number)
+{
+	return number >= 0 && number < t->sent && t->due_us[number] != 0;
+}
+
 void tally_end(struct tally *t, int64_t number)
 {
 	t->last_us = tally_now_us();
 	t->took_us[t->done++] = t->last_us - t->due_us[number];
+	t->due_us[number] = 0;
+}
+
+void tally_fail(struct tally *t, int64_t number)
+{
+	t->last_us = tally_now_us();
+	t->failed++;
+	t->due_us[number] = 0;
 }
 
 static int by_value(const void *a, const void *b)
@@ -117,14 +140,14 @@ static double percentile_ms(const struct tally *t, int64_t per_cent)
 	return t->done ? (double)t->took_us[(t->done - 1) * per_cent / 100] / 1000 : 0;
 }
 
-void tally_print(struct tally *t)
+void tally_print(struct tally *t, const char *more)
 {
 	double seconds = (double)(t->last_us - t->first_us) / 1e6;
 
 	qsort(t->took_us, (size_t)t->done, sizeof(*t->took_us), by_value);
 	printf("{\"done\":%" PRId64 ",\"jobs\":%" PRId64
 	       ",\"jobs_per_s\":%.1f,\"seconds\":%.3f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,"
-	       "\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
+	       "\"p99_ms\":%.3f,\"max_ms\":%.3f%s}\n",
 		t->done, t->jobs, seconds > 0 ? (double)t->done / seconds : 0, seconds, percentile_ms(t, 50),
-		percentile_ms(t, 95), percentile_ms(t, 99), percentile_ms(t, 100));
+		percentile_ms(t, 95), percentile_ms(t, 99), percentile_ms(t, 100), more);
 }

@@ -60,8 +60,8 @@ def take(grid, process, number):  # noqa: F811
 
 def test_a_load_takes_tiers_and_classes_in_turn_and_is_over_after_so_many_ends(cluster, grid, worker):  # noqa: F811
     """What is submitted in the meantime is left where it is; each leader's first job is noted."""
-    args = ("--jobs", 6, "--ends", 4, "--window", 6, "--tier", "Small,Large", "--class", "high,batch", "--json")
-    with bench(cluster, "bench_jobs", *args) as process:
+    args = ("--jobs", 6, "--ends", 4, "--window", 6, "--tier", "Small", "--tier", "Large")
+    with bench(cluster, "bench_jobs", *args, "--class", "high", "--class", "batch") as process:
         requests = take(grid, process, 6)
         named = [(r.headers["og-tier"], r.headers["og-class"]) for r in requests]
         assert named[:4] == [("Small", "high"), ("Large", "high"), ("Small", "batch"), ("Large", "batch")]
@@ -77,7 +77,7 @@ def test_a_load_takes_tiers_and_classes_in_turn_and_is_over_after_so_many_ends(c
 
 
 def test_a_job_that_fails_fails_the_load(cluster, grid, worker):  # noqa: F811
-    with bench(cluster, "bench_jobs", "--jobs", 1, "--json") as process:
+    with bench(cluster, "bench_jobs", "--jobs", 1) as process:
         [request] = take(grid, process, 1)
         tell(worker, request, "done", "inference_response", {"error": "no"}, request.id, state="failed", error="engine_error")
         out, said = process.communicate(timeout=20)
@@ -114,14 +114,36 @@ def test_nodes_that_only_speak_are_as_many_as_are_asked_for(cluster, grid):  # n
     assert len({p["node_id"] for p in spoken}) == 5 and {p["slots"] for p in spoken} == {2}
 
 
-def test_a_stream_during_which_the_scheduler_asks_who_is_there(cluster, grid, stub, worker):  # noqa: F811
-    """A ping is of no job: it has no id. One comes when a job takes longer than five seconds."""
+def test_a_stream_during_which_the_scheduler_asks_who_is_there(cluster, grid, worker):  # noqa: F811
+    """A ping is of no job: it has no id. One comes when a job takes longer than five seconds. The first answer does not count."""
     token = {"choices": [{"delta": {"content": "x"}}]}
-    with bench(cluster, "bench_stream", "--engine", stub.url, "--rounds", 1, "--tokens", 2) as process:
-        [request] = take(grid, process, 1)
-        tell(grid.work, request, "ping", "ping", {})  # confirmed: it stands before the others
-        tell(worker, request, "chunk", "inference_chunk", token, request.id, attempt=1)
-        tell(worker, request, "done", "inference_response", {}, request.id, state="done")
+    with bench(cluster, "bench_stream", "--tokens", 2) as process:
+        for tokens in (1, 2):
+            [request] = take(grid, process, 1)
+            assert request.headers["og-stream"] == 1 and request.headers["og-bundle"] == 2
+            tell(grid.work, request, "ping", "ping", {})  # confirmed: it stands before the others
+            for seq in range(tokens):
+                tell(worker, request, "chunk", "inference_chunk", token, request.id, attempt=1, seq=seq)
+            tell(worker, request, "done", "inference_response", {}, request.id, state="done")
         out, said = process.communicate(timeout=20)
     assert process.returncode == 0, said
-    assert json.loads(out)["rounds"] == 1
+    result = json.loads(out)
+    assert result["tokens"] == 2 and len(result["first_ms"]) == len(result["per_s"]) == 1
+
+
+def test_streams_of_an_engine_that_is_asked_directly(cluster, stub):  # noqa: F811
+    """Of each stream one more is asked for than counts."""
+    args = ("--url", f"{stub.url}/v1/chat/completions", "--model", "smollm2-135m", "--streams", 3, "--each", 2, "--spread", 30)
+    with bench(cluster, "bench_stream", *args, "--prompt", "[[stub tokens=5 pace_ms=10 first_ms=20]]") as process:
+        out, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    result = json.loads(out)
+    assert result["tokens"] == 3 * 2 * 5 and len(result["first_ms"]) == len(result["per_s"]) == 3 * 2
+    assert all(ms >= 20 for ms in result["first_ms"]) and all(rate <= 5 / 0.06 for rate in result["per_s"])
+
+
+def test_an_answer_without_a_token_is_none(cluster, stub):  # noqa: F811
+    args = ("--url", f"{stub.url}/v1/chat/completions", "--model", "smollm2-135m", "--prompt")
+    with bench(cluster, "bench_stream", *args, "[[stub fault=end after=0]]") as process:
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 1 and b"no token" in said

@@ -255,7 +255,7 @@ static void run(int port, int argc, char **argv)
 		else if (wait_us < 0)
 			die("waiting", "nothing for a minute");
 	}
-	tally_print(&c.tally);
+	tally_print(&c.tally, "");
 }
 
 int main(int argc, char **argv)
