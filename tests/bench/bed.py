@@ -230,16 +230,16 @@ class Bed:
             self.rabbit.api("DELETE", f"/api/vhosts/{cluster}")
 
     @contextlib.contextmanager
-    def gateway(self, slots=1024):
-        """A network of one worker before bench_engine, and a gateway, named `one`: the network, the URL of chat completions, a key."""
+    def gateway(self, engine, slots=1024):
+        """A network of one worker, and a gateway before it, named `one`: the network, the gateway's URL, a key."""
         port = free_port()
-        with self.engine() as engine, self.network(engine, f"[gateway]\nlisten = 127.0.0.1:{port}\n") as network:
+        with self.network(engine, f"[gateway]\nlisten = 127.0.0.1:{port}\n") as network:
             network.start_store()
             network.serve(slots)
             network.start_gateway()
             key = network.root / "secrets/gateway.key"
             wait_for("the first key", key.exists, 30)
-            yield network, f"http://127.0.0.1:{port}/v1/chat/completions", key.read_text().strip()
+            yield network, f"http://127.0.0.1:{port}", key.read_text().strip()
 
     @contextlib.contextmanager
     def engine(self):
@@ -252,6 +252,11 @@ class Bed:
             yield f"kind = openai\nurl = http://127.0.0.1:{log.read_text().split()[-1]}\n"
         finally:
             process.end(15, 10)
+
+
+def own_or(shared):
+    """A bed of its own, or that which the parts of a quick run share."""
+    return contextlib.nullcontext(shared) if shared else Bed()
 
 
 def ask(path, verb="status"):

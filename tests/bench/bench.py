@@ -5,7 +5,7 @@
 
   roundtrips  no-op jobs, 512 bytes in and out: jobs/s and latencies, beside other queues and what the broker allows
               (OpenGateway, Celery, dramatiq, RQ, BullMQ, asynq, gearman, three bare hops, PerfTest)
-  path        what the path adds to the stream of an engine that is asked directly in the same run (stub, model)
+  path        what the path adds to the streams of an engine, 1, 8 and 64 at a time, beside the engine asked directly and gateways (stub, model)
   gateways    og-gateway beside other gateways (LiteLLM, Portkey, Olla, og-gateway)
   scale       how rate, latency and memory go with more of something (workers, tiers, waiting, million, body, nodes, streams, tokens)
   cost        of a job and of a token (cpu, syscalls, allocations, wire)
@@ -20,6 +20,7 @@ $OG_BUILD (default build/release).
 """
 
 import argparse
+import contextlib
 import importlib
 import json
 import sys
@@ -31,6 +32,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
 
 import machine  # noqa: E402
+from bed import Bed  # noqa: E402
 from installing import Installing  # noqa: E402
 
 PARTS = ("roundtrips", "path", "gateways", "scale", "cost", "recovery", "plan")
@@ -82,10 +84,10 @@ def page(results):
     return "\n\n".join(section.strip() for section in sections)
 
 
-def measure(name, only, quick):
-    part, about, began = importlib.import_module(name), machine.machine(), time.monotonic()
+def measure(name, only, quick, shared, busy):
+    part, about, began = importlib.import_module(name), machine.machine(busy), time.monotonic()
     print(f"== {name}", file=sys.stderr, flush=True)
-    measured = part.measure(quick, only)
+    measured = part.measure(quick, only, shared)
     print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return {"quick": quick, "machine": about, "busy_after": machine.cores_busy(), "results": measured}
 
@@ -102,14 +104,17 @@ def main():
     Installing.allowed = not args.quick
     results = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
     failed = []
-    for name, only in wanted.items():
-        try:
-            results[name] = measure(name, only, args.quick)
-        except Exception:  # the others are measured all the same
-            traceback.print_exc()
-            failed.append(name)
-        if args.json:
-            args.json.write_text(json.dumps(results, indent=2) + "\n")
+    busy = machine.cores_busy()
+    with Bed(quick=True) if args.quick else contextlib.nullcontext() as shared:
+        for name, only in wanted.items():
+            try:
+                results[name] = measure(name, only, args.quick, shared, busy)
+                busy = results[name]["busy_after"]
+            except Exception:  # the others are measured all the same
+                traceback.print_exc()
+                failed.append(name)
+            if args.json:
+                args.json.write_text(json.dumps(results, indent=2) + "\n")
     print(page(results))
     for name in failed:
         print(f"bench.sh: the part {name} could not be measured, see above", file=sys.stderr)

@@ -8,7 +8,6 @@
 What cannot be measured here says why.
 """
 
-import json
 import resource
 import shutil
 import signal
@@ -17,7 +16,7 @@ import struct
 import subprocess
 import time
 
-from bed import BUILD, Bed, log
+from bed import BUILD, log, own_or
 from network import TIER
 from proc import cpu_s
 from services import wait_for
@@ -151,7 +150,7 @@ def wire(bed, quick):
 
 def wire_with(network, streams, quick):
     """Looked at twice while all streams are open, at 50 tokens/s each: what lies between is of so many tokens as come in that time."""
-    pace_ms, seconds = 20, 4 if quick else 10
+    pace_ms, seconds = 20, 2 if quick else 10
     args = ["--config", network.root / "config.ini", "--streams", streams, "--tokens", seconds * 1000 // pace_ms]
     args += ["--pace", pace_ms, "--tier", TIER]
     worker = network.programs("og-worker")[0].process.pid
@@ -187,9 +186,9 @@ MEASURES = {"cpu": cpu, "syscalls": syscalls, "allocations": allocations, "wire"
 NAMES = tuple(MEASURES)
 
 
-def measure(quick, only=None):
+def measure(quick, only=None, shared=None):
     results = {}
-    with Bed(quick) as bed:
+    with own_or(shared) as bed:
         for part in only or MEASURES:
             began = time.monotonic()
             results[part] = MEASURES[part](bed, quick)

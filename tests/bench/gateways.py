@@ -5,6 +5,7 @@ All are started first, and asked in turn, round after round: what the machine do
 durable: RabbitMQ with quorum queues, Redis, the store, og-scheduler and og-worker.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -18,22 +19,21 @@ import time
 from pathlib import Path
 
 import gateway_tables
-from bed import BUILD
+from bed import BUILD, own_or
 from installing import Skipped
 from our_row import OurGateway
 from peers import Direct, LiteLLM, Olla, Portkey
 
 TITLE = "Gateways"
 NAMES = ("engine", "LiteLLM", "Portkey", "Olla", "og-gateway")
-CLIENTS = (1, 16, 64)
-CELLS = [(kind, clients) for clients in CLIENTS for kind in ("whole", "stream")]
+CLIENTS, QUICK_CLIENTS = (1, 16, 64), (1, 64)
 TOKENS = 8
 QUESTION = (
     "Why do the tides come about twice a day, and not once? Say it in a few words, for somebody who never saw the sea."
 )
 DESCRIPTORS = 16384
 ROUNDS_MAX = 7
-# Seconds after the start by when no further round is begun, so that all of it ends in 8 minutes (2 with --quick, which has one round).
+# Seconds after the start by when no further round is begun, so that all of it ends in 8 minutes; --quick has one round.
 NO_ROUND_AFTER_S = 360
 
 
@@ -87,14 +87,14 @@ def with_cpu(load, row, *asked, **more):
 
 def measure_round(rows, load, number, results):
     """Each cell of each row once, added to {row: {(kind, clients): [a result a round]}}."""
-    for cell in CELLS:
+    for cell in results[rows[0].name]:
         for row in interleave(rows, number):
             results[row.name][cell].append(with_cpu(load, row, *cell))
 
 
-def measure_cells(rows, load, rounds, began):
+def measure_cells(rows, load, sizes, rounds, began):
     """As many rounds as there is time for, at least one."""
-    results = {row.name: {cell: [] for cell in CELLS} for row in rows}
+    results = {row.name: {(kind, clients): [] for clients in sizes for kind in ("whole", "stream")} for row in rows}
     longest = done = 0
     while done == 0 or (done < rounds and time.monotonic() - began + longest < NO_ROUND_AFTER_S):
         at = time.monotonic()
@@ -147,7 +147,7 @@ def summary_of_row(results, direct):
         cells[f"{kind}_{clients}"] = cell
     return {
         "max_per_s": {
-            kind: max(cells[f"{kind}_{clients}"]["per_s"] for clients in CLIENTS) for kind in ("whole", "stream")
+            kind: max(cell["per_s"] for name, cell in cells.items() if name.startswith(kind)) for kind in ("whole", "stream")
         },
         "cells": cells,
     }
@@ -192,14 +192,14 @@ class Peak:
         self.thread.join()
 
 
-def measure_open_streams(rows, load, streams):
+def measure_open_streams(rows, load, streams, tokens):
     """So many clients at a time, each with a stream that takes its time: a token a second."""
     results = {}
     for row in rows:
         before = row.memory_mib()
         with Peak(row) as peak:
             result = load.run(
-                row, "stream", streams, tokens=5, directive="[[stub tokens=5 pace_ms=1000]] ", seconds=15, once=True
+                row, "stream", streams, tokens, f"[[stub tokens={tokens} pace_ms=1000]] ", seconds=15, once=True
             )
         results[row.name] = {
             "streams": streams,
@@ -213,7 +213,7 @@ def measure_open_streams(rows, load, streams):
     return results
 
 
-def start_rows(wanted, folder, running):
+def start_rows(wanted, folder, running, bed):
     """Rows that serve, in their order, added to `running` one by one; {name: why} of the others."""
     direct = Direct(folder / "engine", BUILD / "tests/bench/bench_engine")
     running.append(direct)
@@ -222,7 +222,7 @@ def start_rows(wanted, folder, running):
         "LiteLLM": lambda: LiteLLM(folder / "litellm", direct.base),
         "Portkey": lambda: Portkey(folder / "portkey", direct.base),
         "Olla": lambda: Olla(folder / "olla", direct.base, os.environ.get("OLLA")),
-        "og-gateway": lambda: OurGateway(folder / "ours", direct.base, BUILD),
+        "og-gateway": lambda: OurGateway(folder / "ours", direct.base, bed),
     }
     skipped = {}
     for name in (name for name in NAMES if name in wanted and name in makers):
@@ -248,31 +248,39 @@ def measure_rows(rows, load, quick, began):
     for row in rows:  # what is compiled, cached and connected at first is not measured
         for kind in ("whole", "stream"):
             load.run(row, kind, 16)
-    cells, rounds = measure_cells(rows, load, 1 if quick else ROUNDS_MAX, began)
+    cells, rounds = measure_cells(rows, load, QUICK_CLIENTS if quick else CLIENTS, 1 if quick else ROUNDS_MAX, began)
     table = {row.name: summary_of_row(cells[row.name], cells["engine"]) for row in rows}
     half = measure_half_rate(rows, load, table, 1 if quick else 3, 1 if quick else 3)
     for row in rows:
         table[row.name] |= {"version": row.version, "half_rate": half[row.name], "memory_mib": row.memory_mib()}
-    for name, streams in measure_open_streams(rows, load, 200 if quick else 2000).items():
+    for name, streams in measure_open_streams(rows, load, *((200, 2) if quick else (2000, 5))).items():
         table[name]["open_streams"] = streams
     return table, rounds
 
 
-def measure(quick, only=None):
+@contextlib.contextmanager
+def rows_of(wanted, shared):
+    """What can be measured of them, started: the rows, and {name: why} of the others."""
+    folder, rows = Path(tempfile.mkdtemp(prefix="og-gw-")), []
+    with own_or(shared) as bed:
+        try:
+            yield rows, start_rows(wanted, folder, rows, bed), folder
+        finally:
+            for row in reversed(rows):
+                row.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(quick, only=None, shared=None):
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, limits[1]), limits[1]))
-    folder = Path(tempfile.mkdtemp(prefix="og-gw-"))
-    results, rows, began = {}, [], time.monotonic()
-    try:
-        results["skipped"] = start_rows(only or NAMES, folder, rows)
-        results["rows"], results["rounds"] = measure_rows(rows, Load(folder), quick, began)
+    began = time.monotonic()
+    with rows_of(only or NAMES, shared) as (rows, skipped, folder):
+        table, rounds = measure_rows(rows, Load(folder), quick, began)
+        results = {"skipped": skipped, "rows": table, "rounds": rounds}
         ours = next((row for row in rows if isinstance(row, OurGateway)), None)
         if ours:
             results["behind_og_gateway_mib"] = ours.behind_mib()
-    finally:
-        for row in reversed(rows):
-            row.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     return results
 
 

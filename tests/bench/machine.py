@@ -1,5 +1,6 @@
 """What a measurement was made on: a figure without it says nothing."""
 
+import functools
 import os
 import platform
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 from services import RABBIT_BIN
 
 
+@functools.cache  # asked for each part
 def said_by(*command):
     """The first number of a version in what a command says, or ''."""
     try:
@@ -43,7 +45,7 @@ def cores_busy(seconds=1.0):
     return round(max(0.0, os.cpu_count() - idle), 2)
 
 
-def machine():
+def machine(busy_before):
     return {
         "taken": time.strftime("%Y-%m-%d"),
         "cpu": cpu_model(),
@@ -59,7 +61,7 @@ def machine():
             "Go": said_by("go", "version"),
             "Java": said_by("java", "-version"),
         },
-        "busy_before": cores_busy(),
+        "busy_before": busy_before,
     }
 
 

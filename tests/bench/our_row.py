@@ -1,64 +1,45 @@
-"""og-gateway as a row of gateways.py: with all that makes its answers durable behind it, on a RabbitMQ
-and Redis of its own, and with a key."""
+"""og-gateway as a row of gateways.py: with all that makes its answers durable behind it, and with a key."""
 
-from installing import REPO, Skipped
-from network import TIER, Network
+import contextlib
+
+from network import TIER
 from peers import Row
 from proc import cpu_s, memory_mib
-from services import Rabbit, Redis, wait_for
+from services import wait_for
 
 SLOTS = 1024  # the most that a worker has; more streams than that wait in the queue, and are open all the same
-PROGRAMS = ("og-gateway", "og-scheduler", "og-worker", "og-broker-config", "og")
-CATALOGUE = f"[tier {TIER}]\ncpu_cores = 1\nram_gib = 0.5\nvram_gib = 0\ndisk_gib = 0.5\nengine_model = stub\n"
 
 
 class OurGateway(Row):
     name, model = "og-gateway", TIER
 
-    def __init__(self, folder, engine, build):
-        missing = [program for program in PROGRAMS if not (build / program).exists()]
-        if missing:
-            raise Skipped(
-                f"not built: {', '.join(missing)} (in {build.relative_to(REPO) if REPO in build.parents else build})"
-            )
+    def __init__(self, folder, engine, bed):
         super().__init__(folder, engine)
-        self.build = build
-        self.rabbit, self.redis = Rabbit(self.folder / "rabbit"), Redis(self.folder / "redis")
-        self.network = self.key = None
+        self.bed, self.running = bed, contextlib.ExitStack()
+        self.network = self.at = self.key = None
+
+    @property
+    def base(self):
+        return self.at
 
     def headers(self):
         return [f"Authorization: Bearer {self.key}"]
 
     def start(self):
-        self.rabbit.start()
-        self.redis.start()
-        engine = f"kind = openai\nurl = {self.engine}\n"
-        settings = f"[worker]\nslots = {SLOTS}\ntier = {TIER}\n[gateway]\nlisten = 127.0.0.1:{self.port}\n"
-        self.network = Network(
-            self.folder / "root", "bench", self.build, self.rabbit, self.redis, engine, settings, CATALOGUE
-        )
-        root = self.network.root
-        self.network.start_store()
-        self.network.up()
-        self.network.start("og-gateway")
-        self.process = self.network.processes["og-gateway"].process
-        self.version = self.network.command("og-gateway", "--version").split()[-1]
-        first_key = root / "secrets/gateway.key"
-        wait_for("the first key", first_key.exists, 30, self.process)
-        self.key = first_key.read_text().strip()
+        gateway = self.bed.gateway(f"kind = openai\nurl = {self.engine}\n", SLOTS)
+        self.network, self.at, self.key = self.running.enter_context(gateway)
+        self.process = self.network.programs(self.name)[0].process
+        self.version = self.network.command(self.name, "--version").split()[-1]
         wait_for(self.name, self.ready, 30, self.process)
         return self
 
     def stop(self):
-        if self.network:
-            self.network.stop()
-        self.redis.stop()
-        self.rabbit.stop()
+        self.running.close()
 
     def behind(self):
         """The sessions of what stands behind the gateway, by program."""
-        chain = {"RabbitMQ": self.rabbit, "Redis": self.redis, "the store": self.network.store}
-        chain |= {name: process for name, process in self.network.processes.items() if name != "og-gateway"}
+        chain = {"RabbitMQ": self.bed.rabbit, "Redis": self.bed.redis, "the store": self.network.store}
+        chain |= {kind: self.network.programs(kind)[0] for kind in ("og-scheduler", "og-worker")}
         return {name: process.process.pid for name, process in chain.items()}
 
     def behind_mib(self):

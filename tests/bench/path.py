@@ -8,16 +8,13 @@ import contextlib
 import importlib.util
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-from bed import BUILD, Bed, log
+from bed import BUILD, log, own_or
 from gateways import NAMES as GATEWAYS
-from gateways import interleave, start_rows
+from gateways import interleave, rows_of
 from network import REPO, TIER
 from services import Process, free_port, wait_for
 from tables import figure, markdown, percentiles
@@ -101,13 +98,11 @@ def summaries(rows):
     }
 
 
-def stub(quick):
+def stub(quick, shared):
     """In front of an engine that costs next to nothing, beside gateways."""
     rounds, each = (1, {1: 3, 8: 1, 64: 1}) if quick else (5, {1: 20, 8: 8, 64: 3})
     prompt = f"[[stub tokens={TOKENS} pace_ms={PACE_MS}]] Tell me a story about a river."
-    folder, running = Path(tempfile.mkdtemp(prefix="og-path-")), []
-    try:
-        skipped = start_rows(GATEWAYS, folder, running)
+    with rows_of(GATEWAYS, shared) as (running, skipped, _):
         rows = [Streams.of_url(row.name, row.version, row.url, row.model, row.headers()) for row in running]
         rows += [Streams.of_network(row.network, row.version) for row in running if row.name == "og-gateway"]
         for number in range(rounds):
@@ -116,10 +111,6 @@ def stub(quick):
                 for row in interleave(rows, number):
                     row.measure(streams, each[streams], TOKENS, prompt, TOKENS * PACE_MS)
         return {"rounds": rounds, "rows": summaries(rows), "skipped": skipped}
-    finally:
-        for row in reversed(running):
-            row.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -137,14 +128,14 @@ def real_engine(folder):
         process.end(15, 10)
 
 
-def model(quick):
+def model(quick, shared):
     """One stream at a time, and always the same prompt: the engine keeps it in the slot that it was last asked in, so that after the first
     answers, which do not count, nobody waits for more of a prompt than the other."""
     if importlib.util.find_spec("xllamacpp") is None:
         return {"left out": "the packages of scripts/engine/requirements.txt are not in this Python"}
     rounds, each, tokens = (1, 1, QUICK_MODEL_TOKENS) if quick else (5, 2, MODEL_TOKENS)
     name, prompt = "smollm2-135m", "Tell me a story about a river."
-    with Bed() as bed, real_engine(bed.folder) as url:
+    with own_or(shared) as bed, real_engine(bed.folder) as url:
         with bed.network(f"kind = openai\nurl = {url}\n", model=name) as network:
             network.serve(SLOTS)
             rows = [Streams.of_url(DIRECT, "", url + "/v1/chat/completions", name), Streams.of_network(network)]
@@ -159,8 +150,8 @@ MEASURES = {"stub": stub, "model": model}
 NAMES = tuple(MEASURES)
 
 
-def measure(quick, only=None):
-    return {name: MEASURES[name](quick) for name in only or MEASURES}
+def measure(quick, only=None, shared=None):
+    return {name: MEASURES[name](quick, shared) for name in only or MEASURES}
 
 
 def table(found, title, cell_of):

@@ -9,7 +9,7 @@ from tables import flat, markdown
 TITLE = "The scheduler's decisions"
 
 
-def measure(quick, only=None):
+def measure(quick, only=None, shared=None):
     command = [BUILD / "tests/bench/sim_plan", *(["--quick"] if quick else [])]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 

@@ -7,12 +7,11 @@ memory at rest.
   memory    anonymous memory of each program: when it has just started, and at rest after many jobs, twice
 """
 
-import contextlib
 import signal
 import statistics
 import time
 
-from bed import Backlog, Bed, ask, log, names
+from bed import Backlog, ask, log, names, own_or
 from network import TIER
 from scale import LANE_SLOTS, LANE_TIERS, ROOM
 from services import wait_for
@@ -38,7 +37,7 @@ def until_ready(path, process):
 def start(bed, quick):
     """Each is ended and started again while the others run."""
     rounds = 1 if quick else 7
-    with bed.gateway() as (network, *_):
+    with bed.engine() as engine, bed.gateway(engine) as (network, *_):
         worker = next(iter((network.root / "nodes").glob("*/worker-*.sock")))
         starts = {
             "og-scheduler": (network.root / "run/scheduler-one.sock", "og-scheduler one", ("--name", "one")),
@@ -93,7 +92,7 @@ def says_standby(network, name):
 def memory(bed, quick):
     kinds = ("og-scheduler", "og-worker", "og-gateway")
     jobs = 2000 if quick else 100000
-    with bed.gateway() as (network, *_):
+    with bed.engine() as engine, bed.gateway(engine) as (network, *_):
 
         def at_rest():
             return {kind: network.calm_kib(kind) for kind in kinds}
@@ -109,16 +108,14 @@ MEASURES = {"start": start, "takeover": takeover, "memory": memory}
 NAMES = tuple(MEASURES)
 
 
-def measure(quick, only=None):
+def measure(quick, only=None, shared=None):
     """Each on a bed of its own, but for a quick run."""
     results = {}
-    with contextlib.ExitStack() as stack:
-        shared = stack.enter_context(Bed(quick)) if quick else None
-        for part in only or MEASURES:
-            began = time.monotonic()
-            with contextlib.nullcontext(shared) if shared else Bed() as bed:
-                results[part] = MEASURES[part](bed, quick)
-            log(f"recovery {part}: {time.monotonic() - began:.0f} s")
+    for part in only or MEASURES:
+        began = time.monotonic()
+        with own_or(shared) as bed:
+            results[part] = MEASURES[part](bed, quick)
+        log(f"recovery {part}: {time.monotonic() - began:.0f} s")
     return results
 
 

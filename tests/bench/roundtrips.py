@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import roundtrip_tables
-from bed import Bed
+from bed import own_or
 from installing import Skipped
 from queues import ROWS
 
@@ -111,9 +111,9 @@ def measure_rows(rows, quick):
     return measuring
 
 
-def measure(quick, only=None):
+def measure(quick, only=None, shared=None):
     running, skipped = [], {}
-    with Bed() as bed:
+    with own_or(shared) as bed:
         try:
             start_rows(bed, [name for name in ROWS if not only or name in only], skipped, running)
             rows = [row for row in running if row.name not in skipped]

@@ -12,12 +12,11 @@
 Medians of several runs a point.
 """
 
-import contextlib
 import json
 import statistics
 import time
 
-from bed import BUILD, Backlog, Bed, log, names
+from bed import BUILD, Backlog, log, names, own_or
 from network import TIER
 from proc import cpu_s
 from services import Process, wait_for
@@ -45,7 +44,7 @@ FULL = {
 QUICK = {
     "workers": (4,),
     "tiers": (3,),
-    "waiting": (0, 3000),
+    "waiting": (0, 2000),
     "million": (0, 1000000),
     "body": (100000,),
     "nodes": (300,),
@@ -85,16 +84,16 @@ def body(bed, size, quick):
     with bed.network() as network:
         network.serve(SLOTS)
         in_flight = max(1, min(IN_FLIGHT, BODIES_IN_FLIGHT // size))
-        rounds, jobs = (1, 500) if quick else (3, max(500, min(10000, (256 << 20) // size)))
-        network.jobs(100, in_flight, body=size)
+        rounds, jobs = (1, 200) if quick else (3, max(500, min(10000, (256 << 20) // size)))
+        network.jobs(50 if quick else 100, in_flight, body=size)
         many = [network.jobs(jobs, in_flight, body=size) for _ in range(rounds)]
-        one = [network.jobs(50 if quick else 200, 1, body=size) for _ in range(rounds)]
+        one = [network.jobs(20 if quick else 200, 1, body=size) for _ in range(rounds)]
         found = summary(many, one)
         return {**found, "in_flight": in_flight, "mib_per_s": round(found["jobs_per_s"] * size / (1 << 20), 2)}
 
 
 def waiting(bed, number, quick):
-    ends = 2000 if quick else 20000
+    ends = 1000 if quick else 20000
     with bed.network(settings=ROOM, tiers=names(2 if quick else LANE_TIERS)) as network:
         network.serve(LANE_SLOTS)
         slots = LANE_SLOTS * len(network.tiers)
@@ -175,12 +174,12 @@ def idle_percent(network, seconds):
 
 def streams(bed, number, quick):
     """Through the gateway: so many clients, each with a stream that is open while memory is looked at."""
-    with bed.gateway() as (network, url, key):
+    with bed.engine() as engine, bed.gateway(engine) as (network, url, key):
         asked = network.root / "asked.json"
-        asked.write_text(
-            f'{{"model":"{TIER}","stream":true,"messages":[{{"role":"user","content":"[[stub tokens=20 pace_ms=500]]"}}]}}'
-        )
-        args = ["--url", url, "--body", asked, "--words", 20, "--clients", number, "--once", "--stream"]
+        count = 4 if quick else 20
+        prompt = f"[[stub tokens={count} pace_ms=500]]"
+        asked.write_text(json.dumps({"model": TIER, "stream": True, "messages": [{"role": "user", "content": prompt}]}))
+        args = ["--url", f"{url}/v1/chat/completions", "--body", asked, "--words", count, "--clients", number, "--once", "--stream"]
         args += ["--header", f"Authorization: Bearer {key}"]
         kinds = ("og-gateway", "og-scheduler", "og-worker")
         before = {kind: network.calm_kib(kind) for kind in kinds}
@@ -196,7 +195,7 @@ def streams(bed, number, quick):
 
 def tokens(bed, number, quick):
     """At 50 tokens/s a stream, and at 100."""
-    seconds = 3 if quick else 10
+    seconds = 1 if quick else 10
     with bed.engine() as engine, bed.network(engine) as network:
         network.serve(1024)
         return {f"offered_{rate}": stream_load(network, number, 1000 // rate, seconds) for rate in (50, 100)}
@@ -222,22 +221,19 @@ MEASURES = {
 NAMES = tuple(MEASURES)
 
 
-def measure(quick, only=None):
+def measure(quick, only=None, shared=None):
     """{part: {point: figures}}; without `only` all but the million, which takes many minutes."""
     results = {}
-    with contextlib.ExitStack() as stack:
-        bed = stack.enter_context(Bed(quick)) if quick else None
-        for part in only or [part for part in MEASURES if part != "million"]:
-            results[part] = {}
-            for point in (QUICK if quick else FULL)[part]:
-                results[part][str(point)] = measure_point(bed, part, point, quick)
+    for part in only or [part for part in MEASURES if part != "million"]:
+        points = (QUICK if quick else FULL)[part]
+        results[part] = {str(point): measure_point(shared, part, point, quick) for point in points}
     return results
 
 
-def measure_point(bed, part, point, quick):
-    """Without a bed on one of its own: a broker that has had a million messages is another than a new one."""
+def measure_point(shared, part, point, quick):
+    """But for a quick run on a bed of its own: a broker that has had a million messages is another than a new one."""
     began = time.monotonic()
-    with contextlib.nullcontext(bed) if bed else Bed() as bed:
+    with own_or(shared) as bed:
         found = MEASURES[part](bed, point, quick)
     log(f"scale {part} {point}: {time.monotonic() - began:.0f} s")
     return found

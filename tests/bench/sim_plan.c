@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 	json_t *out;
 
 	if (argc > 1 && !strcmp(argv[1], "--quick"))
-		c.jobs = 200000;
+		c.jobs = 50000;
 	run(&c, &r);
 	out = json_pack("{s:i, s:f, s:i, s:{s:I, s:I, s:I}, s:i, s:f}", "jobs", (int)r.ended, "jain", r.jain,
 		"most_waiting", (int)r.most_waiting, "longest_wait_ms", "high", (json_int_t)r.longest_ms[0], "normal",
