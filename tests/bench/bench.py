@@ -17,6 +17,10 @@ nothing behind. Peers are installed under build/peers when they are first measur
 nothing is installed. A row that cannot be measured says why. The page is printed (docs/BENCHMARKS.md is that of a whole run), and what goes on is told on
 stderr. With --json the results are kept in FILE too, part by part: those of other parts that it has are printed with these. Programs come from
 $OG_BUILD (default build/release).
+
+A whole run is meant to take less than an hour on two cores with nothing beside it, by minutes: roundtrips 13, path 8, gateways 8, scale 17, cost 3,
+recovery 4, plan 2 (an estimate: many a round is a number of seconds, the rest goes with the machine; scale:million is not in it). --quick takes about
+two minutes, and longer where peers are installed, which it starts then.
 """
 
 import argparse
@@ -42,7 +46,7 @@ INTRO = """\
 
 This page is the output of one command, which anyone can run:
 ```
-scripts/bench.sh                                            # all of it; the first run installs the peers under build/peers (1 GB)
+scripts/bench.sh                                            # all of it, in about an hour; the first run installs the peers under build/peers (1 GB)
 scripts/bench.sh --only path,roundtrips:OpenGateway+Celery  # parts, and what of them; --help has the names
 scripts/bench.sh --quick                                    # short and once: that it runs, not how fast; installs nothing
 scripts/bench.sh --json FILE                                # keeps the figures, and prints those of parts that FILE has already
