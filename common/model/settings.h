@@ -41,6 +41,7 @@ struct og_settings {
 	/* [scheduler] */
 	int64_t default_deadline_ms, result_ttl_ms, result_max_bytes, no_capacity_after_ms;
 	int64_t lookahead_percent; /* of a tier's slots, placed beyond them to hide the round trip */
+	int64_t batch_leaves;      /* slots of a tier that the class batch leaves to the others */
 	int64_t waiting_max_bytes; /* of all that waits in lanes */
 	int64_t max_attempts, orphan_grace_ms, ageing_ms, affinity_wait_ms;
 	char *tenants; /* path of the file of the tenants' weights and limits */

@@ -188,7 +188,7 @@ enum og_verdict og_plan_admit(struct og_plan *p, const struct og_ask *ask, int64
 	if (verdict != OG_VERDICT_PLACE)
 		return verdict;
 	/* Nobody overtakes what waits in the same class or a better one. */
-	if (!full && !ready_before(t, ask->class) && og_plan_room(p, ask->tier))
+	if (!full && !ready_before(t, ask->class) && og_plan_room_of(p, ask->tier, ask->class))
 		verdict = OG_VERDICT_PLACE;
 	else
 		verdict = may_wait_at_the_door(p, ask) && !full ? OG_VERDICT_DOOR : OG_VERDICT_WAIT;

@@ -30,7 +30,8 @@
 
 struct og_service_time { /* of a tier */
 	struct og_rate ended;
-	double run_ms; /* moving average; 0: none has ended yet */
+	double run_ms;               /* moving average; 0: none has ended yet */
+	double class_ms[OG_CLASSES]; /* likewise, of each class */
 };
 
 #define OG_NOBODY "no worker serves %s"
@@ -39,7 +40,8 @@ struct og_plan {
 	const struct og_catalogue *catalogue;
 	struct og_nodes nodes;
 	/* [scheduler] of the settings */
-	int64_t lookahead_percent, no_capacity_after_ms, waiting_max_bytes, ageing_ms, affinity_wait_ms, max_attempts;
+	int64_t lookahead_percent, batch_leaves, no_capacity_after_ms, waiting_max_bytes, ageing_ms, affinity_wait_ms,
+		max_attempts;
 
 	/* of one leadership; NULL while standing by */
 	struct og_index *index;
@@ -122,12 +124,18 @@ bool og_plan_grace_is_over(const struct og_plan *p, int64_t now);
 unsigned og_plan_room(const struct og_plan *p, unsigned tier); /* how many more may be placed now */
 /* Likewise, without the one for which og_plan_probe alone has room. */
 unsigned og_plan_room_for_all(const struct og_plan *p, unsigned tier);
+/* Likewise, of a class: jobs of the class batch, which may run for long and for which nobody waits, take all slots of a tier
+ * but batch_leaves at most, one always, and none ahead. So the others always find slots that only their like have. */
+unsigned og_plan_room_of(const struct og_plan *p, unsigned tier, enum og_class class);
+/* The slots of a tier that jobs of the class may take. */
+unsigned og_plan_share(const struct og_plan *p, unsigned tier, enum og_class class);
 /* The next to be placed, among those whose bodies we hold; NULL: none, or no room. One that og_plan_choose put off is
  * passed over until then, and so is one whose tenant has as many placed as it may.
  *
- * The best class that has any; in it the tenant with the least start tag (tenants.h); of one tenant the oldest. But every
- * OG_AGED_EVERY-th placement of the tier goes to the oldest of those that have waited for ageing_ms, of whatever class:
- * so what is the n-th oldest of those is placed after OG_AGED_EVERY × n placements at most, and nothing starves. */
+ * The best class that has any and has room; in it the tenant with the least start tag (tenants.h); of one tenant the oldest. But
+ * every OG_AGED_EVERY-th placement of the tier goes to the oldest of those that have waited for ageing_ms, of whatever class that
+ * has room: so what is the n-th oldest of those is placed after OG_AGED_EVERY × n placements at most, or while batch has all that
+ * it may take, and nothing starves. */
 struct og_entry *og_plan_next(const struct og_plan *p, unsigned tier, int64_t now);
 /* Jobs before it in its tier, by class and fair shares: as things are now. For one that has just come it is exact where
  * costs are equal; later those cancelled in between may still count. */

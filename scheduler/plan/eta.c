@@ -6,7 +6,10 @@
  *
  * For the time, those that will come meanwhile count too, at the rate at which they came lately: what is left of the tier
  * for this class is what better ones do not take, and at least the share that ageing gives. The result appears on both
- * sides of the equation; a few rounds settle it. */
+ * sides of the equation; a few rounds settle it.
+ *
+ * Jobs of one class may run for far longer than those of another, and hold the slots that they have for as long: a slot is free
+ * again when one of what is placed now ends, each of its own class's time. */
 #include <math.h>
 
 #include "plan/admit.h"
@@ -128,20 +131,41 @@ static double temper(const struct place *at, double ms, int64_t now)
 	return exp((1 - weight) * log(ms) + weight * log(lately));
 }
 
+/* For how long a job of the class runs; where none has ended, as those of its tier do. */
+static double class_ms(const struct og_plan *p, unsigned tier, unsigned class)
+{
+	double ms = p->service[tier].class_ms[class];
+
+	return ms > 0 ? ms : og_plan_service_ms(p, tier);
+}
+
+/* How many of the tier's slots are free again in a ms, when all are taken by what is placed now. */
+static double ends_per_ms(const struct og_plan *p, unsigned tier)
+{
+	const struct og_tier_index *t = &p->index->tiers[tier];
+	double slots = p->nodes.tiers[tier].slots ? p->nodes.tiers[tier].slots : 1, per_ms = 0;
+
+	for (unsigned c = 0; c < OG_CLASSES; c++)
+		per_ms += t->placed_of[c] / class_ms(p, tier, c);
+	return t->placed ? per_ms * slots / t->placed : slots / og_plan_service_ms(p, tier);
+}
+
 static int64_t eta(const struct og_plan *p, const struct place *at, int64_t now)
 {
 	const struct og_tier_index *t = &p->index->tiers[at->tier];
-	double slots = p->nodes.tiers[at->tier].slots, per_ms, left, ms = 0;
+	double slots = p->nodes.tiers[at->tier].slots, per_ms = ends_per_ms(p, at->tier), left = per_ms, ms = 0;
+	double share = og_plan_share(p, at->tier, (enum og_class)at->class);
 	unsigned ahead = better(t, at->class) + at->rank;
 
-	if (slots > t->placed && !ahead && !t->waiting[at->class])
+	if (slots > t->placed && (share >= slots || share > t->placed_of[at->class]) && !ahead &&
+		!t->waiting[at->class])
 		return 0;
-	per_ms = (slots > 0 ? slots : 1) / og_plan_service_ms(p, at->tier);
-	left = per_ms;
 	for (unsigned c = 0; c < at->class; c++)
 		left -= came_per_ms(&t->came[c], now);
 	if (left < per_ms / OG_AGED_EVERY)
 		left = per_ms / OG_AGED_EVERY;
+	if (share < slots && left > share / class_ms(p, at->tier, at->class))
+		left = per_ms = share / class_ms(p, at->tier, at->class);
 	for (int i = 0; i < ROUNDS; i++) {
 		double beyond = t->placed > slots ? t->placed - slots : 0; /* placed, and not running yet */
 		double last = ms;
@@ -174,13 +198,20 @@ int64_t og_plan_eta_new_ms(const struct og_plan *p, const struct og_ask *ask, in
 	return eta(p, &at, now);
 }
 
+static void smooth(double *average, double ms)
+{
+	*average = *average > 0 ? *average + SMOOTH * (ms - *average) : ms;
+}
+
 void og_plan_ended(struct og_plan *p, struct og_entry *e, int64_t run_ms, int64_t tokens, int64_t now)
 {
 	struct og_service_time *s = &p->service[e->tier];
 
 	og_rate_count(&s->ended, OG_RATE_WINDOW_MS, now);
-	if (run_ms > 0)
-		s->run_ms = s->run_ms > 0 ? s->run_ms + SMOOTH * ((double)run_ms - s->run_ms) : (double)run_ms;
+	if (run_ms > 0) {
+		smooth(&s->run_ms, (double)run_ms);
+		smooth(&s->class_ms[e->class], (double)run_ms);
+	}
 	og_flow_used(e, tokens);
 }
 

@@ -69,6 +69,7 @@ static void count(struct og_index *ix, const struct og_entry *e, int sign)
 	og_flow_count(ix, e, sign);
 	if (og_entry_placed(e)) {
 		t->placed += one;
+		t->placed_of[e->class] += one;
 		ix->placed += (size_t)sign;
 		if (e->where == OG_WHERE_RUN && e->worker)
 			e->worker->running += one;

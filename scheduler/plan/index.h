@@ -113,7 +113,8 @@ struct og_tier_index {
 	struct og_entry *placed_list;
 	unsigned waiting[OG_CLASSES]; /* at the door and in lanes */
 	unsigned at_door[OG_CLASSES];
-	unsigned placed;        /* slots taken */
+	unsigned placed; /* slots taken */
+	unsigned placed_of[OG_CLASSES];
 	uint64_t waiting_bytes; /* of those that wait */
 	struct og_flow *flows;
 	struct og_flow *waiting_flows; /* tenants.h, and what follows */

@@ -287,7 +287,7 @@ static void place(struct og_retry *x, struct og_entry *e)
 	said.reply_to = reply;
 	e->attempt = (uint32_t)x->attempt + 1;
 	request = og_move_envelope(s, &said, e);
-	if (!og_moves_blocked(s) && og_plan_room(&s->plan, e->tier))
+	if (!og_moves_blocked(s) && og_plan_room_of(&s->plan, e->tier, (enum og_class)e->class))
 		how = og_place(s, e, held->m, &request, &held->source, held);
 	if (how == OG_PLACING_NOBODY) {
 		end(x, e, OG_STATE_NO_CAPACITY, "no_capacity", OG_PLACE_NOBODY);

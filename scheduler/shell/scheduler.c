@@ -299,6 +299,7 @@ int og_scheduler_start(
 	mark_key(s);
 	og_plan_init(&s->plan, s->catalogue);
 	s->plan.lookahead_percent = s->settings->lookahead_percent;
+	s->plan.batch_leaves = s->settings->batch_leaves;
 	s->plan.no_capacity_after_ms = s->settings->no_capacity_after_ms;
 	s->plan.waiting_max_bytes = s->settings->waiting_max_bytes;
 	s->plan.ageing_ms = s->settings->ageing_ms;

@@ -396,6 +396,7 @@ static inline void sim_init(struct sim *s, const struct sim_config *c)
 	sim_catalogue(s);
 	og_plan_init(&s->plan, s->catalogue);
 	s->plan.lookahead_percent = 0;
+	s->plan.batch_leaves = 1;
 	s->plan.no_capacity_after_ms = 30000;
 	s->plan.waiting_max_bytes = INT64_MAX / 2;
 	s->plan.ageing_ms = c->ageing_ms;

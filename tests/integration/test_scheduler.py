@@ -83,6 +83,26 @@ def test_classes_in_order_and_within_them_the_oldest_of_equals(fleet):
     assert worker.taken == by_class["high"] + by_class["normal"] + by_class["batch"]
 
 
+def test_batch_leaves_a_slot_to_who_is_in_a_hurry(fleet):
+    fleet.scheduler()
+    worker, producer = fleet.worker(slots=2), fleet.producer()
+    wait_for("the worker", lambda: producer.ask("tiers")["tiers"][0]["workers"] == 1)
+    lines = [producer.submit(tier="small", progress=1, **{"class": "batch"}) for _ in range(3)]
+    worker.holds(lines[0])
+    assert [producer.wait(j, "placed").state for j in lines] == ["placed", "queued", "queued"]
+    chat = producer.submit(tier="small")
+    worker.holds(lines[0], chat)
+    worker.finish(chat)
+    producer.wait(chat)
+    worker.finish(lines[0])
+    worker.holds(lines[1])
+    assert producer.ask("tiers")["tiers"][0]["placed"] == 1
+    for j in lines[1:]:
+        worker.finish(j)
+    assert {producer.wait(j).state for j in lines} == {"done"}
+    assert worker.taken == [lines[0], chat, *lines[1:]]
+
+
 def test_cancel_of_one_that_waits(fleet):
     fleet.scheduler("one", "scheduler.lookahead_percent=0")
     worker, producer = fleet.worker(slots=1), fleet.producer()

@@ -60,6 +60,7 @@ Test(settings, defaults)
 	cr_expect_eq(s.default_deadline_ms, 3600000);
 	cr_expect_eq(s.result_ttl_ms, 86400000);
 	cr_expect_eq(s.lookahead_percent, 25);
+	cr_expect_eq(s.batch_leaves, 1);
 	cr_expect_eq(s.limits.intake_max_jobs, 10000);
 	cr_expect_eq(s.limits.lane_max_bytes, 512 << 20);
 	cr_expect_eq(s.drain_ms, 30000);

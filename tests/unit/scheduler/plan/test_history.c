@@ -29,6 +29,7 @@ static void init(void)
 	cr_assert_eq(og_tenants_parse(text, sizeof(text) - 1, "test", &rules, NULL), 0);
 	og_plan_set_tenants(&plan, rules);
 	plan.ageing_ms = 5000;
+	plan.batch_leaves = 1;
 	plan.affinity_wait_ms = 200;
 	now = 10000;
 	next_id = 1;
@@ -167,6 +168,9 @@ static void check_next(const struct og_entry *e)
 	bool aged = now - e->since >= plan.ageing_ms && t->placements % OG_AGED_EVERY == OG_AGED_EVERY - 1;
 
 	cr_assert_gt(og_plan_room(&plan, e->tier), 0);
+	cr_assert(
+		e->class != OG_CLASS_BATCH || plan.breakers || t->placed_of[e->class] < plan.nodes.tiers[e->tier].slots,
+		"batch takes none ahead");
 	cr_assert_not(og_account_full(e->flow->account));
 	cr_assert_leq(e->hold_until, now);
 	for (int c = 0; c < e->class && !aged; c++) {
@@ -297,7 +301,8 @@ static void pass_time(void)
 
 static void recount(void)
 {
-	unsigned waiting[2][OG_CLASSES] = {0}, placed[2] = {0}, all = 0, of_tenants[TENANTS] = {0};
+	unsigned waiting[2][OG_CLASSES] = {0}, placed[2] = {0}, of[2][OG_CLASSES] = {0}, all = 0,
+		 of_tenants[TENANTS] = {0};
 
 	for (unsigned i = 0; i < JOBS; i++) {
 		const struct og_entry *e = jobs[i];
@@ -309,12 +314,14 @@ static void recount(void)
 			waiting[e->tier][e->class]++;
 		if (og_entry_placed(e)) {
 			placed[e->tier]++;
+			of[e->tier][e->class]++;
 			of_tenants[e->tenant->text[1] - '0']++;
 		}
 	}
 	cr_assert_eq(HASH_COUNT(plan.index->by_id), all, "an entry was lost, or is there twice");
 	for (unsigned t = 0; t < 2; t++) {
 		cr_assert_eq(plan.index->tiers[t].placed, placed[t]);
+		cr_assert_arr_eq(plan.index->tiers[t].placed_of, of[t], sizeof(of[t]));
 		for (int c = 0; c < OG_CLASSES; c++)
 			cr_assert_eq(plan.index->tiers[t].waiting[c], waiting[t][c]);
 	}

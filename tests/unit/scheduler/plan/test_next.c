@@ -96,3 +96,72 @@ Test(next, a_refused_placement_was_none)
 	cr_expect_gt(e->flow->start, start, "one that was handed back before its confirm was placed");
 	cr_expect_eq(plan.index->tiers[SMALL].placements, 1);
 }
+
+/* --- what batch leaves --- */
+
+static unsigned served_of_batch(unsigned n)
+{
+	unsigned served = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		add_head(i, SMALL, OG_CLASS_BATCH, "a");
+	while (og_plan_next(&plan, SMALL, now)) {
+		serve();
+		served++;
+	}
+	return served;
+}
+
+Test(next, batch_leaves_a_slot_to_the_others)
+{
+	struct og_entry *chat;
+
+	plan.batch_leaves = 1;
+	hear(1, SMALL, 4, 0, 0);
+	cr_expect_eq(served_of_batch(8), 3, "and nothing ahead");
+	cr_expect_eq(admit(SMALL, OG_CLASS_BATCH, 1, NULL), OG_VERDICT_WAIT);
+	cr_expect_eq(admit(SMALL, OG_CLASS_NORMAL, 1, NULL), OG_VERDICT_PLACE, "whoever is in a hurry finds it");
+	chat = add_head(100, SMALL, OG_CLASS_NORMAL, "b");
+	cr_expect_eq(serve(), chat);
+	cr_expect_null(og_plan_next(&plan, SMALL, now));
+	og_index_remove(plan.index, og_index_find(plan.index, id_of(0)));
+	cr_expect_eq(serve()->class, OG_CLASS_BATCH, "theirs are theirs, whatever the others have");
+	cr_expect_null(og_plan_next(&plan, SMALL, now));
+}
+
+Test(next, batch_has_one_slot_always_and_all_where_it_leaves_none)
+{
+	hear(1, SMALL, 1, 0, 0);
+	plan.batch_leaves = 1;
+	cr_expect_eq(served_of_batch(3), 1, "a chat waits for one, not for what was placed ahead");
+	hear(1, SMALL, 4, 0, 0);
+	plan.batch_leaves = 9;
+	cr_expect_null(og_plan_next(&plan, SMALL, now));
+	plan.batch_leaves = 0;
+	cr_expect_eq(served_of_batch(0), 2);
+	cr_expect_eq(og_plan_room(&plan, SMALL), 3);
+}
+
+/* Its turn by age does not take what it leaves; where it has less than it may, it comes. */
+Test(next, what_has_aged_leaves_it_too)
+{
+	unsigned served = 0;
+
+	plan.batch_leaves = 1;
+	plan.ageing_ms = 1000;
+	hear(1, SMALL, 100, 0, 0);
+	for (unsigned i = 0; i < 99; i++)
+		add_as(i, SMALL, OG_CLASS_BATCH, "a", OG_WHERE_TIER);
+	add_head(200, SMALL, OG_CLASS_BATCH, "a");
+	now += 1000;
+	for (unsigned i = 0; i < 2 * OG_AGED_EVERY; i++) {
+		add_head(300 + i, SMALL, OG_CLASS_HIGH, "b");
+		cr_assert_eq(serve()->class, OG_CLASS_HIGH);
+	}
+	og_index_remove(plan.index, og_index_find(plan.index, id_of(0)));
+	for (unsigned i = 0; i < OG_AGED_EVERY; i++) {
+		add_head(400 + i, SMALL, OG_CLASS_HIGH, "b");
+		served += serve()->class == OG_CLASS_BATCH;
+	}
+	cr_expect_eq(served, 1);
+}
