@@ -2,65 +2,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/ours/asked.h"
 #include "api/ours/ours.h"
 #include "base/alloc.h"
 #include "base/parse.h"
 #include "model/json.h"
 #include "store/store.h"
 
-struct asking {
-	struct og_web_call *c; /* NULL: its client has gone */
-	int status;            /* of an answer */
-	int refusal;           /* where the store finds nothing to do it to */
-};
-
-static void refuse(struct og_web_call *c, const struct og_error *err, int invalid)
-{
-	struct og_refusal why;
-
-	if (err->kind == OG_INVALID) {
-		og_refuse_with(&why, invalid,
-			invalid == 404   ? "not_found"
-			: invalid == 409 ? "conflict"
-					 : "invalid_request",
-			"%s", err->message);
-	} else {
-		og_refuse_with(&why, 503, "unavailable", "the store is away: ask again");
-		why.retry_after_s = OG_STORE_RETRY_S;
-	}
-	og_refuse(c, &why);
-}
-
-static void on_answer(void *ctx, json_t *answer, const struct og_error *err)
-{
-	struct asking *a = ctx;
-
-	if (a->c && err)
-		refuse(a->c, err, a->refusal);
-	else if (a->c)
-		og_api_reply_json(a->c, a->status, json_incref(answer));
-	free(a);
-}
-
-static void on_gone(void *ctx)
-{
-	struct asking *a = ctx;
-
-	a->c = NULL;
-}
-
 static void ask(struct og_api *api, struct og_web_call *c, const char *verb, json_t *request, int status, int refusal)
 {
-	struct asking *a = og_new(struct asking);
+	struct og_asked *a = og_asked_new(c, (struct og_asked_as){status, refusal, 503});
 	struct og_error err;
 
-	*a = (struct asking){c, status, refusal};
-	if (og_store_admin(api->store, verb, request, on_answer, a, &err) == 0) {
-		og_web_on_gone(c, on_gone, a);
-	} else {
-		free(a);
-		refuse(c, &err, 400);
-	}
+	if (og_store_admin(api->store, verb, request, og_asked_answer, a, &err) < 0)
+		og_asked_wrong(a, &err);
 	json_decref(request);
 }
 

@@ -1,63 +1,18 @@
 /* /api/v1/webhooks: a tenant names where its events are to go, and sees what became of them (webhook/admin.h does it). */
-#include <stdlib.h>
-#include <string.h>
-
+#include "api/ours/asked.h"
 #include "api/ours/ours.h"
 #include "api/records.h"
-#include "base/alloc.h"
 #include "model/json.h"
 #include "webhook/admin.h"
 
 /* ── what is done ── */
 
-struct asking {
-	struct og_web_call *c; /* NULL: its client has gone */
-	int status;            /* of an answer */
-	int refusal;           /* where the request is wrong, or there is no such thing */
-};
-
-static void refuse(struct og_web_call *c, const struct og_error *err, int invalid)
-{
-	struct og_refusal why;
-
-	if (err->kind == OG_INVALID) {
-		og_refuse_with(&why, invalid, invalid == 404 ? "not_found" : "invalid_request", "%s", err->message);
-	} else if (err->kind == OG_BUSY) {
-		og_refuse_with(&why, 409, "conflict", "%s", err->message);
-	} else {
-		og_refuse_with(&why, 503, "unavailable", "%s", err->message);
-		why.retry_after_s = OG_STORE_RETRY_S;
-	}
-	og_refuse(c, &why);
-}
-
-static void on_answer(void *ctx, json_t *answer, const struct og_error *err)
-{
-	struct asking *a = ctx;
-
-	if (a->c && err)
-		refuse(a->c, err, a->refusal);
-	else if (a->c)
-		og_api_reply_json(a->c, a->status, json_incref(answer));
-	free(a);
-}
-
-static void on_gone(void *ctx)
-{
-	struct asking *a = ctx;
-
-	a->c = NULL;
-}
-
 /* Drops `request`. */
 static void ask(struct og_api *api, struct og_web_call *c, const char *verb, json_t *request, int status, int refusal)
 {
-	struct asking *a = og_new(struct asking);
-
-	*a = (struct asking){c, status, refusal};
 	json_object_set_new(request, "tenant", json_string(og_api_caller(c)->tenant));
-	og_web_on_gone(c, on_gone, a);
-	og_webhook_admin(api, verb, request, on_answer, a);
+	og_webhook_admin(
+		api, verb, request, og_asked_answer, og_asked_new(c, (struct og_asked_as){status, refusal, 409}));
 	json_decref(request);
 }
 
