@@ -69,6 +69,7 @@ static void on_gone(void *ctx)
 	struct parsing *p = ctx;
 
 	p->c = NULL;
+	uv_cancel((uv_req_t *)&p->work); /* where it waits for a thread still: nobody parses it, and its text goes at once */
 }
 
 static void in_thread(uv_work_t *work)
@@ -83,7 +84,7 @@ static void on_parsed(uv_work_t *work, int status)
 	struct parsing *p = work->data;
 	struct og_caller *who;
 
-	(void)status; /* nobody cancels it */
+	(void)status; /* cancelled: its client has gone */
 	if (p->c) {
 		og_web_on_gone(p->c, NULL, NULL); /* ours ends here; its route says who is told from now on */
 		who = og_web_kept(p->c);
