@@ -27,7 +27,7 @@ struct og_closing {
 	char key[OG_KEY_ID_LEN + 1];
 	char *tenant, *model;
 	int64_t prompt_tokens, completion_tokens;
-	bool replayed, reserved;
+	bool replayed, left, reserved;
 };
 
 struct og_ledger *og_ledger_new(struct og_gateway_store *s)
@@ -127,7 +127,7 @@ static int send_closing(struct og_closing *c)
 	og_args_add(&a, c->model);
 	og_args_add_number(&a, c->prompt_tokens);
 	og_args_add_number(&a, c->completion_tokens);
-	og_args_add(&a, c->replayed ? "replayed" : "");
+	og_args_add(&a, c->left ? "left" : c->replayed ? "replayed" : "");
 	og_args_add(&a, c->reserved ? "reserved" : "");
 	og_args_add(&a, c->mark);
 	return og_args_eval(c->store, &og_script_settle, &a, on_closed, c, NULL);
@@ -185,6 +185,7 @@ void og_ledger_settle(struct og_gateway_store *s, const struct og_settlement *se
 	c->prompt_tokens = settlement->prompt_tokens;
 	c->completion_tokens = settlement->completion_tokens;
 	c->replayed = settlement->replayed;
+	c->left = settlement->left;
 	c->reserved = drop_booking(s->ledger, settlement->job, !settlement->left);
 	add_closing(s, c);
 }

@@ -51,7 +51,7 @@ struct og_settlement {
 	 * that was there already (its gateway died) is settled. */
 	bool replayed;
 	/* Its client has left. Where another request holds the same job, the job goes on and that one pays: then nothing is counted,
-	 * and nothing freed. */
+	 * and nothing freed. Of a key without limits nobody knows who holds it: so much is counted, and that one pays the rest. */
 	bool left;
 };
 

@@ -88,7 +88,7 @@ extern struct og_redis_script og_script_tenants_page;
 
 /* job, key, tenant, tokens, mark, lease ms → {enum og_limit or -1 (no such key), 1 where the tenant's, limit, retry after s} */
 extern struct og_redis_script og_script_reserve;
-/* job, key, tenant, model, prompt tokens, completion tokens, "replayed" or "", "reserved" or "", mark of one that left or "" → 1: counted;
+/* job, key, tenant, model, prompt tokens, completion tokens, "replayed", "left" or "", "reserved" or "", mark of one that left or "" → 1: counted;
  * 2: given back, it was a replay; 0: there is nothing (left) to do, or others hold it. */
 extern struct og_redis_script og_script_settle;
 /* job, mark or "" (whoever holds it) → 1: given back; 0: there is nothing to do, or others hold it. */

@@ -2,7 +2,8 @@
  *
  *   booked:<job>   hash: state (open, settled, refunded), key, tenant, tokens, at, m:<mark> (a reserve that nobody has given back), holders
  *                  (how many there are), again (it was open when it was reserved another time); while open without end, then for an hour
- *   counted:<job>  of one that was never reserved: it was counted; for five minutes
+ *   counted:<job>  of one that was never reserved: it was counted; "left <prompt> <completion>": as what its client had taken when it
+ *                  left, and where another request has the same job, that one pays the rest; for five minutes
  *   leases         zset of the open ones, by the ms at which their lease ends
  *   meter:k:<key>, meter:t:<tenant>   hash: r, t (what is left of the minute: requests, tokens; absent: all), at (when that was so), jobs
  *                  and held (open reservations and their tokens), day, day_n, month, month_n, total (tokens used)
@@ -137,7 +138,7 @@ struct og_redis_script og_script_reserve = {.name = "reserve", .text =
 struct og_redis_script og_script_settle = {.name = "settle", .text =
 	OG_LUA_NOW OG_LUA_DAY LOG METER
 	"local job, key, tenant = ARGV[2], ARGV[3], ARGV[4]\n"
-	"local used = ARGV[6] + ARGV[7]\n"
+	"local prompt, completion, left, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == 'left', false\n"
 	"local b = redis.call('HMGET', p..'booked:'..job, 'state', 'key', 'tenant', 'tokens', 'again')\n"
 	"if b[1] == 'settled' then return 0 end\n"
 	"if b[1] == 'open' and ARGV[10] ~= '' and not let_go(job, ARGV[10]) then return 0 end\n"
@@ -148,12 +149,18 @@ struct og_redis_script og_script_settle = {.name = "settle", .text =
 	"    log('refund', job, key, tenant, b[4])\n"
 	"    return 2\n"
 	"  end\n"
-	"elseif ARGV[8] == 'replayed' then\n"
+	"elseif ARGV[8] == 'replayed' and b[1] then\n"
 	"  return 0\n"
 	"elseif not b[1] then\n"
-	"  if ARGV[9] == 'reserved' then return 0 end\n"
-	"  if not redis.call('SET', p..'counted:'..job, 1, 'EX', " COUNTED_S ", 'NX') then return 0 end\n"
+	"  local counted = p..'counted:'..job\n"
+	"  local before, said = redis.call('GET', counted), left and 'left '..ARGV[6]..' '..ARGV[7] or '1'\n"
+	"  local p0, c0 = string.match(before or '', '^left (%d+) (%d+)$')\n"
+	"  rest = p0 and not left\n"
+	"  if ARGV[9] == 'reserved' or not rest and (before or ARGV[8] == 'replayed') then return 0 end\n"
+	"  if rest then prompt, completion = math.max(0, prompt - p0), math.max(0, completion - c0) end\n"
+	"  redis.call('SET', counted, said, 'EX', " COUNTED_S ")\n"
 	"end\n"
+	"local used = prompt + completion\n"
 	"for _, x in ipairs({meter('k', key), meter('t', tenant)}) do\n"
 	"  local reserved = b[1] == 'open' and tonumber(b[4]) or 0\n"
 	"  if b[1] == 'open' then free(x, reserved) end\n"
@@ -163,9 +170,10 @@ struct og_redis_script og_script_settle = {.name = "settle", .text =
 	"end\n"
 	"if b[1] then close(job, 'settled') end\n"
 	"local usage, row = p..'usage:'..day_of(now), tenant..'\\t'..key..'\\t'..ARGV[5]..'\\t'\n"
-	"if redis.call('HINCRBY', usage, row..'r', 1) == 1 then redis.call('EXPIRE', usage, " USAGE_S ") end\n"
-	"redis.call('HINCRBY', usage, row..'p', ARGV[6])\n"
-	"redis.call('HINCRBY', usage, row..'c', ARGV[7])\n"
+	"redis.call('HINCRBY', usage, row..'r', rest and 0 or 1)\n"
+	"redis.call('HINCRBY', usage, row..'p', whole(prompt))\n"
+	"redis.call('HINCRBY', usage, row..'c', whole(completion))\n"
+	"if redis.call('TTL', usage) < 0 then redis.call('EXPIRE', usage, " USAGE_S ") end\n"
 	"log('settle', job, key, tenant, whole(used))\n"
 	"return 1\n"};
 

@@ -155,6 +155,21 @@ def test_without_limits_a_settle_is_enough_and_counts_once(gateway):
     assert used(gateway) == (1, 3, 4), "what was not run for it is not counted"
 
 
+@pytest.mark.parametrize("replayed", [False, True])
+def test_without_limits_too_who_stays_pays_what_who_left_did_not(gateway, replayed):
+    """Two requests of one idempotency key: it ran for the first, whose client left."""
+    limited(gateway)
+    for first, total in (((1, 1), (3, 40)), ((9, 1), (9, 40)), ((0, 0), (3, 40))):
+        before, job = used(gateway), str(uuid.uuid4())
+        for _ in range(2):
+            gateway.settle(job, *first, left=True)
+            assert used(gateway) == (before[0] + 1, before[1] + first[0], before[2] + first[1])
+        for _ in range(2):
+            gateway.settle(job, 3, 40, replayed=replayed)
+            gateway.settle(job, *first, left=True)
+            assert used(gateway) == (before[0] + 1, before[1] + total[0], before[2] + total[1]), first
+
+
 def test_an_answer_that_is_replayed_costs_nothing_unless_its_first_gateway_died(gateway, redis):
     key = limited(gateway, running=10)
     job = str(uuid.uuid4())
