@@ -6,6 +6,10 @@
 #include "model/names.h"
 #include "store/admin.h"
 #include "store/args.h"
+#include "store/kinds.h"
+#include "store/scripts_records.h"
+
+#define CLEARED_AT_ONCE 1000 /* records, some 10 ms of the store's time */
 
 /* ---- list, show ---- */
 
@@ -146,12 +150,25 @@ int og_admin_tenants_set(struct og_admin_call *c, struct og_error *err)
 	return og_args_eval(c->store, &og_script_tenant_set, &a, on_set, c, err);
 }
 
+/* All that is its own goes before it, so many at a time: whoever is given its name later finds nothing of it. */
+struct removal {
+	size_t kind; /* that is being cleared */
+};
+
+static int remove_next(struct og_admin_call *c, struct og_error *err);
+
 static void on_removed(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
 {
 	struct og_admin_call *c = ctx;
+	struct removal *r = c->state;
 	struct og_error why = {0};
 
-	if (!err && reply->integer != 1) {
+	if (!err && reply->integer > 0 && og_kind_of_tenants(r->kind)) {
+		r->kind += reply->integer == 1;
+		if (remove_next(c, &why) == 0)
+			return;
+		err = &why;
+	} else if (!err && reply->integer != 1) {
 		og_error_set(&why, OG_INVALID,
 			reply->integer < 0
 				? "tenant '%s' has keys: revoke them first (`og keys list --tenant %s`, then "
@@ -166,14 +183,29 @@ static void on_removed(void *ctx, const struct og_redis_reply *reply, const stru
 		og_admin_answer(c, json_pack("{s:s}", "name", name_of(c)));
 }
 
+static int remove_next(struct og_admin_call *c, struct og_error *err)
+{
+	const struct removal *r = c->state;
+	const struct og_record_kind *kind = og_kind_of_tenants(r->kind);
+	struct og_args a;
+
+	og_args_begin(c->store, &a);
+	if (kind)
+		og_args_add(&a, kind->name);
+	og_args_add(&a, name_of(c));
+	if (!kind)
+		return og_args_eval(c->store, &og_script_tenant_remove, &a, on_removed, c, err);
+	og_args_add(&a, kind->parts);
+	og_args_add_number(&a, CLEARED_AT_ONCE);
+	return og_args_eval(c->store, &og_script_tenant_clear, &a, on_removed, c, err);
+}
+
 int og_admin_tenants_remove(struct og_admin_call *c, struct og_error *err)
 {
 	const char *name;
-	struct og_args a;
 
 	if (og_admin_tenant(c, "name", true, &name, err) != 0)
 		return -1;
-	og_args_begin(c->store, &a);
-	og_args_add(&a, name);
-	return og_args_eval(c->store, &og_script_tenant_remove, &a, on_removed, c, err);
+	c->state = og_new(struct removal);
+	return remove_next(c, err);
 }

@@ -1,5 +1,7 @@
 #include "store/kinds.h"
 
+#include "base/alloc.h"
+
 #define BATCHES_KEEP_MS (INT64_C(30) * 86400 * 1000) /* after the last that happened to it */
 #define BATCHES_MAX     (64 * 1024 * 1024)           /* bytes of all their records, about 2 KiB each */
 
@@ -20,6 +22,17 @@
 #define DELIVERED_MOST   250
 #define UNDELIVERED_MOST 1000
 
+#define WEBHOOK_PARTS "delivery delivered undelivered"
+
+/* Webhooks first: nothing is told of what goes after them. */
+static const struct og_record_kind of_tenants[] = {{.name = "webhook", .parts = WEBHOOK_PARTS}, {.name = "watch"},
+	{.name = "batch"}, {.name = "file"}, {.name = "response"}};
+
+const struct og_record_kind *og_kind_of_tenants(size_t i)
+{
+	return i < OG_COUNT(of_tenants) ? &of_tenants[i] : NULL;
+}
+
 void og_kinds_init(struct og_kinds *ret, const struct og_settings *s)
 {
 	*ret = (struct og_kinds){
@@ -29,7 +42,10 @@ void og_kinds_init(struct og_kinds *ret, const struct og_settings *s)
 			.oldest_go = true},
 		.files = {.name = "file", .bytes_max = s->gateway_files_max},
 		.batches = {.name = "batch", .keep_ms = BATCHES_KEEP_MS, .bytes_max = BATCHES_MAX},
-		.webhooks = {.name = "webhook", .bytes_max = WEBHOOKS_MAX, .most = WEBHOOKS_MOST},
+		.webhooks = {.name = "webhook",
+			.bytes_max = WEBHOOKS_MAX,
+			.most = WEBHOOKS_MOST,
+			.parts = WEBHOOK_PARTS},
 		.watches = {.name = "watch", .bytes_max = WATCHES_MAX, .most = WATCHES_MOST},
 		.deliveries = {.name = "delivery", .bytes_max = DELIVERIES_MAX, .most = DELIVERIES_MOST},
 		.delivered = {.name = "delivered",

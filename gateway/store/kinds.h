@@ -22,6 +22,8 @@ struct og_kinds {
 	struct og_record_kind webhooks, watches, deliveries, delivered, undelivered;
 };
 
+/* Those of which a tenant has records; each is named in turn, with its `parts`, and NULL after the last. */
+const struct og_record_kind *og_kind_of_tenants(size_t i);
 void og_kinds_init(struct og_kinds *ret, const struct og_settings *s);
 
 #endif

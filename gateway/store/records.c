@@ -154,6 +154,7 @@ static int take_away(struct og_gateway_store *s, const struct og_record_kind *ki
 	og_args_add(&a, id);
 	og_args_add(&a, tenant);
 	og_args_add(&a, owner);
+	og_args_add(&a, kind->parts);
 	return ask(s, &og_script_record_remove, &a, on_said, asked, err);
 }
 

@@ -26,6 +26,8 @@ struct og_record_kind {
 	int64_t bytes_max; /* of all of this kind */
 	bool oldest_go;    /* beyond bytes_max; else what is new is refused as BUSY, and what is there may grow */
 	int64_t most;      /* of one tenant: likewise, its oldest or its new one; 0: any number */
+	const char
+		*parts; /* kinds whose records belong to one of this kind, and go with it: names with blanks between */
 };
 
 /* `record` is borrowed, and NULL where `err` is not: INVALID, there is none (or it is another tenant's); BUSY, it is full; RETRY. */

@@ -21,6 +21,19 @@
 	"  end\n" \
 	"end\n"
 
+/* What is listed by `owner`, of the kind `name`, at most `most`; what is left of them. */
+#define CLEAR \
+	"local function clear(name, owner, most)\n" \
+	"  if most <= 0 then return 0 end\n" \
+	"  local ids = redis.call('ZRANGE', p..name..'s:'..owner, 0, most - 1)\n" \
+	"  for _, id in ipairs(ids) do drop(p..name, id) end\n" \
+	"  return most - #ids\n" \
+	"end\n" \
+	"local function clear_parts(parts, id, most)\n" \
+	"  for part in string.gmatch(parts, '%S+') do most = clear(part, id, most) end\n" \
+	"  return most\n" \
+	"end\n"
+
 struct og_redis_script og_script_record_put = {.name = "record_put", .text =
 	OG_LUA_NOW
 	"local k, id, tenant, text = p..ARGV[2], ARGV[3], ARGV[4], ARGV[5]\n"
@@ -74,12 +87,24 @@ struct og_redis_script og_script_record_get = {.name = "record_get", .text =
 struct og_redis_script og_script_record_remove = {.name = "record_remove", .text =
 	OG_LUA_NOW
 	"local k, id = p..ARGV[2], ARGV[3]\n"
-	DROP
+	DROP CLEAR
 	"local size = redis.call('HGET', k..'_size', id)\n"
 	"if not size or ARGV[4] ~= '' and string.match(size, '^%d+ (.*)$') ~= ARGV[4] then return 0 end\n"
 	"if ARGV[5] ~= '' and redis.call('HGET', k..'_owner', id) ~= ARGV[5] then return 0 end\n"
+	"clear_parts(ARGV[6], id, 1e6)\n"
 	"drop(k, id)\n"
 	"return 1\n"};
+
+struct og_redis_script og_script_tenant_clear = {.name = "tenant_clear", .text =
+	OG_LUA_NOW
+	"local kind, tenant, parts, most = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])\n"
+	DROP CLEAR
+	"if not redis.call('ZSCORE', p..'tenants', tenant) then return 0 end\n"
+	"if redis.call('SCARD', p..'keysof:'..tenant) > 0 then return -1 end\n"
+	"if parts ~= '' then\n"
+	"  for _, id in ipairs(redis.call('ZRANGE', p..kind..'s:'..tenant, 0, -1)) do most = clear_parts(parts, id, most) end\n"
+	"end\n"
+	"return clear(kind, tenant, most) > 0 and 1 or 2\n"};
 
 struct og_redis_script og_script_records_list = {.name = "records_list", .text =
 	OG_LUA_NOW

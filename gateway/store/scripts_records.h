@@ -11,8 +11,11 @@
 extern struct og_redis_script og_script_record_put;
 /* id, tenant or "" → the record, or NIL. */
 extern struct og_redis_script og_script_record_get;
-/* id, tenant or "", who must hold it or "" → 1; 0: none. */
+/* id, tenant or "", who must hold it or "", the kinds of what goes with it or "" → 1; 0: none. */
 extern struct og_redis_script og_script_record_remove;
+/* tenant, the kinds of what goes with one of these or "", most → 1: of this kind it has none any more; 2: so many are gone, and
+ * there may be others; 0: no such tenant; -1: it has keys. */
+extern struct og_redis_script og_script_tenant_clear;
 /* tenant, after or "", limit, "1" or "" (the oldest first) → {1 where there are more, record, …} */
 extern struct og_redis_script og_script_records_list;
 /* id, … → {how many of the kind there are, 1 or 0: there is this one, …} */

@@ -11,6 +11,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "support"), str(Path(_
 
 from gateway_rig import MODEL, Serving, ask, stub, stub_text  # noqa: E402, F401
 from services import wait_for  # noqa: E402
+from test_gateway_files import TYPE, form  # noqa: E402
 
 V1 = "/api/v1"
 
@@ -110,6 +111,31 @@ def test_dead_letters(rig):
         assert g.request(method, f"{V1}/dead/{path}", b"" if method == "POST" else None, headers=blue).status == 404
     assert g.post(f"{V1}/dead/drop?older=1h", b"", headers=red).json["dropped"] == 0
     assert g.get(f"{V1}/dead?limit=0").status == g.get(f"{V1}/dead?older=x").status == 400
+
+
+def test_who_is_given_a_removed_tenants_name_finds_nothing_of_it(rig):
+    g, made = rig.one, []
+    for name in ("phoenix", "neighbour"):
+        key = g.post(f"{V1}/keys", {"name": "k", "tenant": name}).json
+        headers = {"authorization": f"Bearer {key['secret']}"}
+        file = g.post("/v1/files", form(b"old", purpose="user_data"), headers={"content-type": TYPE, **headers})
+        assert file.status == 200, file.body
+        hook = g.post(f"{V1}/webhooks", {"url": "https://1.1.1.1/"}, headers=headers)
+        assert hook.status == 201, hook.body
+        response = g.post("/v1/responses", {"model": MODEL, "input": stub_text(tokens=1)}, headers=headers)
+        assert response.status == 200, response.body
+        made.append((key, [f"/v1/files/{file.json['id']}", f"{V1}/webhooks/{hook.json['id']}", f"/v1/responses/{response.json['id']}"]))
+    (key, old), (_, others) = made
+    assert g.request("DELETE", f"{V1}/tenants/phoenix").status == 409
+    assert [g.get(path, headers={"authorization": f"Bearer {key['secret']}"}).status for path in old] == [200] * 3, "it has a key still"
+    assert g.request("DELETE", f"{V1}/keys/{key['id']}").status == 200
+    assert g.request("DELETE", f"{V1}/tenants/phoenix").status == 200
+    assert g.request("DELETE", f"{V1}/tenants/phoenix").status == 409, "it is gone"
+    again = key_of(rig, "phoenix")
+    assert [g.get(path, headers=again).status for path in old] == [404] * 3
+    assert [g.get(path, headers=again).json["data"] for path in ("/v1/files", f"{V1}/webhooks")] == [[], []]
+    theirs = {"authorization": f"Bearer {made[1][0]['secret']}"}
+    assert [g.get(path, headers=theirs).status for path in others] == [200] * 3
 
 
 def test_keys_and_tenants(rig):

@@ -355,6 +355,18 @@ def test_what_is_removed_is_sent_no_more(rig, receiver):
     assert len({d.headers["webhook-id"] for d in receiver.at(t.path)}) == 1, "nothing new has come"
 
 
+def test_what_is_removed_takes_its_deliveries_with_it(rig, receiver):
+    """Not only when they would be due: in the last hours that is 8 h away."""
+    t, other = Tenant(rig, receiver), Tenant(rig, receiver)
+    crowds = [Crowd(rig, kind, t.hook, 30) for kind in ("delivery", "delivered", "undelivered")]
+    others = Crowd(rig, "delivery", other.hook, 1)
+    assert rig.one.request("DELETE", f"{V1}/webhooks/{t.hook}", headers=other.headers).status == 404
+    assert [c.size() for c in crowds] == [30] * 3
+    assert rig.one.request("DELETE", f"{V1}/webhooks/{t.hook}", headers=t.headers).status == 200
+    assert ([c.size() for c in crowds], others.size()) == ([0] * 3, 1)
+    others.leave()
+
+
 def test_what_is_wrong_is_named(rig, receiver):
     t = Tenant(rig, receiver)
     for body, word in (

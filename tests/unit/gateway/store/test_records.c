@@ -2,7 +2,8 @@
 
 #include "rig.h"
 
-static const struct og_record_kind kind = {"thing", 1000, 5000, true, 0}, kept = {"stay", 0, 7, false, 3};
+static const struct og_record_kind kind = {.name = "thing", .keep_ms = 1000, .bytes_max = 5000, .oldest_go = true};
+static const struct og_record_kind kept = {.name = "stay", .bytes_max = 7, .most = 3};
 static struct og_redis_reply reply;
 static bool failing;
 
@@ -124,8 +125,8 @@ Test(records, each_question_as_its_script_reads_it)
 	cr_expect_eq(told.calls, 8);
 	expect("record_put thing a acme {\"say\":\"hello\"} 1000 5000 1   -1  0   0  ;"
 	       "record_get thing a acme;"
-	       "record_remove thing a  ;"
-	       "record_remove thing a  me;"
+	       "record_remove thing a   ;"
+	       "record_remove thing a  me ;"
 	       "records_list thing acme  3 ;"
 	       "records_claim thing me 500 9;"
 	       "record_hold thing a me 500;"
