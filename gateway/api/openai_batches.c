@@ -14,6 +14,7 @@
 #define WINDOW_MAX_MS  (INT64_C(30) * 86400 * 1000)
 #define WINDOW_TEXT    32 /* bytes; digits may be written without end */
 #define METADATA_PAIRS 16
+#define PURPOSE        "batch"
 #define METADATA_KEY   (4 * 64) /* bytes */
 #define METADATA_VALUE (4 * 512)
 
@@ -90,18 +91,31 @@ static void on_watched(void *ctx, bool yes, const struct og_error *err)
 		fail(m, &own);
 }
 
+static void refuse_purpose(struct making *m, const char *purpose)
+{
+	struct og_refusal why;
+
+	og_refuse_with(&why, 400, "invalid_value",
+		"input_file_id: the purpose of this file is %.64s: upload it with the purpose batch", purpose);
+	why.param = "input_file_id";
+	if (m->c)
+		og_refuse(m->c, &why);
+	making_free(m);
+}
+
 static void on_input(void *ctx, json_t *file, const struct og_error *err)
 {
 	struct making *m = ctx;
 	struct og_error own;
 	int rc;
 
-	(void)file;
 	if (err && err->kind == OG_INVALID && m->c) {
 		og_api_refuse_record(m->c, "file", m->input, err);
 		making_free(m);
 	} else if (err) {
 		fail(m, err);
+	} else if (strcmp(text_at(file, "purpose"), PURPOSE) != 0) {
+		refuse_purpose(m, text_at(file, "purpose"));
 	} else {
 		rc = og_watch_begin(m->api, "batch", m->id, m->tenant, on_watched, m, &own);
 		if (rc > 0)

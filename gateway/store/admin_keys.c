@@ -117,8 +117,9 @@ static void on_created(void *ctx, const struct og_redis_reply *reply, const stru
 	struct og_admin_call *c = ctx;
 	const struct secret *s = c->state;
 	struct og_error taken = {0};
+	json_t *answer;
 
-	if (!err && reply->integer != 1) {
+	if (!err && reply->integer < 1) {
 		og_error_set(&taken, OG_RETRY, "the new key's id was another's: ask again");
 		err = &taken;
 	}
@@ -126,8 +127,11 @@ static void on_created(void *ctx, const struct og_redis_reply *reply, const stru
 		og_admin_refuse(c, err);
 		return;
 	}
-	og_admin_answer(c, json_pack("{s:s, s:s, s:s, s:s}", "id", s->id, "secret", s->secret, "name", s->name,
-				   "tenant", s->tenant));
+	answer = json_pack(
+		"{s:s, s:s, s:s, s:s}", "id", s->id, "secret", s->secret, "name", s->name, "tenant", s->tenant);
+	if (reply->integer > 1)
+		json_object_set_new(answer, "same_name", json_integer(reply->integer - 1));
+	og_admin_answer(c, answer);
 }
 
 static int read_spec(const struct og_admin_call *c, struct lists *l, struct og_key_spec *ret, struct og_error *err)

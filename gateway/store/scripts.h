@@ -53,8 +53,8 @@ enum og_key_field {
 extern struct og_redis_script og_script_key;
 /* id, … → the same of each, in their order. Notes nothing. */
 extern struct og_redis_script og_script_keys_now;
-/* "first" or "", id, hash, tenant, field, value or "" (none), … → 1: there now, by this call or an earlier one; 0: "first", and there are others;
- * -1: the id is another's. */
+/* "first" or "", id, hash, tenant, field, value or "" (none), … → it is there now: how many of its tenant's keys have its name (1 where
+ * it was there before, or there are more than 10,000); 0: "first", and there are others; -1: the id is another's. */
 extern struct og_redis_script og_script_key_create;
 /* id, field, value or "" (none), … → the same as og_script_key; what was counted of the key stays. */
 extern struct og_redis_script og_script_key_set;

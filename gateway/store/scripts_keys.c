@@ -53,7 +53,13 @@ struct og_redis_script og_script_key_create = {.name = "key_create", .text =
 	"redis.call('ZADD', p..'keys', now, id)\n"
 	"redis.call('SADD', p..'keysof:'..tenant, id)\n"
 	"redis.call('ZADD', p..'tenants', 0, tenant)\n"
-	"return 1\n"};
+	"local name, alike = redis.call('HGET', p..'key:'..id, 'name'), 0\n"
+	"if redis.call('SCARD', p..'keysof:'..tenant) <= 10000 then\n"
+	"  for _, other in ipairs(redis.call('SMEMBERS', p..'keysof:'..tenant)) do\n"
+	"    if redis.call('HGET', p..'key:'..other, 'name') == name then alike = alike + 1 end\n"
+	"  end\n"
+	"end\n"
+	"return math.max(1, alike)\n"};
 
 struct og_redis_script og_script_key_set = {.name = "key_set", .text =
 	OG_LUA_NOW KEY_ROW SET_FIELDS

@@ -77,6 +77,12 @@ static enum og_exit show_secret(struct og_cli *c, json_t *answer)
 		return og_cli_json(c, answer);
 	og_screen_note(
 		&c->screen, "key %s: this is the only time that its secret is shown", og_show_text(answer, "id"));
+	if (og_show_int(answer, "same_name"))
+		og_screen_note(&c->screen,
+			"%" PRId64 " more of tenant %s %s called %s: `og keys list --tenant %s` has their ids",
+			og_show_int(answer, "same_name"), og_show_text(answer, "tenant"),
+			og_show_int(answer, "same_name") > 1 ? "are" : "is", og_show_text(answer, "name"),
+			og_show_text(answer, "tenant"));
 	rc = og_screen_answer(&c->screen, line, strlen(line));
 	json_decref(answer);
 	return rc < 0 ? OG_EXIT_INTERNAL : OG_EXIT_ANSWERED;

@@ -82,7 +82,7 @@ static enum og_resolved resolve_auto(
 	if (first < 0 && last < 0) {
 		if (!og_plan_grace_is_over(p, now))
 			return OG_RESOLVE_LATER;
-		og_fail(err, OG_INVALID, "no worker serves any tier");
+		og_fail(err, OG_INVALID, "no worker serves any tier: " OG_SERVE);
 		return OG_RESOLVE_NO_CAPACITY;
 	}
 	*ret = (unsigned)(first >= 0 ? first : last);
@@ -255,7 +255,7 @@ struct og_entry *og_plan_hopeless(const struct og_plan *p, unsigned tier, int64_
 	}
 	if (heard_of || !og_plan_is_gone(p, tier, now) || now - p->leading_since < p->no_capacity_after_ms)
 		return NULL;
-	og_fail(err, OG_INVALID, OG_NOBODY, id);
+	og_plan_nobody(p, tier, err);
 	newest = in_lanes(t, true);
 	return newest && newest->accepted_ms >= p->leading_since_wall ? newest : NULL;
 }

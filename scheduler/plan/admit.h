@@ -35,6 +35,7 @@ struct og_service_time { /* of a tier */
 };
 
 #define OG_NOBODY "no worker serves %s"
+#define OG_SERVE  "`POC_SERVE=1 og connect <cluster>` has a machine serve" /* the remedy */
 
 struct og_plan {
 	const struct og_catalogue *catalogue;
@@ -114,6 +115,8 @@ void og_plan_admitted(struct og_plan *p, const struct og_entry *e, int64_t now);
 enum og_verdict og_plan_feasible(const struct og_plan *p, const struct og_ask *ask, int64_t now, struct og_error *err);
 /* Some live worker of the tier may run it. */
 bool og_plan_fits(const struct og_plan *p, unsigned tier, const struct og_ask *ask);
+/* Says that nobody serves the tier, and what is served, or how something is. */
+void og_plan_nobody(const struct og_plan *p, unsigned tier, struct og_error *err);
 /* Nobody serves the tier, and nobody has for so long that waiting would be a false promise. */
 bool og_plan_is_gone(const struct og_plan *p, unsigned tier, int64_t now);
 /* The leader has led for long enough to know who is there. */

@@ -6,6 +6,7 @@
 /* Bytes of a request that are a token at the very least: what tokenizers make of running text is 3 to 5 bytes a token, of
  * code and other scripts less. What is above that is longer than any context by more than a guess. */
 #define BYTES_A_TOKEN 8
+#define NAMED         3 /* of what is served: the best of it */
 
 bool og_plan_is_gone(const struct og_plan *p, unsigned tier, int64_t now)
 {
@@ -13,6 +14,21 @@ bool og_plan_is_gone(const struct og_plan *p, unsigned tier, int64_t now)
 
 	return !c->workers && !p->paused[tier] && og_plan_grace_is_over(p, now) &&
 	       (!c->seen || now - c->seen >= p->no_capacity_after_ms);
+}
+
+void og_plan_nobody(const struct og_plan *p, unsigned tier, struct og_error *err)
+{
+	const char *named[NAMED] = {0};
+	size_t n = 0;
+
+	for (size_t i = p->catalogue->n; i-- > 0 && n < NAMED;)
+		if (p->nodes.tiers[i].workers)
+			named[n++] = p->catalogue->tiers[i].id;
+	if (n)
+		og_fail(err, OG_INVALID, OG_NOBODY ": what is served now is %s%s%s%s%s", p->catalogue->tiers[tier].id,
+			named[0], n > 1 ? ", " : "", n > 1 ? named[1] : "", n > 2 ? ", " : "", n > 2 ? named[2] : "");
+	else
+		og_fail(err, OG_INVALID, OG_NOBODY ", nor any other model: " OG_SERVE, p->catalogue->tiers[tier].id);
 }
 
 static const struct og_wish no_wish;
@@ -65,7 +81,7 @@ enum og_verdict og_plan_feasible(const struct og_plan *p, const struct og_ask *a
 	bool in_region = false, allowed = false, holds = false;
 
 	if (og_plan_is_gone(p, ask->tier, now)) {
-		og_fail(err, OG_INVALID, OG_NOBODY, id);
+		og_plan_nobody(p, ask->tier, err);
 		return OG_VERDICT_NO_CAPACITY;
 	}
 	for (const struct og_worker *w = p->nodes.of_tier[ask->tier]; w && !(allowed && holds); w = w->next) {

@@ -28,10 +28,10 @@ def line(custom_id, body, url=CHAT):
     return json.dumps({"custom_id": custom_id, "method": "POST", "url": url, "body": body})
 
 
-def upload(gateway, lines):
+def upload(gateway, lines, purpose="batch"):
     part = 'Content-Disposition: form-data; name="'
     text = "\n".join(lines) + "\n"
-    body = f'--7d1e9\r\n{part}purpose"\r\n\r\nbatch\r\n--7d1e9\r\n{part}file"; filename="b.jsonl"\r\n\r\n{text}\r\n--7d1e9--\r\n'
+    body = f'--7d1e9\r\n{part}purpose"\r\n\r\n{purpose}\r\n--7d1e9\r\n{part}file"; filename="b.jsonl"\r\n\r\n{text}\r\n--7d1e9--\r\n'
     made = gateway.post("/v1/files", body.encode(), headers={"content-type": "multipart/form-data; boundary=7d1e9"})
     assert made.status == 200, made.body
     return made.json["id"]
@@ -87,6 +87,7 @@ def test_what_is_wrong_is_named(gateway):
         ({"completion_window": "soon"}, "completion_window"),
         ({"completion_window": "0" * 100 + "24h"}, "completion_window"),
         ({"input_file_id": ""}, "input_file_id"),
+        ({"input_file_id": upload(gateway, [line("a", ask("x"))], "user_data")}, "input_file_id"),
         ({"metadata": []}, "metadata"),
         ({"metadata": {"a": 1}}, "metadata"),
         ({"metadata": {"a": "x" * 2049}}, "metadata"),

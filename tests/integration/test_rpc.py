@@ -58,7 +58,7 @@ def test_the_story_of_one_that_is_refused(fleet):
     wait_for("the record", lambda: "job" in producer.ask("job", id=job))
     (refused,) = producer.ask("job", id=job)["job"]["history"]
     assert (refused["what"], refused["error"]) == ("no_capacity", "no_capacity")
-    assert refused["words"] == "no worker serves Small-1B"
+    assert refused["words"].startswith("no worker serves Small-1B, nor any other model: `POC_SERVE=1 og connect")
 
 
 def test_a_story_is_capped(fleet):

@@ -22,6 +22,16 @@ def test_a_key_is_shown_once_and_kept_by_its_hash(gateway, redis):
     assert redis.ask("GET", PREFIX + "keyhash:" + hashlib.sha256(key["secret"].encode()).hexdigest()) == key["id"]
 
 
+def test_a_name_that_others_have_is_told(gateway):
+    ids = set()
+    for tenant, name, alike in (("twin", "a", None), ("twin", "b", None), ("other", "a", None), ("twin", "a", 1), ("twin", "a", 2)):
+        made = gateway.admin("keys_create", name=name, tenant=tenant)
+        assert made.get("same_name") == alike
+        ids.add(made["id"])
+    gateway.admin("keys_revoke", id=made["id"])
+    assert len(ids) == 5 and gateway.admin("keys_create", name="a", tenant="twin")["same_name"] == 2, "what is revoked is none"
+
+
 def test_what_is_no_key_is_refused_in_words(gateway):
     for secret in ("", "sk-1", "og-" + "a" * 42, "og-" + "!" * 43):
         answer = gateway.call("key", secret=secret)

@@ -81,3 +81,15 @@ Test(feasible, a_request_that_avoids_all_nodes_is_refused)
 	live(2, "", 0);
 	cr_expect_eq(ask_for(1, 0, wish, &err), OG_VERDICT_PLACE);
 }
+
+Test(feasible, who_finds_nobody_is_told_what_is_served_or_how_something_is)
+{
+	struct og_error err = {0};
+
+	now += OG_GRACE_PERIODS * OG_PRESENCE_PERIOD_MS;
+	cr_expect_eq(admit(LARGE, OG_CLASS_NORMAL, 1, &err), OG_VERDICT_NO_CAPACITY);
+	cr_expect_str_eq(err.message, "no worker serves large, nor any other model: " OG_SERVE);
+	hear(1, SMALL, 1, 0, 0);
+	cr_expect_eq(admit(LARGE, OG_CLASS_NORMAL, 1, &err), OG_VERDICT_NO_CAPACITY);
+	cr_expect_str_eq(err.message, "no worker serves large: what is served now is small");
+}
