@@ -27,7 +27,9 @@ Test(limits, are_written_as_they_are_read)
 	og_limits_write(object, &l);
 	cr_assert_eq(json_object_size(object), OG_LIMITS_N);
 	cr_assert_eq(og_limits_read(object, &again, NULL, NULL), 0);
-	cr_assert_eq(memcmp(&l, &again, sizeof(l)), 0);
+	for (size_t i = 0; i < OG_LIMITS_N - 1; i++)
+		cr_assert_eq(*og_limits_number(&again, i), *og_limits_number(&l, i), "%s", og_limits_names[i]);
+	cr_assert_eq(again.budget_per, l.budget_per);
 	json_object_clear(object);
 	og_limits_write(object, &(struct og_limits){.budget_per = OG_BUDGET_DAY});
 	cr_assert_eq(json_object_size(object), 0, "what is not limited is not named");
