@@ -83,8 +83,7 @@ const struct og_config_row og_settings_rows[] = {
 	{"scheduler", "lookahead_percent", OG_CONFIG_INT, AT(lookahead_percent), "25", 0, 1000, NULL,
 		"Of a tier's slots, placed beyond them to hide the round trip."},
 	{"scheduler", "batch_leaves", OG_CONFIG_INT, AT(batch_leaves), "1", 0, 1000, NULL,
-		"Slots of a tier that jobs of the class batch leave to the others; one is theirs always. 0: none are "
-                "left."},
+		"Slots of a tier that the class batch leaves to the others; one it has always. 0: it leaves none."},
 	{"scheduler", "waiting_max_bytes", OG_CONFIG_BYTES, AT(waiting_max_bytes), "1GiB", MIB, TIB, NULL,
 		"Of all that waits; keep it well below the broker's memory and disk alarms."},
 	{"scheduler", "max_attempts", OG_CONFIG_INT, AT(max_attempts), "3", 1, 100, NULL,

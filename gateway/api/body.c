@@ -69,7 +69,8 @@ static void on_gone(void *ctx)
 	struct parsing *p = ctx;
 
 	p->c = NULL;
-	uv_cancel((uv_req_t *)&p->work); /* where it waits for a thread still: nobody parses it, and its text goes at once */
+	/* Where it waits for a thread still: nobody parses it, and its text goes at once. */
+	uv_cancel((uv_req_t *)&p->work);
 }
 
 static void in_thread(uv_work_t *work)
