@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/json_text.h"
 
 #define AGAIN_MS 1000  /* between two tries to publish what the broker refused */
 #define LOOK_MS  60000 /* at most, to the next look for a deadline: the wall clock may be set meanwhile */
@@ -83,11 +84,10 @@ static enum og_fault on_event(void *ctx, json_t *chunk, const char *text, size_t
 	if (token && !r->first_token_us)
 		r->first_token_us = og_clock_mono_us();
 	if (!text) {
-		text = written = json_dumps(chunk, JSON_COMPACT);
-		len = text ? strlen(text) : 0;
+		text = written = og_json_line(chunk, 0);
+		len = strlen(text);
 	}
-	if (text)
-		og_jobs_chunk(r->owner, r, text, len);
+	og_jobs_chunk(r->owner, r, text, len);
 	return OG_FAULT_NONE;
 }
 

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/parse.h"
+#include "model/json_text.h"
 #include "model/message.h"
 
 /* A message counts as a prompt when it says something: text, parts (an image is one), or the calls of tools. */
@@ -135,7 +136,7 @@ int og_request_parse(const char *id, const char *operation, const void *body, si
 		return og_fail(err, OG_INVALID, "the request has no body");
 	if (!og_utf8_valid(body, len, &bad))
 		return og_fail(err, OG_INVALID, "the request is not UTF-8: byte %zu", bad);
-	q.body = json_loadb(body, len, JSON_ALLOW_NUL, &why);
+	q.body = og_json_load(body, len, JSON_ALLOW_NUL, &why);
 	/* The parser's own words may quote the prompt, and an error ends up in other people's logs: the place is
 	 * enough. */
 	if (!q.body)

@@ -161,8 +161,6 @@ static int utf8_follow(unsigned char lead, unsigned char *ret_low, unsigned char
 {
 	*ret_low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
 	*ret_high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-	if (lead < 0x80)
-		return 0;
 	if (lead >= 0xc2 && lead <= 0xdf)
 		return 1;
 	if (lead >= 0xe0 && lead <= 0xef)
@@ -178,8 +176,15 @@ bool og_utf8_valid(const char *s, size_t len, size_t *ret_offset)
 	unsigned char low, high;
 
 	for (size_t i = 0; i < len;) {
-		int follow = utf8_follow(p[i], &low, &high);
-		bool good = follow >= 0 && (size_t)follow < len - i;
+		int follow;
+		bool good;
+
+		if (p[i] < 0x80) {
+			i++;
+			continue;
+		}
+		follow = utf8_follow(p[i], &low, &high);
+		good = follow >= 0 && (size_t)follow < len - i;
 
 		for (int k = 1; good && k <= follow; k++) {
 			good = p[i + k] >= low && p[i + k] <= high;

@@ -5,6 +5,9 @@
 
 #include "base/alloc.h"
 #include "base/parse.h"
+#include "model/json_text.h"
+
+#define DIGITS 12 /* of a real */
 
 int og_json_check(const char *text, size_t len, struct og_error *err)
 {
@@ -32,7 +35,7 @@ int og_json_check(const char *text, size_t len, struct og_error *err)
 int og_json_parse(const void *text, size_t len, json_t **ret, struct og_error *err)
 {
 	json_error_t why;
-	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *root = og_json_load(text, len, JSON_REJECT_DUPLICATES, &why);
 
 	if (!root)
 		return og_fail(err, OG_INVALID, "not JSON: %s at line %d, column %d", why.text, why.line, why.column);
@@ -171,7 +174,8 @@ void og_json_set_text(json_t *object, const char *key, const char *s)
 
 char *og_json_dump(json_t *object, int indent)
 {
-	char *text = json_dumps(object, JSON_INDENT(indent) | JSON_REAL_PRECISION(12) | (indent ? 0 : JSON_COMPACT));
+	char *text = indent ? json_dumps(object, JSON_INDENT(indent) | JSON_REAL_PRECISION(DIGITS))
+	                    : og_json_line(object, DIGITS);
 
 	json_decref(object);
 	if (!text)

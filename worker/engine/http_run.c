@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "model/json_text.h"
 
 #define ERROR_CAP      (16u * 1024)
 #define TIMER_SLACK_MS 20 /* a time-out may fire so much before our clock says that it is due */
@@ -165,7 +166,7 @@ static int ask_for_stream(struct og_engine_run *r, const struct og_request *q, s
 	const char *path = NULL;
 	json_t *json = r->engine->dialect->request(q, r->stream.run.model, &path);
 
-	body = json_dumps(json, JSON_COMPACT);
+	body = og_json_line(json, 0);
 	json_decref(json);
 	url = og_printf("%s%s", r->engine->api, path);
 	return og_http_run_post(r, url, body, err);

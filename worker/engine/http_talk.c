@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "engine/http_run.h"
+#include "model/json_text.h"
 
 struct og_http_talk *og_http_talk_new(const struct og_request *q)
 {
@@ -38,7 +39,7 @@ static int do_turn(struct og_engine_run *r, struct og_dialect_turn *turn, struct
 	t->response = turn->response;
 	if (!turn->path)
 		return 0;
-	body = json_dumps(turn->body, JSON_COMPACT);
+	body = og_json_line(turn->body, 0);
 	json_decref(turn->body);
 	url = og_printf("%s%s", turn->below_api ? r->engine->api : r->engine->root, turn->path);
 	t->may_lack = turn->may_lack;
@@ -68,7 +69,7 @@ static bool read_answer(struct og_engine_run *r, json_t **ret)
 	*ret = NULL;
 	if (og_http_talk_is_lacking(r))
 		return true;
-	*ret = json_loadb(og_buf_str(&t->answer), t->answer.len, JSON_ALLOW_NUL, NULL);
+	*ret = og_json_load(og_buf_str(&t->answer), t->answer.len, JSON_ALLOW_NUL, NULL);
 	if (json_is_object(*ret) || t->may_lack)
 		return true;
 	json_decref(*ret);

@@ -6,6 +6,7 @@
 #include "engine/embeddings.h"
 #include "engine/ollama_request.h"
 #include "engine/token_count.h"
+#include "model/json_text.h"
 
 static int probed(size_t step, const json_t *body, struct og_serves *serves, struct og_error *err)
 {
@@ -119,7 +120,7 @@ static json_t *turn_line(struct og_dialect_run *run, const json_t *line)
 
 static void event(struct og_dialect_run *run, const struct og_sse_event *event, struct og_dialect_event *ret)
 {
-	json_t *line = json_loadb(event->data, event->len, JSON_ALLOW_NUL, NULL);
+	json_t *line = og_json_load(event->data, event->len, JSON_ALLOW_NUL, NULL);
 	char words[OG_ENGINE_WORDS_MAX - 32];
 
 	if (!json_is_object(line)) {

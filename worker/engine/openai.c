@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/openai_count.h"
+#include "model/json_text.h"
 
 enum step { HEALTH, MODELS, PROPS };
 
@@ -80,7 +81,7 @@ static void event(struct og_dialect_run *run, const struct og_sse_event *event, 
 	}
 	if (strcmp(event->data, "null") == 0) /* llama.cpp begins so when it is given several prompts */
 		return;
-	ret->chunk = json_loadb(event->data, event->len, JSON_ALLOW_NUL, NULL);
+	ret->chunk = og_json_load(event->data, event->len, JSON_ALLOW_NUL, NULL);
 	error = json_object_get(ret->chunk, "error");
 	if (!json_is_object(ret->chunk))
 		og_dialect_fault(ret, OG_FAULT_ENGINE_GARBAGE, "the engine sent an event that is no JSON object");
