@@ -5,8 +5,6 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "base/alloc.h"
-
 struct og_recent_entry {
 	char id[OG_ID_LEN + 1];
 	enum og_recent_kind kind;
@@ -19,7 +17,7 @@ static void drop(struct og_recent *r, struct og_recent_entry *e)
 {
 	HASH_DELETE(hh, r->by_id, e);
 	DL_DELETE(r->oldest, e);
-	free(e);
+	og_slab_give(&r->entries, e);
 	r->n--;
 }
 
@@ -32,7 +30,9 @@ void og_recent_add(struct og_recent *r, const char *id, enum og_recent_kind kind
 		drop(r, e);
 	while (r->oldest && (r->n >= OG_RECENT_MAX || r->oldest->until_ms <= now_ms))
 		drop(r, r->oldest);
-	e = og_new(struct og_recent_entry);
+	if (!r->entries.size)
+		og_slab_init(&r->entries, sizeof(*e));
+	e = og_slab_take(&r->entries);
 	snprintf(e->id, sizeof(e->id), "%s", id);
 	e->kind = kind;
 	e->attempt = attempt;
@@ -57,4 +57,5 @@ void og_recent_done(struct og_recent *r)
 {
 	while (r->oldest)
 		drop(r, r->oldest);
+	og_slab_done(&r->entries);
 }

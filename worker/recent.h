@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/slab.h"
 #include "model/names.h"
 
 #define OG_RECENT_MS  60000
@@ -19,8 +20,9 @@ enum og_recent_kind {
 
 struct og_recent_entry;
 
-struct og_recent {
+struct og_recent {                              /* zeroed is empty */
 	struct og_recent_entry *by_id, *oldest; /* a hash, and a list in the order of time */
+	struct og_slab entries;                 /* where they lie: they outlive all that a burst took beside them */
 	size_t n;
 };
 

@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,9 +141,14 @@ static void on_ran(void *ctx, enum og_fault fault)
 		og_serving_doubt(&w->serving);
 }
 
+/* A burst leaves the heap full of holes: they are given back to the system when it is over. */
 static void on_idle(uv_timer_t *timer)
 {
-	og_worker_rank(timer->data);
+	struct og_worker *w = timer->data;
+
+	og_worker_rank(w);
+	if (!og_jobs_count(&w->jobs))
+		malloc_trim(0);
 }
 
 static void on_jobs(void *ctx)
