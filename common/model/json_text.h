@@ -1,7 +1,7 @@
 /* JSON as text, read and written. What JSON is, jansson says, and it holds the values; but its reader and its writer go
- * through a text a character at a time and a call or more for each, which was half of a worker's CPU. Here is what does
- * the same for what is plain, which is nearly all that programs send each other, in a tenth of the time; what is not, and what is
- * wrong, is jansson's. */
+ * through a text a character at a time and a call or more for each, which was half of a worker's CPU. Here is what does the
+ * same for what is plain, which is nearly all that programs send each other, in a third of the time or less; what is not, and
+ * what is wrong, is jansson's. */
 #ifndef OG_MODEL_JSON_TEXT_H
 #define OG_MODEL_JSON_TEXT_H
 
