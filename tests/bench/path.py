@@ -47,22 +47,33 @@ class Streams:
     def of_network(cls, network, version=""):
         return cls(OURS, version, ["--tier", TIER], network.environment())
 
-    def ask(self, streams, each, tokens, prompt, spread_ms=0):
-        """What it says; None where it fails, when it is asked no more."""
+    def ask(self, streams, each, tokens, prompt, spread_ms):
+        """What it says; RuntimeError where it fails."""
         load = ["--streams", streams, "--each", each, "--tokens", tokens, "--prompt", prompt, "--spread", spread_ms]
         command = [BUILD / "tests/bench/bench_stream", *self.words, *map(str, load)]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+        try:
+            done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired as late:
+            raise RuntimeError(f"not over after {TIMEOUT_S} s") from late
         if done.returncode:
-            self.failed = f"{streams} streams: {done.stderr.strip()[:200]}"
-            if self.name in (DIRECT, OURS):
-                raise RuntimeError(f"{self.name}: {self.failed}")
-            log(f"{self.name}: {self.failed}")
-            return None
-        return json.loads(done.stdout)
+            raise RuntimeError(f"ended with {done.returncode}: {done.stderr.strip()[:200]}")
+        said = json.loads(done.stdout)
+        if prompt.startswith("[[stub") and said["tokens"] != streams * each * tokens:
+            raise RuntimeError(f"{said['tokens']} tokens of {streams * each * tokens}")
+        return said
 
     def measure(self, streams, each, tokens, prompt, spread_ms=0):
-        said = None if self.failed else self.ask(streams, each, tokens, prompt, spread_ms)
-        if said:
+        """One that failed is asked no more; the engine and ours may not."""
+        if self.failed:
+            return
+        try:
+            said = self.ask(streams, each, tokens, prompt, spread_ms)
+        except RuntimeError as why:
+            if self.name in (DIRECT, OURS):
+                raise
+            self.failed = f"{streams} streams: {why}"
+            log(f"{self.name}: {self.failed}")
+        else:
             self.rounds.setdefault(str(streams), []).append(said)
 
 
