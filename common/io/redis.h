@@ -44,6 +44,9 @@ struct og_redis_reply {
  * work later (OOM, LOADING, READONLY, BUSY, MISCONF, …) is RETRY. */
 typedef void og_redis_cb(void *ctx, const struct og_redis_reply *reply, const struct og_error *err);
 
+/* What such an error item asks of the caller, told by its words: as for a whole reply. */
+enum og_kind og_redis_error_kind(const char *words);
+
 struct og_redis;
 
 /* A Lua script: loaded before its first use on a connection, then sent as EVALSHA. Where the server has forgotten it

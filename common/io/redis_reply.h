@@ -10,9 +10,6 @@
 void og_redis_view(const redisReply *reply, struct og_redis_reply *view);
 void og_redis_view_done(struct og_redis_reply *view);
 
-/* What an error reply of the server asks of the caller: INVALID, or RETRY where the same command may work later. */
-enum og_kind og_redis_error_kind(const char *words);
-
 /* The same while connecting: FATAL where the server refused who we are, otherwise RETRY. */
 enum og_kind og_redis_refusal_kind(const char *words);
 

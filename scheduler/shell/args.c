@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shell/writes.h"
+
 void og_args_add_bytes(struct og_args *a, const void *bytes, size_t len)
 {
 	a->argv[a->n] = len ? bytes : "";
@@ -39,6 +41,13 @@ void og_args_add_field_number(struct og_args *a, const char *field, int64_t numb
 	}
 }
 
+void og_args_begin_move(struct og_args *a, const char *move, const char *id)
+{
+	a->n = a->n_numbers = 0;
+	og_args_add(a, move);
+	og_args_add(a, id);
+}
+
 void og_args_begin(const struct og_scheduler *s, struct og_args *a)
 {
 	a->n = a->n_numbers = 0;
@@ -56,6 +65,8 @@ void og_args_begin_fenced(const struct og_scheduler *s, struct og_args *a, const
 int og_args_eval(
 	struct og_scheduler *s, struct og_redis_script *script, const struct og_args *a, og_redis_cb *cb, void *ctx)
 {
+	if (og_writes_send(s) != 0)
+		return -1;
 	return og_redis_eval(s->redis, script, 1, a->n, a->argv, a->lens, cb, ctx, NULL);
 }
 
@@ -70,5 +81,7 @@ void og_args_begin_command(
 
 int og_args_command(struct og_scheduler *s, const struct og_args *a, og_redis_cb *cb, void *ctx)
 {
+	if (og_writes_send(s) != 0)
+		return -1;
 	return og_redis_command(s->redis, a->n, a->argv, a->lens, cb, ctx, NULL);
 }

@@ -15,6 +15,8 @@ struct og_args {
 	char key[OG_NAME_MAX + 128];
 };
 
+/* A move of writes.h about an id. */
+void og_args_begin_move(struct og_args *a, const char *move, const char *id);
 /* A script: the prefix is its key; those that write carry the epoch and are about an id. */
 void og_args_begin(const struct og_scheduler *s, struct og_args *a);
 void og_args_begin_fenced(const struct og_scheduler *s, struct og_args *a, const char *id);
@@ -29,6 +31,7 @@ void og_args_add_number(struct og_args *a, int64_t number);
 void og_args_add_field(struct og_args *a, const char *field, const char *text);
 void og_args_add_field_number(struct og_args *a, const char *field, int64_t number);
 
+/* Behind all that writes.h has of before. */
 int og_args_eval(
 	struct og_scheduler *s, struct og_redis_script *script, const struct og_args *a, og_redis_cb *cb, void *ctx);
 int og_args_command(struct og_scheduler *s, const struct og_args *a, og_redis_cb *cb, void *ctx);

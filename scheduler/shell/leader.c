@@ -23,6 +23,7 @@
 #include "shell/rpc.h"
 #include "shell/state.h"
 #include "shell/watch.h"
+#include "shell/writes.h"
 
 #define LOAD_MS   2000 /* then the queues are opened, and the rest of the records is read meanwhile */
 #define RESIGN_MS 3000 /* a standby asks for the lock about every second */
@@ -176,6 +177,7 @@ static void end_term(struct og_scheduler *s, const char *why)
 		why);
 	if (t->epoch > s->epoch_seen)
 		s->epoch_seen = t->epoch;
+	og_writes_send(s);
 	og_letters_drop(s);
 	og_intake_drop(s);
 	og_state_drop(s);
@@ -189,6 +191,7 @@ static void end_term(struct og_scheduler *s, const char *why)
 	og_plan_resign(&s->plan, release);
 	s->term = NULL;
 	free(t);
+	og_writes_drop(s);
 	uv_timer_stop(&s->due);
 	s->due_at = INT64_MAX;
 }

@@ -10,6 +10,7 @@
 #include "shell/args.h"
 #include "shell/history.h"
 #include "shell/leader.h"
+#include "shell/writes.h"
 
 #define FORGED_EVERY_MS 1000
 #define SICK_MS         1000
@@ -96,7 +97,7 @@ static void write_record(struct og_scheduler *s, struct og_entry *e, enum og_sta
 
 	if (!og_records_healthy(s) || !e->tenant)
 		return;
-	og_args_begin_fenced(s, &a, e->id);
+	og_args_begin_move(&a, "record", e->id);
 	og_args_add(&a, og_state_name(state));
 	og_args_add_number(&a, e->accepted_ms);
 	og_args_add(&a, e->tenant->text);
@@ -116,7 +117,7 @@ static void write_record(struct og_scheduler *s, struct og_entry *e, enum og_sta
 	og_args_add_field_number(&a, "detach", e->detach);
 	og_args_add_field_number(&a, "attempt", e->attempt);
 	og_args_add_field_number(&a, state == OG_STATE_PLACED ? "placed_ms" : "queued_ms", wall);
-	if (og_args_eval(s, &og_script_record, &a, on_written, s) == 0)
+	if (og_writes_add(s, &a, on_written, s) == 0)
 		e->recorded = true;
 }
 
@@ -163,23 +164,20 @@ int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, co
 	int64_t wall = og_clock_wall_ms();
 	struct og_args a;
 
-	og_args_begin_fenced(s, &a, done->id);
+	og_args_begin_move(&a, "finish", done->id);
 	og_args_add(&a, done->state);
 	og_args_add_number(&a, wall);
-	og_args_add_number(&a, s->settings->result_ttl_ms / 1000);
-	og_args_add_number(&a, s->settings->result_max_bytes);
 	og_args_add(&a, own ? "own" : "");
 	og_args_add_bytes(&a, m->body, m->body_len);
 	og_args_add_number(&a, done->accepted_ms);
 	og_args_add(&a, done->tenant ? done->tenant : "");
+	og_args_add(&a, done->tier ? done->tier : "");
+	og_args_add(&a, done->class_name ? done->class_name : "");
+	og_args_add(&a, done->submitter ? done->submitter : "");
 	og_args_add_field(&a, "error", done->error_type);
 	og_args_add_field(&a, "worker", done->worker);
 	og_args_add_field(&a, "node", done->node);
 	og_args_add_field(&a, "node_name", done->node_name);
-	og_args_add_field(&a, "tier", done->tier);
-	og_args_add_field(&a, "class", done->class_name);
-	og_args_add_field(&a, "submitter", done->submitter);
-	og_args_add_field_number(&a, "accepted_ms", done->accepted_ms);
 	og_args_add_field_number(&a, "attempt", done->attempt);
 	og_args_add_field_number(&a, "run", done->run);
 	og_args_add_field_number(&a, "started_ms", done->node ? wall - done->run_ms : 0);
@@ -188,7 +186,7 @@ int og_records_finish(struct og_scheduler *s, const struct og_envelope *done, co
 	og_args_add_field_number(&a, "run_ms", done->run_ms);
 	og_args_add_field_number(&a, "prompt_tokens", done->prompt_tokens);
 	og_args_add_field_number(&a, "completion_tokens", done->completion_tokens);
-	return og_args_eval(s, &og_script_finish, &a, cb, ctx);
+	return og_writes_add(s, &a, cb, ctx);
 }
 
 void og_records_history(struct og_scheduler *s, const char *id, const char *what, int64_t attempt,

@@ -25,6 +25,7 @@
 #include "shell/retry.h"
 #include "shell/rewrite.h"
 #include "shell/state.h"
+#include "shell/writes.h"
 
 #define TICK_MS      100
 #define TICKS_A_SLOW 10    /* what need not be done at every tick */
@@ -141,7 +142,7 @@ static void slow_tick(struct og_scheduler *s, int64_t now)
 
 static bool is_drained(const struct og_scheduler *s)
 {
-	return !s->term || (!s->term->n_letters && !s->lead->ops->in_flight(s->lead));
+	return !s->term || (!s->term->n_letters && !s->lead->ops->in_flight(s->lead) && !og_writes_waiting(s));
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -311,6 +312,7 @@ int og_scheduler_start(
 		og_scheduler_free(s);
 		return -1;
 	}
+	og_writes_open(s);
 	uv_timer_init(loop, &s->due);
 	uv_timer_init(loop, &s->tick);
 	s->due.data = s->tick.data = s;
@@ -338,6 +340,7 @@ void og_scheduler_stop(struct og_scheduler *s)
 	og_leader_close(s);
 	og_amqp_close(OG_TAKE(s->presence), NULL, NULL);
 	og_redis_close(OG_TAKE(s->redis), NULL, NULL);
+	og_writes_close(s);
 	uv_close((uv_handle_t *)&s->tick, NULL);
 	uv_close((uv_handle_t *)&s->due, NULL);
 }

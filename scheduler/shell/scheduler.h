@@ -41,6 +41,7 @@ struct og_retry;
 struct og_dying;
 struct og_node_queue;
 struct og_walk;
+struct og_writes;
 
 /* Where connections come from; tests give their own. */
 struct og_dialer {
@@ -130,7 +131,9 @@ struct og_scheduler {
 	struct og_amqp *lead, *presence;
 	struct og_redis *redis;
 	int64_t redis_sick_until; /* monotonic: it is up, and fails */
-	struct og_term *term;     /* NULL: standing by */
+	struct og_writes *writes; /* what is about to go to it together, of this term (writes.h); NULL: nothing */
+	uv_timer_t writes_due;
+	struct og_term *term; /* NULL: standing by */
 	uint64_t terms;
 	int64_t epoch_seen;
 	struct og_stamps stamps;

@@ -12,16 +12,14 @@
 
 /* An id that was refused comes again: nothing of the refusal stays. */
 #define FORGET \
-	"  local size = redis.call('STRLEN', p..'result:'..ARGV[2]) + 1024\n" \
-	"  if redis.call('ZREM', p..'results', ARGV[2]..':'..size) == 1 then\n" \
+	"local function forget(id)\n" \
+	"  local size = redis.call('STRLEN', p..'result:'..id) + 1024\n" \
+	"  if redis.call('ZREM', p..'results', id..':'..size) == 1 then\n" \
 	"    redis.call('DECRBY', p..'results_bytes', size)\n" \
 	"  end\n" \
-	"  redis.call('ZREM', p..'gone', ARGV[2])\n" \
-	"  redis.call('DEL', p..'job:'..ARGV[2], p..'result:'..ARGV[2])\n"
-
-/* For people to look at; trimmed in whole nodes of the stream, which is nearly free. */
-#define EVENT \
-	"redis.call('XADD', p..'events', 'MAXLEN', '~', 10000, '*', 'id', ARGV[2], 'state', ARGV[3])\n"
+	"  redis.call('ZREM', p..'gone', id)\n" \
+	"  redis.call('DEL', p..'job:'..id, p..'result:'..id)\n" \
+	"end\n"
 
 /* A job's story, an event more: its oldest events go where there are too many. A job that goes straight to its end has
  * none: its times tell it (history.h). */
@@ -49,11 +47,14 @@ struct og_redis_script og_script_claim = {.name = "claim", .text =
 	"return {mine, redis.call('GET', p..'lease') == ARGV[3] and 1 or 0, open}\n"};
 
 struct og_redis_script og_script_accept = {.name = "accept", .text =
-	FENCE TERMINAL
+	FENCE TERMINAL FORGET
 	"local job, result = p..'job:'..ARGV[2], p..'result:'..ARGV[2]\n"
 	"local was = redis.call('HMGET', job, 'state', 'tenant', 'hash', 'refused', 'error')\n"
 	"local state = was[1]\n"
-	"if state and was[4] then\n" FORGET "  state = false\n" "end\n"
+	"if state and was[4] then\n"
+	"  forget(ARGV[2])\n"
+	"  state = false\n"
+	"end\n"
 	"if state and (was[2] ~= ARGV[5] or (was[3] and was[3] ~= ARGV[6])) then return {'conflict'} end\n"
 	"if state and terminal[state] then return {'ended', state, was[5] or '', redis.call('GET', result)} end\n"
 	"if state and state ~= 'accepted' then return {'live'} end\n"
@@ -62,91 +63,166 @@ struct og_redis_script og_script_accept = {.name = "accept", .text =
 	"redis.call('EXPIRE', job, ARGV[4])\n"
 	"return {'new'}\n"};
 
-struct og_redis_script og_script_record = {.name = "record", .text =
-	FENCE TERMINAL HISTORY
-	"local id, job = ARGV[2], p..'job:'..ARGV[2]\n"
-	"local seen = redis.call('HMGET', job, 'state', 'refused', 'accepted_ms', 'history')\n"
-	"local was, story = seen[1], seen[4]\n"
-	"if was and seen[2] and tonumber(seen[3] or '0') < tonumber(ARGV[4]) then\n" FORGET
-	"  was, story = false, false\n"
-	"end\n"
-	"if was and terminal[was] then return 0 end\n"
-	"local new = not was or was == 'accepted'\n"
-	"if ARGV[6] == 'again' and not new then return 0 end\n"
-	"redis.call('HSET', job, 'state', ARGV[3], unpack(ARGV, 7))\n"
-	"if story then\n"
-	"  local now = redis.call('HMGET', job, ARGV[3]..'_ms', 'attempt')\n"
-	"  redis.call('HSET', job, 'history', append(story, event(now[1], ARGV[3], now[2])))\n"
-	"end\n"
-	"if new then\n"
-	"  local recent = p..'tenant:'..ARGV[5]\n"
-	"  redis.call('PERSIST', job)\n"
-	"  redis.call('ZADD', p..'open', ARGV[4], id)\n"
-	"  redis.call('ZADD', recent, ARGV[4], id)\n"
-	"  redis.call('ZREMRANGEBYRANK', recent, 0, -1001)\n"
-	"  redis.call('EXPIRE', recent, 2592000)\n"
-	"  redis.call('ZADD', p..'recent', ARGV[4], id)\n"
-	"  redis.call('ZREMRANGEBYRANK', p..'recent', 0, -5001)\n"
-	"  redis.call('HINCRBY', p..'counters', 'accepted', 1)\n"
-	"end\n"
-	EVENT
-	"return 1\n"};
+/* What moves of several jobs have in common is noted, and written once for all of them (settle): a command in Lua costs a
+ * microsecond, whatever it does. What is a job's own is written at once, so two moves of one job see each other. */
+#define NOTES \
+	"local call, ttl, budget, at = redis.call, ARGV[2], tonumber(ARGV[3]), 4\n" \
+	"local open, recent, tenants, counts, results, events, bytes, now = {}, {}, {}, {}, {}, {}, 0, 0\n" \
+	"local function note(list, first, second)\n" \
+	"  list[#list + 1] = first\n" \
+	"  list[#list + 1] = second\n" \
+	"end\n" \
+	"local function count(what) counts[what] = (counts[what] or 0) + 1 end\n"
 
 /* The budget. `results` names each id with its size (the body, and 1 KiB for its record and what else is kept of it),
  * so that what expired by itself can be taken off the sum too. Of a result that had to go the record stays for a
  * while, to say so: `gone`, bounded. */
-struct og_redis_script og_script_finish = {.name = "finish", .text =
-	FENCE TERMINAL HISTORY
-	"local id, job, now, ttl, body = ARGV[2], p..'job:'..ARGV[2], ARGV[4], ARGV[5], ARGV[8]\n"
-	"local seen = redis.call('HMGET', job, 'state', 'asked_ms', 'accepted_ms', 'history')\n"
-	"local was, story, own = seen[1], seen[4], ARGV[7] == 'own'\n"
-	"if was and terminal[was] then\n"
-	"  redis.call('HINCRBY', p..'counters', 'duplicates', 1)\n"
-	"  return 0\n"
+#define SPEND \
+	"local function spend(finished)\n" \
+	"  local total = call('INCRBY', p..'results_bytes', bytes)\n" \
+	"  local function must_go(time) return time and (total > budget or time + ttl * 1000 < now) end\n" \
+	"  if not must_go(call('ZRANGE', p..'results', '0', '0', 'WITHSCORES')[2]) then return end\n" \
+	"  local oldest = call('ZRANGE', p..'results', '0', 16 * finished - 1, 'WITHSCORES')\n" \
+	"  local names, bodies, gone, freed = {}, {}, {}, total\n" \
+	"  for i = 1, #oldest, 2 do\n" \
+	"    if not must_go(oldest[i + 1]) then break end\n" \
+	"    local id = string.sub(oldest[i], 1, 36)\n" \
+	"    names[#names + 1] = oldest[i]\n" \
+	"    bodies[#bodies + 1] = p..'result:'..id\n" \
+	"    note(gone, oldest[i + 1], id)\n" \
+	"    total = total - string.sub(oldest[i], 38)\n" \
+	"  end\n" \
+	"  call('ZREM', p..'results', unpack(names))\n" \
+	"  call('DEL', unpack(bodies))\n" \
+	"  call('ZADD', p..'gone', unpack(gone))\n" \
+	"  call('DECRBY', p..'results_bytes', freed - total)\n" \
+	"  for i = 1, call('ZCARD', p..'gone') - 50000 do\n" \
+	"    call('DEL', p..'job:'..call('ZPOPMIN', p..'gone')[1])\n" \
+	"  end\n" \
 	"end\n"
-	/* Our own word is about one submit of the id: not about another's job, nor about a later submit of a refused
-	 * one. One that was asked for within the stamps' 2 ms may be either: taken for ours, a later one's record
-	 * forgets it; taken for a later one's, nobody would ever end it. */
-	"if own and was then\n"
-	"  local since = seen[was == 'accepted' and 2 or 3]\n"
-	"  local about = tonumber(since or '0') - tonumber(ARGV[9])\n"
-	"  if about > (was == 'accepted' and 2 or 0) or (was ~= 'accepted' and about < 0) then return 0 end\n"
+
+/* `events` is for people to look at; trimmed in whole nodes of the stream, which is nearly free. */
+#define SETTLE \
+	"local function settle()\n" \
+	"  local came, went = {}, {}\n" \
+	"  for id, since in pairs(open) do\n" \
+	"    if since then note(came, since, id) else went[#went + 1] = id end\n" \
+	"  end\n" \
+	"  if came[1] then call('ZADD', p..'open', unpack(came)) end\n" \
+	"  if went[1] then call('ZREM', p..'open', unpack(went)) end\n" \
+	"  if recent[1] then\n" \
+	"    call('ZADD', p..'recent', unpack(recent))\n" \
+	"    call('ZREMRANGEBYRANK', p..'recent', '0', '-5001')\n" \
+	"  end\n" \
+	"  for tenant, ids in pairs(tenants) do\n" \
+	"    call('ZADD', p..'tenant:'..tenant, unpack(ids))\n" \
+	"    call('ZREMRANGEBYRANK', p..'tenant:'..tenant, '0', '-1001')\n" \
+	"    call('EXPIRE', p..'tenant:'..tenant, '2592000')\n" \
+	"  end\n" \
+	"  for what, n in pairs(counts) do call('HINCRBY', p..'counters', what, n) end\n" \
+	"  if results[1] then\n" \
+	"    call('ZADD', p..'results', unpack(results))\n" \
+	"    spend(#results / 2)\n" \
+	"  end\n" \
+	"  if events[1] then call('XADD', p..'events', 'MAXLEN', '~', '1000', '*', unpack(events)) end\n" \
+	"  open, recent, tenants, counts, results, events, bytes = {}, {}, {}, {}, {}, {}, 0\n" \
 	"end\n"
-	"redis.call('HSET', job, 'state', ARGV[3], 'ended_ms', now, unpack(ARGV, 11))\n"
-	"if story then\n"
-	"  local run = redis.call('HMGET', job, 'started_ms', 'attempt', 'node_name', 'worker', 'error')\n"
-	"  local ok, said = pcall(cjson.decode, run[5] and #body < 4096 and body or '{}')\n"
-	"  local words = ok and type(said) == 'table' and type(said.error) == 'table' and said.error.message\n"
-	"  words = type(words) == 'string' and words\n"
-	"  if words and #words > 400 then words = string.gsub(string.sub(words, 1, 400), '[\\128-\\255]*$', '') end\n"
-	"  if not own and run[1] then story = append(story, event(run[1], 'started', run[2], run[3], run[4])) end\n"
-	"  story = append(story, event(now, ARGV[3], run[2], run[3], run[4], run[5], words))\n"
-	"  redis.call('HSET', job, 'history', story)\n"
+
+#define RECORD \
+	"local moves = {}\n" \
+	"function moves.record(from, to)\n" \
+	"  local id, state, since, tenant, again = unpack(ARGV, from, from + 4)\n" \
+	"  local job = p..'job:'..id\n" \
+	"  local seen = call('HMGET', job, 'state', 'refused', 'accepted_ms', 'history')\n" \
+	"  local was, story = seen[1], seen[4]\n" \
+	"  if was and seen[2] and tonumber(seen[3] or '0') < tonumber(since) then\n" \
+	"    settle()\n" \
+	"    forget(id)\n" \
+	"    was, story = false, false\n" \
+	"  end\n" \
+	"  if was and terminal[was] then return 0 end\n" \
+	"  local new = not was or was == 'accepted'\n" \
+	"  if again == 'again' and not new then return 0 end\n" \
+	"  call('HSET', job, 'state', state, unpack(ARGV, from + 5, to))\n" \
+	"  if story then\n" \
+	"    local run = call('HMGET', job, state..'_ms', 'attempt')\n" \
+	"    call('HSET', job, 'history', append(story, event(run[1], state, run[2])))\n" \
+	"  end\n" \
+	"  if new then\n" \
+	"    if was then call('PERSIST', job) end\n" \
+	"    tenants[tenant] = tenants[tenant] or {}\n" \
+	"    open[id] = since\n" \
+	"    note(recent, since, id)\n" \
+	"    note(tenants[tenant], since, id)\n" \
+	"    count('accepted')\n" \
+	"  end\n" \
+	"  note(events, id, state)\n" \
+	"  return 1\n" \
 	"end\n"
-	"if ARGV[10] ~= '' then redis.call('HSETNX', job, 'tenant', ARGV[10]) end\n"
-	"if own and (not was or was == 'accepted') then redis.call('HSET', job, 'refused', 1) end\n"
-	"redis.call('EXPIRE', job, ttl)\n"
-	"redis.call('ZREM', p..'open', id)\n"
-	"redis.call('SET', p..'result:'..id, body, 'EX', ttl)\n"
-	"local size = #body + 1024\n"
-	"redis.call('ZADD', p..'results', now, id..':'..size)\n"
-	"local total = redis.call('INCRBY', p..'results_bytes', size)\n"
-	"for i = 1, 16 do\n"
-	"  local oldest = redis.call('ZRANGE', p..'results', 0, 0, 'WITHSCORES')\n"
-	"  local expired = oldest[1] and tonumber(oldest[2]) + tonumber(ttl) * 1000 < tonumber(now)\n"
-	"  if not oldest[1] or not (expired or total > tonumber(ARGV[6])) then break end\n"
-	"  local first = string.sub(oldest[1], 1, 36)\n"
-	"  redis.call('ZREM', p..'results', oldest[1])\n"
-	"  redis.call('DEL', p..'result:'..first)\n"
-	"  redis.call('ZADD', p..'gone', oldest[2], first)\n"
-	"  total = redis.call('DECRBY', p..'results_bytes', string.sub(oldest[1], 38))\n"
+
+/* Our own word is about one submit of the id: not about another's job, nor about a later submit of a refused one. One
+ * that was asked for within the stamps' 2 ms may be either: taken for ours, a later one's record forgets it; taken for a
+ * later one's, nobody would ever end it. */
+#define FINISH \
+	"function moves.finish(from, to)\n" \
+	"  local id, state, ended, whose, body, since, tenant, tier, class, submitter = unpack(ARGV, from, from + 9)\n" \
+	"  local job, own = p..'job:'..id, whose == 'own'\n" \
+	"  local seen = call('HMGET', job, 'state', 'history', 'tenant')\n" \
+	"  local was, story = seen[1], seen[2]\n" \
+	"  local new = not was or was == 'accepted'\n" \
+	"  if was and terminal[was] then\n" \
+	"    count('duplicates')\n" \
+	"    return 0\n" \
+	"  end\n" \
+	"  if own and was then\n" \
+	"    local about = tonumber(call('HGET', job, new and 'asked_ms' or 'accepted_ms') or '0') - tonumber(since)\n" \
+	"    if about > (new and 2 or 0) or (not new and about < 0) then return 0 end\n" \
+	"  end\n" \
+	"  call('HSET', job, 'state', state, 'ended_ms', ended, unpack(ARGV, from + 10, to))\n" \
+	"  if story then\n" \
+	"    local run = call('HMGET', job, 'started_ms', 'attempt', 'node_name', 'worker', 'error')\n" \
+	"    local ok, said = pcall(cjson.decode, run[5] and #body < 4096 and body or '{}')\n" \
+	"    local words = ok and type(said) == 'table' and type(said.error) == 'table' and said.error.message\n" \
+	"    words = type(words) == 'string' and words\n" \
+	"    if words and #words > 400 then words = string.gsub(string.sub(words, 1, 400), '[\\128-\\255]*$', '') end\n" \
+	"    if not own and run[1] then story = append(story, event(run[1], 'started', run[2], run[3], run[4])) end\n" \
+	"    story = append(story, event(ended, state, run[2], run[3], run[4], run[5], words))\n" \
+	"    call('HSET', job, 'history', story)\n" \
+	"  end\n" \
+	"  if tenant ~= '' and not seen[3] then call('HSET', job, 'tenant', tenant) end\n" \
+	"  if new then\n" \
+	"    local facts = {tier = tier, class = class, submitter = submitter}\n" \
+	"    facts.accepted_ms = since ~= '0' and since or ''\n" \
+	"    facts.refused = own and '1' or ''\n" \
+	"    for field, value in pairs(facts) do\n" \
+	"      if value ~= '' then call('HSET', job, field, value) end\n" \
+	"    end\n" \
+	"  end\n" \
+	"  call('EXPIRE', job, ttl)\n" \
+	"  call('SET', p..'result:'..id, body, 'EX', ttl)\n" \
+	"  open[id] = false\n" \
+	"  local size = #body + 1024\n" \
+	"  note(results, ended, id..':'..size)\n" \
+	"  bytes, now = bytes + size, math.max(now, tonumber(ended))\n" \
+	"  count(state)\n" \
+	"  note(events, id, state)\n" \
+	"  return 1\n" \
 	"end\n"
-	"for i = 1, redis.call('ZCARD', p..'gone') - 50000 do\n"
-	"  redis.call('DEL', p..'job:'..redis.call('ZPOPMIN', p..'gone')[1])\n"
+
+/* A move that Redis cannot execute does not take the others with it. Before Redis 7 its error is a text that begins with
+ * where in the script it was. */
+struct og_redis_script og_script_move = {.name = "move", .text =
+	FENCE TERMINAL HISTORY FORGET NOTES SPEND SETTLE RECORD FINISH
+	"local answers = {}\n"
+	"while at < #ARGV do\n"
+	"  local to = at + tonumber(ARGV[at])\n"
+	"  local _, answer = pcall(moves[ARGV[at + 1]], at + 2, to)\n"
+	"  if type(answer) == 'string' then answer = {err = string.match(answer, '%u+ .*') or 'ERR '..answer} end\n"
+	"  answers[#answers + 1] = answer\n"
+	"  at = to + 1\n"
 	"end\n"
-	"redis.call('HINCRBY', p..'counters', ARGV[3], 1)\n"
-	EVENT
-	"return 1\n"};
+	"settle()\n"
+	"return answers\n"};
 
 struct og_redis_script og_script_revive = {.name = "revive", .text =
 	FENCE TERMINAL HISTORY

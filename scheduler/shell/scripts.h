@@ -39,13 +39,15 @@ extern struct og_redis_script og_script_claim;
 /* epoch, id, now, ttl s, tenant, hash of the body, field, value, … → {"new"} | {"live"} | {"conflict"} |
  * {"ended", state, error, body or nil}. A record that was refused before it waited anywhere does not count. */
 extern struct og_redis_script og_script_accept;
-/* epoch, id, state (queued, placed), accepted_ms, tenant, "again" or "", field, value, … → 1; 0:
- * it had ended already; again, and it is there. */
-extern struct og_redis_script og_script_record;
-/* epoch, id, state, now, ttl s, budget in bytes, "own" where the scheduler itself ended it (else ""), body,
- * accepted_ms, tenant where the record has none, field, value, … → 1: stored; 0: it had ended before (counted as a
- * duplicate). */
-extern struct og_redis_script og_script_finish;
+/* epoch, ttl s of what has ended, budget of results in bytes, moves → {an answer a move}. A move is the number of its
+ * arguments, its name and the arguments:
+ *   record: id, state (queued, placed), accepted_ms, tenant, "again" or "", field, value, … → 1; 0: it had ended already;
+ *     again, and it is there
+ *   finish: id, state, now, "own" where the scheduler itself ended it (else ""), body, accepted_ms, tenant, tier, class,
+ *     submitter (each of these four may be ""; the tenant is for a
+ *     record that has none, the others for a job that has no record), field, value, … → 1: stored; 0: it had ended
+ *     before (counted as a duplicate) */
+extern struct og_redis_script og_script_move;
 /* epoch, id, an event → 1; 0: there is no record that it could be added to. */
 extern struct og_redis_script og_script_history;
 /* epoch, id, accepted_ms, line of history → 1: a job that had ended is queued again, without its result; 0: it has not

@@ -36,8 +36,9 @@ struct rig {
 	struct client producer, worker;
 	unsigned window, slots;
 	bool paused;         /* what its worker says */
-	char said[KEPT][16]; /* to Redis: the name of each command or script */
+	char said[KEPT][16]; /* to Redis: the name of each command, script or move */
 	size_t n_said;
+	size_t n_calls;          /* of `move` */
 	const char *fails;       /* the script that Redis cannot execute now */
 	const char *accept;      /* what `accept` answers */
 	void (*on_accept)(void); /* what happens before its answer is read; NULL: nothing */
@@ -71,6 +72,38 @@ static inline int dial_amqp(
 	return 0;
 }
 
+static inline void note_said(const char *what)
+{
+	if (rig.n_said < KEPT)
+		snprintf(rig.said[rig.n_said++], sizeof(rig.said[0]), "%s", what);
+}
+
+/* The moves of one call, each noted by its own name. */
+static inline void answer_moves(int argc, const char *const *argv, struct og_redis_reply *ret)
+{
+	static struct og_redis_reply answers[KEPT];
+	static const struct og_redis_reply *list[KEPT];
+	size_t n = 0;
+
+	rig.n_calls++;
+	for (int at = 5; at < argc; at += 1 + (int)strtol(argv[at], NULL, 10), n++) {
+		const char *move = argv[at + 1];
+
+		note_said(move);
+		answers[n] = (struct og_redis_reply){.type = OG_REPLY_INT, .integer = 1};
+		if (!strcmp(move, "finish")) {
+			answers[n].integer = rig.finish;
+			snprintf(rig.finished, sizeof(rig.finished), "%s", argv[at + 3]);
+		}
+		if (rig.fails && !strcmp(move, rig.fails))
+			answers[n] = (struct og_redis_reply){.type = OG_REPLY_ERROR, .str = "BUSY not now"};
+		list[n] = &answers[n];
+	}
+	*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = list, .n = n};
+	if (rig.finish == -1) /* it knows a later leader: the call has changed nothing */
+		*ret = (struct og_redis_reply){.type = OG_REPLY_INT, .integer = -1};
+}
+
 /* Redis as it answers when all is well; what is asked is noted. */
 static inline int redis_answer(void *ctx, int argc, const char *const *argv, const size_t *lens,
 	struct og_redis_reply *ret, struct og_error *err)
@@ -80,8 +113,11 @@ static inline int redis_answer(void *ctx, int argc, const char *const *argv, con
 
 	(void)ctx;
 	(void)lens;
-	if (rig.n_said < KEPT)
-		snprintf(rig.said[rig.n_said++], sizeof(rig.said[0]), "%s", argv[0]);
+	if (!strcmp(argv[0], "move")) {
+		answer_moves(argc, argv, ret);
+		return 0;
+	}
+	note_said(argv[0]);
 	if (rig.fails && !strcmp(argv[0], rig.fails))
 		return og_fail(err, OG_RETRY, "not now");
 	*ret = (struct og_redis_reply){.type = OG_REPLY_INT, .integer = 1};
@@ -98,9 +134,6 @@ static inline int redis_answer(void *ctx, int argc, const char *const *argv, con
 		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = pair, .n = 1};
 		if (rig.on_accept)
 			rig.on_accept();
-	} else if (!strcmp(argv[0], "finish")) {
-		ret->integer = rig.finish;
-		snprintf(rig.finished, sizeof(rig.finished), "%s", argv[4]);
 	} else if (!strcmp(argv[0], "HMGET")) {
 		for (int i = 0; i < argc - 2; i++)
 			nones[i] = &none;
