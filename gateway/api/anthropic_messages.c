@@ -7,6 +7,7 @@
 #include "api/anthropic_begin.h"
 #include "base/alloc.h"
 #include "model/json.h"
+#include "model/json_text.h"
 
 /* ── the form ── */
 
@@ -15,7 +16,7 @@ static json_t *completion_of(const struct og_job_end *end)
 	const char *text;
 	size_t len;
 
-	return og_prompt_response(end, &text, &len) < 0 ? NULL : json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	return og_prompt_response(end, &text, &len) < 0 ? NULL : og_json_load(text, len, JSON_ALLOW_NUL, NULL);
 }
 
 static int whole(struct og_prompt *p, const struct og_job_end *end, char **ret, size_t *ret_len)

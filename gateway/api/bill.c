@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "model/json_text.h"
 
 #define BYTES_A_TOKEN  4 /* about, of text; what was really used is charged at the end */
 #define TOKENS_MAX     1000000000
@@ -154,7 +155,7 @@ static void settle(struct og_bill *b, int64_t prompt, int64_t completion, bool r
 /* An end that was asked for has its figures in its body: in the `usage` of its response. */
 static void read_usage(const struct og_job_end *end, int64_t *prompt, int64_t *completion)
 {
-	json_t *body = end->body ? json_loadb(end->body, end->len, JSON_ALLOW_NUL, NULL) : NULL;
+	json_t *body = end->body ? og_json_load(end->body, end->len, JSON_ALLOW_NUL, NULL) : NULL;
 	const json_t *usage = json_object_get(json_object_get(body, "response"), "usage");
 
 	*prompt = json_integer_value(json_object_get(usage, "prompt_tokens"));

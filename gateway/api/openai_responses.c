@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "model/json.h"
+#include "model/json_text.h"
 #include "webhook/webhooks.h"
 
 #define BEFORE_MS 2000 /* so long a response that ends just now is waited for */
@@ -206,7 +207,7 @@ static struct creation *awaited_done(struct awaited *a)
 static void on_before_end(void *ctx, const struct og_job_end *end)
 {
 	struct creation *n = awaited_done(ctx);
-	json_t *result = end->body ? json_loadb(end->body, end->len, JSON_ALLOW_NUL, NULL) : NULL;
+	json_t *result = end->body ? og_json_load(end->body, end->len, JSON_ALLOW_NUL, NULL) : NULL;
 	struct og_refusal why;
 
 	if (result) {

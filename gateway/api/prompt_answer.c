@@ -4,6 +4,7 @@
 #include "api/prompt_state.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "model/json_text.h"
 #include "webhook/webhooks.h"
 
 int og_prompt_send(struct og_prompt *p, struct og_buf *out)
@@ -77,7 +78,7 @@ static int fill_gap(struct og_prompt *p, const struct og_job_end *end, struct og
 
 	if (og_prompt_response(end, &text, &len) < 0)
 		return -1;
-	response = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	response = og_json_load(text, len, JSON_ALLOW_NUL, NULL);
 	rest = og_sent_rest(&p->sent, response);
 	json_array_foreach(rest, i, chunk)
 	{

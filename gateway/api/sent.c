@@ -1,4 +1,5 @@
 #include "api/sent.h"
+#include "model/json_text.h"
 
 #include <string.h>
 
@@ -59,7 +60,7 @@ static void look_into_choice(struct og_sent *s, const json_t *choice)
 
 static void look_into(struct og_sent *s, const char *chunk, size_t len)
 {
-	json_t *object = json_loadb(chunk, len, JSON_ALLOW_NUL, NULL);
+	json_t *object = og_json_load(chunk, len, JSON_ALLOW_NUL, NULL);
 	const json_t *choice;
 	size_t i;
 

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "batch/run_state.h"
+#include "model/json_text.h"
 #include "store/ledger.h"
 
 #define STOP_MS       30000 /* for what is on its way when the batch stops */
@@ -39,7 +40,7 @@ static void fail_line(struct og_batch_run *r, const struct og_batch_line *l, con
 
 static void answered(struct og_batch_item *i, const struct og_job_end *end)
 {
-	json_t *result = json_loadb(end->body, end->len, JSON_ALLOW_NUL, NULL);
+	json_t *result = og_json_load(end->body, end->len, JSON_ALLOW_NUL, NULL);
 	char *text = og_batch_answer(&i->line, result);
 	struct og_refusal why;
 

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "engine/http_run.h"
+#include "model/json_text.h"
 
 #define KEY_CAP    8192
 #define ANSWER_CAP (512u * 1024 * 1024) /* bytes of a stream: every token comes in some 300 bytes of JSON */
@@ -107,7 +108,7 @@ struct og_http_call *og_http_engine_ask(struct og_http_engine *e, const char *me
 
 void og_http_refusal_words(const struct og_buf *body, char *words, size_t size)
 {
-	json_t *json = body->len ? json_loadb(body->data, body->len, JSON_ALLOW_NUL, NULL) : NULL;
+	json_t *json = body->len ? og_json_load(body->data, body->len, JSON_ALLOW_NUL, NULL) : NULL;
 
 	if (!og_dialect_words(json, words, size))
 		snprintf(words, size, "no words");

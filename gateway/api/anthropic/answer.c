@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "api/anthropic/events.h"
+#include "model/json_text.h"
 
 /* DeepSeek's name for it, which most engines took over, and the one that vLLM has for it by now. */
 const json_t *og_anthropic_thinking(const json_t *said)
@@ -62,7 +63,7 @@ json_t *og_anthropic_call_id(const struct og_anthropic_events *e, const json_t *
 static json_t *input_of(const json_t *text)
 {
 	json_t *input = json_is_string(text)
-	                        ? json_loadb(json_string_value(text), json_string_length(text), JSON_ALLOW_NUL, NULL)
+	                        ? og_json_load(json_string_value(text), json_string_length(text), JSON_ALLOW_NUL, NULL)
 	                        : NULL;
 
 	if (json_is_object(input))

@@ -5,6 +5,7 @@
 #include "api/prompt.h"
 #include "base/alloc.h"
 #include "model/json.h"
+#include "model/json_text.h"
 
 void og_anthropic_events_init(struct og_anthropic_events *e, const char *job, const char *model, bool hide_thinking)
 {
@@ -113,7 +114,7 @@ static size_t number_of(const struct og_anthropic_events *e, const json_t *one)
 
 void og_anthropic_events_chunk(struct og_anthropic_events *e, const char *data, size_t len, struct og_buf *out)
 {
-	json_t *chunk = json_loadb(data, len, JSON_ALLOW_NUL, NULL);
+	json_t *chunk = og_json_load(data, len, JSON_ALLOW_NUL, NULL);
 	const json_t *choice = json_array_get(json_object_get(chunk, "choices"), 0), *one;
 	const json_t *delta = json_object_get(choice, "delta");
 	size_t i;

@@ -4,6 +4,7 @@
 
 #include "api/ollama/events.h"
 #include "base/alloc.h"
+#include "model/json_text.h"
 
 static bool is_texts(const json_t *input)
 {
@@ -66,7 +67,7 @@ static json_t *vectors_of(const json_t *data)
 
 json_t *og_ollama_embeddings(const char *name, bool legacy, const char *done, size_t len)
 {
-	json_t *body = json_loadb(done, len, JSON_ALLOW_NUL, NULL), *answer = NULL, *vectors;
+	json_t *body = og_json_load(done, len, JSON_ALLOW_NUL, NULL), *answer = NULL, *vectors;
 	const json_t *data = json_object_get(json_object_get(body, "response"), "data");
 
 	vectors = json_array_size(data) ? vectors_of(data) : NULL;

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "model/json.h"
+#include "model/json_text.h"
 
 #define NS_PER_MS 1000000
 
@@ -59,7 +60,7 @@ static void add_line(struct og_buf *out, json_t *line)
 
 static json_t *parse(const char *data, size_t len)
 {
-	return json_loadb(data, len, JSON_ALLOW_NUL, NULL);
+	return og_json_load(data, len, JSON_ALLOW_NUL, NULL);
 }
 
 /* Of a whole answer the `message`, of a chunk its `delta`, of a completion the choice itself. */

@@ -6,6 +6,7 @@
 #include "api/prompt.h"
 #include "base/alloc.h"
 #include "model/json.h"
+#include "model/json_text.h"
 
 void og_response_events_init(struct og_response_events *e, const char *hex, const json_t *echo, int64_t after)
 {
@@ -247,7 +248,7 @@ static void take_calls(struct og_response_events *e, const json_t *calls, struct
 
 void og_response_events_chunk(struct og_response_events *e, const char *data, size_t len, struct og_buf *out)
 {
-	json_t *chunk = json_loadb(data, len, JSON_ALLOW_NUL, NULL);
+	json_t *chunk = og_json_load(data, len, JSON_ALLOW_NUL, NULL);
 	const json_t *choice = json_array_get(json_object_get(chunk, "choices"), 0);
 	const json_t *delta = json_object_get(choice, "delta");
 	const json_t *thought = json_object_get(delta, "reasoning_content"), *said = json_object_get(delta, "content");
