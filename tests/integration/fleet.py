@@ -135,6 +135,11 @@ class Fleet:
         flat = self.keys("HGETALL", f"og:{self.cluster.name}:job:{job}")
         return dict(zip(flat[::2], flat[1::2]))
 
+    def ended(self, job):
+        """Its record, once it has ended: an answer is there some milliseconds before its record is."""
+        wait_for(f"the record of {job}", lambda: "ended_ms" in self.record(job), 10)
+        return self.record(job)
+
     def close(self):
         for client in self.clients:
             client.close()

@@ -57,7 +57,7 @@ def test_each_part_of_the_intakes_is_a_submit_of_its_own(fleet):
     worker.finish(other)
     assert [producer.wait(job).json["text"] for job in (good, other)] == ['{"prompt":"first"}', '{"prompt":"second"}']
     assert [producer.wait(job).headers["og-error"] for job in (bad, version)] == ["invalid_request", "unknown_version"]
-    assert fleet.record(good)["tenant"] == "local" and fleet.record(good)["submitter"] == producer.user
+    assert fleet.ended(good)["tenant"] == "local" and fleet.record(good)["submitter"] == producer.user
     wait_for("the intake to be empty", lambda: fleet.depth("og.jobs.intake") == 0)
     wait_for("the dead letters", lambda: fleet.depth("og.dead") == 2)
 

@@ -102,7 +102,7 @@ def test_garbage_everywhere_hurts_nobody(fleet):
             producer.do(lambda body=body, at=at: producer.publish("og.rpc", "rpc", body, **at, headers={"og-verb": "job"}))
     job = producer.submit(tier="small", tenant="another", submitter="scheduler", lease="0" * 64, attempt=7, epoch=10**14)
     assert producer.wait(job).state == "done"
-    record = fleet.record(job)
+    record = fleet.ended(job)
     assert (record["tenant"], record["attempt"]) == (producer.user.removeprefix("producer-") or "default", "1")
     assert scheduler.status()["process"]["malformed"] > 0
     until_empty(fleet)

@@ -140,8 +140,8 @@ def test_what_a_chat_ui_asks_on_the_side_goes_to_the_low_class(serving, gateway)
         for headers, expected in (({}, "batch"), ({"og-class": "high"}, "high")):
             answer = gateway.post(path, asked, headers=headers)
             assert answer.status == 200, answer.body
-            assert serving.fleet.record(answer.headers["og-job"])["class"] == expected
-    assert serving.fleet.record(gateway.chat(stub_text(tokens=2)).headers["og-job"])["class"] == "normal"
+            assert serving.fleet.ended(answer.headers["og-job"])["class"] == expected
+    assert serving.fleet.ended(gateway.chat(stub_text(tokens=2)).headers["og-job"])["class"] == "normal"
 
 
 def test_a_trace_goes_on_to_the_engine(gateway, stub):

@@ -41,5 +41,5 @@ def test_they_wait_in_a_queue_of_their_own_and_others_go_on(fleet):
     fleet.redis.start()
     wait_for("their ends", lambda: all(producer.of(j, "done") for j in jobs), 60)
     assert {producer.wait(j).state for j in jobs} == {"done"} and again == jobs[0]
-    assert fleet.record(jobs[5])["tenant"] == "local"
+    assert fleet.ended(jobs[5])["tenant"] == "local"
     wait_for("nothing to be left", lambda: not fleet.depth("og.hold") and not fleet.depth("og.jobs.intake"), 10)

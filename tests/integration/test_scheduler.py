@@ -356,7 +356,7 @@ def test_a_forged_or_second_done_changes_nothing(fleet):
                     {"og-lease": right["og-lease"], "og-attempt": 1, "og-epoch": right["og-epoch"] + 1}):  # fmt: skip
         worker.do(lambda headers=headers: forge(**headers))
     wait_for("four counted", lambda: scheduler.status()["process"]["forged"] == 4)
-    assert fleet.record(job)["state"] == "placed"
+    wait_for("the record", lambda: fleet.record(job).get("state") == "placed", 5)
     worker.do(lambda: worker.settle(job, ack=False))
     wait_for("the record", lambda: fleet.record(job)["state"] == "done", 5)
     # A second one, with a lease that fits: the first has won.

@@ -43,6 +43,7 @@ def workers(cluster, stub):
         started.append(w)
         return w.wait_state(wait) if wait else w
 
+    stub.signal(signal.SIGCONT)  # the test before may have failed while it stood still
     stub.reset()
     yield start
     for w in started:
