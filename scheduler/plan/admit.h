@@ -132,6 +132,10 @@ unsigned og_plan_room_for_all(const struct og_plan *p, unsigned tier);
 unsigned og_plan_room_of(const struct og_plan *p, unsigned tier, enum og_class class);
 /* The slots of a tier that jobs of the class may take. */
 unsigned og_plan_share(const struct og_plan *p, unsigned tier, enum og_class class);
+/* How many bodies of each of the tier's lanes the shell is to hold: a lane gives so many jobs in a round trip to the broker, and
+ * so many times the longest body is what they may take. As many as 4 MiB hold, where the catalogue states the tier's context (what
+ * is longer than it was refused); OG_LANE_PREFETCH where it does not. */
+unsigned og_plan_lane_prefetch(const struct og_plan *p, unsigned tier);
 /* The next to be placed, among those whose bodies we hold; NULL: none, or no room. One that og_plan_choose put off is
  * passed over until then, and so is one whose tenant has as many placed as it may.
  *

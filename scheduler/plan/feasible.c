@@ -6,7 +6,8 @@
 /* Bytes of a request that are a token at the very least: what tokenizers make of running text is 3 to 5 bytes a token, of
  * code and other scripts less. What is above that is longer than any context by more than a guess. */
 #define BYTES_A_TOKEN 8
-#define NAMED         3 /* of what is served: the best of it */
+#define LANE_BYTES    (4 << 20) /* of the bodies of one lane that we hold, where the tier's context bounds them */
+#define NAMED         3         /* of what is served: the best of it */
 
 bool og_plan_is_gone(const struct og_plan *p, unsigned tier, int64_t now)
 {
@@ -72,6 +73,14 @@ static enum og_verdict too_long(const struct og_plan *p, const struct og_ask *as
 		"smaller max_tokens",
 		p->catalogue->tiers[ask->tier].id, (long long)longest, (long long)tokens_at_least(ask));
 	return OG_VERDICT_TOO_LONG;
+}
+
+unsigned og_plan_lane_prefetch(const struct og_plan *p, unsigned tier)
+{
+	int64_t context = p->catalogue->tiers[tier].context_tokens;
+	int64_t fit = context ? LANE_BYTES / (context * BYTES_A_TOKEN) : 0;
+
+	return (unsigned)(fit < OG_LANE_PREFETCH ? OG_LANE_PREFETCH : fit > OG_LANE_HEADS ? OG_LANE_HEADS : fit);
 }
 
 enum og_verdict og_plan_feasible(const struct og_plan *p, const struct og_ask *ask, int64_t now, struct og_error *err)

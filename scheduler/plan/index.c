@@ -321,7 +321,7 @@ int og_index_hold(struct og_index *ix, struct og_entry *e, struct og_held *held)
 	struct og_lane *l = lane_of(ix, e);
 	unsigned place = l->n_heads;
 
-	if (l->n_heads == OG_LANE_PREFETCH)
+	if (l->n_heads == OG_LANE_HEADS)
 		return -1;
 	while (place && l->heads[place - 1]->seq > e->seq)
 		place--;

@@ -29,7 +29,8 @@
 #include "model/names.h"
 #include "plan/tenants.h"
 
-#define OG_LANE_PREFETCH 16 /* bodies of one lane that the shell holds at once */
+#define OG_LANE_PREFETCH 16  /* bodies of one lane that the shell holds at once, whatever their size */
+#define OG_LANE_HEADS    256 /* likewise where they are known to be small: og_plan_lane_prefetch */
 
 enum og_where {
 	OG_WHERE_CHECK,   /* its id is being looked up in Redis; the body is in the intake */
@@ -100,8 +101,8 @@ struct og_entry {
 };
 
 struct og_lane {
-	struct og_entry *list;                    /* what waits, oldest first */
-	struct og_entry *heads[OG_LANE_PREFETCH]; /* those whose bodies we hold, oldest first */
+	struct og_entry *list;                 /* what waits, oldest first */
+	struct og_entry *heads[OG_LANE_HEADS]; /* those whose bodies we hold, oldest first */
 	unsigned n_heads;
 	unsigned waiting;    /* in the list, and not astray */
 	int64_t silent_from; /* since when it should show a body and shows none; 0: it does, or need not */

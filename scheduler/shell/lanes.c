@@ -254,7 +254,7 @@ static void look_at(struct og_scheduler *s, struct og_lane_reader *r, int64_t no
 	int64_t since = r->came_at > s->term->lanes_since ? r->came_at : s->term->lanes_since;
 	const struct og_lane *l = og_index_lane(s->plan.index, r->tier, r->class, r->lane);
 
-	if (l->n_heads < OG_LANE_PREFETCH && now - since >= QUIET_MS)
+	if (l->n_heads < og_plan_lane_prefetch(&s->plan, r->tier) && now - since >= QUIET_MS)
 		r->seen_end = true;
 }
 
@@ -292,7 +292,7 @@ static void read_lane(struct og_lane_reader *r)
 	char queue[OG_KEY_MAX];
 
 	og_queue_lane(r->s->catalogue->tiers[r->tier].key, r->class, r->lane, queue);
-	r->from->ops->recipe_consume(r->from, queue, OG_LANE_PREFETCH, 0, on_head, r);
+	r->from->ops->recipe_consume(r->from, queue, og_plan_lane_prefetch(&r->s->plan, r->tier), 0, on_head, r);
 }
 
 int og_lanes_open(struct og_scheduler *s, struct og_error *err)

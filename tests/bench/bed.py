@@ -21,19 +21,21 @@ from proc import anonymous_kib  # noqa: E402
 
 BUILD = Path(os.environ.get("OG_BUILD", REPO / "build/release")).resolve()
 ECHO = "kind = echo\n"
+CONTEXT = 2048  # tokens, as the catalogue states it: it bounds the bodies, and so tells how many of a lane the scheduler may hold
 CALM_S, QUICK_CALM_S = 8, 0.5
 
 
-def catalogue(tiers, model):
+def catalogue(tiers, model, context):
     needs = f"cpu_cores = 1\nram_gib = 0.1\nvram_gib = 0\ndisk_gib = 0.1\nengine_model = {model}\n"
+    needs += f"context_tokens = {context}\n" if context else ""
     return "".join(f"[tier {tier}]\n{needs}" for tier in tiers)
 
 
 class BenchNetwork(Network):
     """One scheduler, named `one`, and as many workers as it is told."""
 
-    def __init__(self, root, cluster, rabbit, redis, engine, settings, tiers, model):
-        super().__init__(root, cluster, BUILD, rabbit, redis, engine, settings, catalogue(tiers, model))
+    def __init__(self, root, cluster, rabbit, redis, engine, settings, tiers, model, context):
+        super().__init__(root, cluster, BUILD, rabbit, redis, engine, settings, catalogue(tiers, model, context))
         self.tiers = list(tiers)
         self.calm_s = CALM_S
 
@@ -217,11 +219,11 @@ class Bed:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextlib.contextmanager
-    def network(self, engine=ECHO, settings="", tiers=(TIER,), model="stub"):
-        """One that nobody serves yet; its cluster goes with it. `model`: what the engine calls that of each tier."""
+    def network(self, engine=ECHO, settings="", tiers=(TIER,), model="stub", context=CONTEXT):
+        """One that nobody serves yet; its cluster goes with it. `model`: what the engine calls that of each tier; `context`: its tokens, 0: any."""
         self.made += 1
         root, cluster = self.folder / str(self.made), f"bench-{self.made}"
-        network = BenchNetwork(root, cluster, self.rabbit, self.redis, engine, settings, tiers, model)
+        network = BenchNetwork(root, cluster, self.rabbit, self.redis, engine, settings, tiers, model, context)
         network.calm_s = self.calm_s
         try:
             yield network

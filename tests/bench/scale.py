@@ -81,7 +81,7 @@ def tiers(bed, number, quick):
 
 
 def body(bed, size, quick):
-    with bed.network() as network:
+    with bed.network(context=0) as network:
         network.serve(SLOTS)
         in_flight = max(1, min(IN_FLIGHT, BODIES_IN_FLIGHT // size))
         rounds, jobs = (1, 200) if quick else (3, max(500, min(10000, (256 << 20) // size)))

@@ -93,3 +93,16 @@ Test(feasible, who_finds_nobody_is_told_what_is_served_or_how_something_is)
 	cr_expect_eq(admit(LARGE, OG_CLASS_NORMAL, 1, &err), OG_VERDICT_NO_CAPACITY);
 	cr_expect_str_eq(err.message, "no worker serves large: what is served now is small");
 }
+
+Test(feasible, lanes_show_as_many_bodies_as_the_context_makes_small)
+{
+	const struct {
+		int64_t context;
+		unsigned bodies;
+	} rows[] = {{0, 16}, {1, 256}, {2048, 256}, {8192, 64}, {32768, 16}, {131072, 16}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		catalogue->tiers[SMALL].context_tokens = rows[i].context;
+		cr_expect_eq(og_plan_lane_prefetch(&plan, SMALL), rows[i].bodies, "%lld", (long long)rows[i].context);
+	}
+}

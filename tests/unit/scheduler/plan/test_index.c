@@ -53,17 +53,17 @@ Test(index, a_lane_keeps_its_order)
 
 Test(index, holds_as_many_bodies_as_a_lane_sends)
 {
-	struct og_entry *e[OG_LANE_PREFETCH + 1];
+	struct og_entry *e[OG_LANE_HEADS + 1];
 	struct og_lane *lane = og_index_lane(plan.index, SMALL, OG_CLASS_NORMAL, lane_of("a"));
 
-	for (unsigned i = 0; i <= OG_LANE_PREFETCH; i++)
+	for (unsigned i = 0; i <= OG_LANE_HEADS; i++)
 		e[i] = add(i, SMALL, OG_WHERE_LANE);
-	for (unsigned i = 0; i < OG_LANE_PREFETCH; i++)
+	for (unsigned i = 0; i < OG_LANE_HEADS; i++)
 		cr_expect_eq(og_index_hold(plan.index, e[i], (struct og_held *)e[i]), 0);
-	cr_expect_eq(og_index_hold(plan.index, e[OG_LANE_PREFETCH], (struct og_held *)e), -1);
+	cr_expect_eq(og_index_hold(plan.index, e[OG_LANE_HEADS], (struct og_held *)e), -1);
 	cr_expect_eq(og_index_unhold(plan.index, e[1]), (struct og_held *)e[1]);
 	cr_expect_null(og_index_unhold(plan.index, e[1]));
-	cr_expect_eq(lane->n_heads, OG_LANE_PREFETCH - 1);
+	cr_expect_eq(lane->n_heads, OG_LANE_HEADS - 1);
 	cr_expect_eq(lane->heads[0], e[0]);
 	cr_expect_eq(lane->heads[1], e[2]);
 	og_index_remove(plan.index, e[0]);
