@@ -15,7 +15,6 @@
 
 /* Those of one call. */
 struct og_writes {
-	struct og_scheduler *s;
 	char *text; /* the arguments, one behind the other */
 	size_t len, room;
 	size_t lens[MOVES_MAX * (OG_ARGS_MAX + 1)];

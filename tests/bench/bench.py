@@ -19,8 +19,8 @@ stderr. With --json the results are kept in FILE too, part by part: those of oth
 $OG_BUILD (default build/release).
 
 A whole run is meant to take less than an hour on two cores with nothing beside it, by minutes: roundtrips 13, path 8, gateways 8, scale 17, cost 3,
-recovery 4, plan 2 (an estimate: many a round is a number of seconds, the rest goes with the machine; scale:million is not in it). --quick takes about
-two minutes, and longer where peers are installed, which it starts then.
+recovery 4, plan 2 (an estimate: many a round is a number of seconds, the rest goes with the machine; scale:million is not in it). --quick takes some
+four minutes on a slow machine, and longer where peers are installed, which it starts then.
 """
 
 import argparse

@@ -318,7 +318,7 @@ def goals(results):
 
 SETUP = """\
 The load is `bench_jobs`: one producer in C, a closed loop of no-op jobs (`engine.kind = echo`, 512-byte bodies) through RabbitMQ's quorum queues with
-confirms, one scheduler with its records in Redis, and workers, all on this machine. Of several runs a point the median is told. `million` is measured only
+confirms, one scheduler with its records in Redis, and workers, all on this machine; the catalogue states a context of 2,048 tokens, but for *body*. Of several runs a point the median is told. `million` is measured only
 where it is asked for (`--only scale:million`): it takes many minutes.
 
 - *workers, tiers*: they share 640 slots, and 500 jobs are in flight, so that nothing waits in a lane and only their number varies.

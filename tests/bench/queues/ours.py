@@ -2,7 +2,7 @@
 
 import contextlib
 
-from bed import BUILD
+from bed import BUILD, CONTEXT
 from machine import said_by
 from queues.row import BODY, JobRow
 
@@ -14,7 +14,7 @@ class Ours(JobRow):
     kept = "job and result in quorum queues, each move confirmed; record in Redis (log)"
     setup = (
         f"one og-scheduler, one og-worker with {SLOTS} slots of the engine `echo`, `bench_jobs` as the producer; quorum queues, "
-        "publisher confirms, Redis records with results; all else by default"
+        f"publisher confirms, Redis records with results; the catalogue states a context of {CONTEXT:,} tokens; all else by default"
     )
 
     def __init__(self, bed):
