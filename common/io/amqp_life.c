@@ -15,8 +15,7 @@
 #define BACKOFF_CAP_MS   10000
 #define STEADY_MS        10000 /* a connection that lasted so long was a success */
 #define NEXT_ENDPOINT_MS 50
-#define LOCKED_MS        1000 /* how often an exclusive queue is asked for */
-#define RECIPE_MS        30000
+#define LOCKED_MS        1000          /* how often an exclusive queue is asked for */
 #define OUT_HIGH         (256u * 1024) /* bytes on their way to the kernel beyond which publishes wait in the window */
 #define TICKS            8             /* of a heartbeat */
 
@@ -32,6 +31,11 @@ static int64_t now(const struct og_rabbit *c)
 void og_rabbit_deadline(struct og_rabbit *c, int64_t ms)
 {
 	uv_timer_start(&c->timer, on_timer, (uint64_t)ms, 0);
+}
+
+void og_rabbit_no_deadline(struct og_rabbit *c)
+{
+	uv_timer_stop(&c->timer);
 }
 
 /* the end */
@@ -196,7 +200,6 @@ void og_rabbit_begin_recipe(struct og_rabbit *c)
 	if (c->state != OG_RABBIT_LOGIN)
 		return;
 	c->state = OG_RABBIT_RECIPE;
-	og_rabbit_deadline(c, RECIPE_MS);
 	og_recipe_restart(&c->recipe);
 	c->steps_sent = c->steps_done = 0;
 	memset(c->steps_asked, 0, sizeof(c->steps_asked));
@@ -207,7 +210,6 @@ void og_rabbit_become_up(struct og_rabbit *c)
 {
 	c->state = OG_RABBIT_UP;
 	c->up_since = now(c);
-	uv_timer_stop(&c->timer);
 	if (c->events.on_up)
 		c->events.on_up(c->events.ctx, c->epoch);
 }
@@ -253,7 +255,8 @@ static void on_timer(uv_timer_t *timer)
 		finish(c);
 		return;
 	case OG_RABBIT_RECIPE:
-		og_fail(&why, OG_RETRY, "no answer to a declare within %d s", RECIPE_MS / 1000);
+	case OG_RABBIT_UP:
+		og_rabbit_step_late(c, &why);
 		break;
 	default:
 		og_fail(&why, OG_RETRY, "no connection within %lld ms", (long long)c->connect_timeout_ms);

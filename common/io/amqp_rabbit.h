@@ -70,7 +70,7 @@ struct og_rabbit {
 	void *writable_ctx;
 
 	uint64_t oversized;
-	uv_timer_t timer, beat; /* timer: the deadline or delay of the state */
+	uv_timer_t timer, beat; /* timer: the deadline or delay of the state, or of the steps' answers */
 	uv_prepare_t prepare;   /* writes what an iteration of the loop has gathered */
 	unsigned handles;       /* to be closed before the end; streams on their way out count */
 	void (*on_closed)(void *ctx);
@@ -80,6 +80,7 @@ struct og_rabbit {
 /* amqp_life.c */
 void og_rabbit_start(struct og_rabbit *c);
 void og_rabbit_deadline(struct og_rabbit *c, int64_t ms); /* the state must be left within */
+void og_rabbit_no_deadline(struct og_rabbit *c);
 void og_rabbit_begin_recipe(struct og_rabbit *c);
 void og_rabbit_become_up(struct og_rabbit *c);
 void og_rabbit_start_beating(struct og_rabbit *c);
@@ -97,6 +98,7 @@ void og_rabbit_say_close(struct og_rabbit *c);
 void og_rabbit_send_steps(struct og_rabbit *c); /* those not sent yet */
 /* A -ok: the next step's, or RETRY where it is not. */
 int og_rabbit_step_answered(struct og_rabbit *c, amqp_method_number_t id, struct og_error *err);
+void og_rabbit_step_late(const struct og_rabbit *c, struct og_error *err); /* says which has no answer */
 void og_rabbit_send_cancel(struct og_rabbit *c, unsigned consumer);
 unsigned og_rabbit_consumer_of(amqp_bytes_t tag); /* 0: not one of ours */
 

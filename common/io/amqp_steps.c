@@ -6,9 +6,9 @@
 
 #include "io/amqp_rabbit.h"
 
-#define ARGS_MAX        8
-#define TAG_ROOM        64
-#define STEP_TIMEOUT_MS 30000 /* a quorum queue may have to wait for its majority */
+#define ARGS_MAX 8
+#define TAG_ROOM 64
+#define ANSWER_S 30 /* a quorum queue may have to wait for its majority */
 
 /* tables of arguments */
 
@@ -130,6 +130,16 @@ static void send_consume(struct og_rabbit *c, const struct og_consumer *k)
 	say(c, AMQP_BASIC_CONSUME_METHOD, &m);
 }
 
+/* Also of a connection that is up: a consume that a queue without a leader never answers holds up the whole channel,
+ * deliveries of other queues included. */
+static void expect_answers(struct og_rabbit *c)
+{
+	if (c->steps_done < c->steps_sent)
+		og_rabbit_deadline(c, ANSWER_S * 1000);
+	else
+		og_rabbit_no_deadline(c);
+}
+
 void og_rabbit_send_steps(struct og_rabbit *c)
 {
 	for (; c->steps_sent < c->recipe.n; c->steps_sent++) {
@@ -151,6 +161,7 @@ void og_rabbit_send_steps(struct og_rabbit *c)
 			break;
 		}
 	}
+	expect_answers(c);
 }
 
 static enum og_step_kind kind_of_answer(amqp_method_number_t id)
@@ -175,9 +186,54 @@ int og_rabbit_step_answered(struct og_rabbit *c, amqp_method_number_t id, struct
 		return og_fail(err, OG_RETRY, "%s came unasked", amqp_method_name(id));
 	c->steps_asked[kind]--;
 	c->steps_done++;
-	if (c->state == OG_RABBIT_RECIPE)
-		og_rabbit_deadline(c, STEP_TIMEOUT_MS);
+	if (c->state == OG_RABBIT_RECIPE || c->state == OG_RABBIT_UP)
+		expect_answers(c);
 	return 0;
+}
+
+static const char *name_of(const struct og_step *s)
+{
+	switch (s->kind) {
+	case OG_STEP_EXCHANGE:
+		return s->exchange.name;
+	case OG_STEP_QUEUE:
+		return s->queue->name;
+	case OG_STEP_BIND:
+		return s->binding->queue;
+	default:
+		return s->consumer.queue;
+	}
+}
+
+/* Steps of one kind are answered in their order. */
+static const struct og_step *first_unanswered(const struct og_rabbit *c)
+{
+	unsigned answered[OG_STEP_KINDS] = {0};
+
+	for (size_t i = 0; i < c->steps_sent; i++)
+		answered[c->recipe.steps[i]->kind]++;
+	for (size_t kind = 0; kind < OG_STEP_KINDS; kind++)
+		answered[kind] -= c->steps_asked[kind];
+	for (size_t i = 0; i < c->steps_sent; i++)
+		if (!answered[c->recipe.steps[i]->kind]--)
+			return c->recipe.steps[i];
+	return NULL;
+}
+
+void og_rabbit_step_late(const struct og_rabbit *c, struct og_error *err)
+{
+	static const char *const asked[] = {[OG_STEP_EXCHANGE] = "declare of exchange",
+		[OG_STEP_QUEUE] = "declare of queue",
+		[OG_STEP_BIND] = "bind of queue",
+		[OG_STEP_CONSUME] = "consume of queue"};
+	const struct og_step *s = first_unanswered(c);
+
+	if (s)
+		og_fail(err, OG_RETRY,
+			"no answer within %d s to the %s '%s' (has it a leader? docs/TROUBLESHOOTING.md)", ANSWER_S,
+			asked[s->kind], name_of(s));
+	else
+		og_fail(err, OG_RETRY, "no answer within %d s to what was declared", ANSWER_S);
 }
 
 void og_rabbit_send_cancel(struct og_rabbit *c, unsigned consumer)

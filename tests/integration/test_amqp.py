@@ -445,6 +445,30 @@ def test_queue_deleted_under_its_consumer(rabbit, name):
         stats_when(c, lambda s: s["unique"] == 1 and s["confirmed"] == 1)
 
 
+def test_a_queue_that_answers_nothing_is_named(rabbit, name):
+    """It holds up its whole channel, so what is up when it is asked does not stay up."""
+    with client(rabbit) as c:
+        c.say("queue", name + ".well", "quorum")
+        c.say("queue", name + ".mute", "quorum")
+        c.say("publish", "-", name + ".well", 1, 10)
+        stats_when(c, lambda s: s["confirmed"] == 1)
+    server = f"whereis(list_to_atom(\"%2F_{name}.mute\"))"
+    rabbit.ctl("eval", f"sys:suspend({server}).")
+    try:
+        with client(rabbit) as c:
+            c.say("consume", name + ".well", 10, "ack")
+            c.until("up")
+            stats_when(c, lambda s: s["deliveries"] == 1)
+            c.say("consume", name + ".mute", 10, "ack")
+            assert f"to the consume of queue '{name}.mute'" in c.until("down", 40)["why"]
+            rabbit.ctl("eval", f"sys:resume({server}).")
+            c.until("up", 40)
+            c.say("publish", "-", name + ".mute", 1, 10)
+            stats_when(c, lambda s: s["deliveries"] == 2)
+    finally:
+        rabbit.ctl("eval", f"sys:resume({server}).")
+
+
 def noticed_after(c, since):
     down = c.until("down", 4 * HEARTBEAT_MS / 1000)
     assert "said nothing" in down["why"]

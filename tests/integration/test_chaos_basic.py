@@ -5,7 +5,6 @@ import itertools
 import signal
 import sys
 import threading
-import time
 import uuid
 from pathlib import Path
 
@@ -128,15 +127,6 @@ class RealWorker(Process):
         assert self.process.returncode == 0, self.log.read_text()[-3000:]
 
 
-def declare_last(fleet):
-    """A quorum queue of one member that was declared just before its broker ends may be left without a Raft leader (rabbitmq-server issue
-    10070). The last of them is a queue that nobody uses; returns when the others are old enough, in time.monotonic()."""
-    admin = fleet.cluster.connect(*fleet.cluster.credentials("admin"))
-    admin.channel().queue_declare("last", durable=True, arguments={"x-queue-type": "quorum"})
-    admin.close()
-    return time.monotonic() + 3
-
-
 def serves(producer):
     return next(t for t in producer.ask("tiers")["tiers"] if t["id"] == "Small-1B")["slots"] >= 4
 
@@ -152,7 +142,6 @@ def test_the_broker_goes_under_load(tmp_path, number):
     fleet = Fleet(tmp_path / "root", "under-load", settings=REAL, rabbit=rabbit)
     worker = None
     try:
-        settled = declare_last(fleet)
         schedulers = [fleet.scheduler("s0"), fleet.scheduler("s1", until="standing by")]
         worker = RealWorker(fleet, 1)
         asks = fleet.producer()
@@ -170,7 +159,8 @@ def test_the_broker_goes_under_load(tmp_path, number):
 
         thread = threading.Thread(target=submit, args=(fleet.producer(),), daemon=True)
         thread.start()
-        wait_for("some jobs, and queues that are not new", lambda: len(accepted) > 100 and time.monotonic() > settled)
+        wait_for("some jobs", lambda: len(accepted) > 100)
+        rabbit.settle()
         rabbit.end(number, 30)
         over.set()
         rabbit.start()

@@ -141,7 +141,7 @@ def test_the_worker_is_killed(serving):
 
 def test_the_broker_is_killed(serving, rabbit):
     gateway = begin(serving)
-    time.sleep(3)  # a quorum queue declared a moment before its broker ends may stay without a leader
+    rabbit.settle()
     ends = counted(run_streams(gateway, lambda: (rabbit.kill(), rabbit.launch())))
     assert sum(ends.values()) == STREAMS and "cut" not in ends, ends
     assert ends.get("done", 0) >= STREAMS // 2, ends
@@ -150,6 +150,7 @@ def test_the_broker_is_killed(serving, rabbit):
 
 def test_while_the_broker_is_away(serving, rabbit):
     gateway = begin(serving)
+    rabbit.settle()
     rabbit.kill()
     wait_for("it to notice", lambda: not gateway.control()["gateway"]["broker"])
     for method, path in (("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("GET", "/readyz")):
