@@ -8,6 +8,7 @@
 #include "service/service.h"
 #include "store/args.h"
 #include "store/key.h"
+#include "store/ledger_state.h"
 
 static const struct {
 	const char *name;
@@ -53,6 +54,7 @@ int og_store_admin(struct og_gateway_store *s, const char *verb, const json_t *r
 
 	if (!run)
 		return og_fail(err, OG_INVALID, "unknown verb '%s'", verb);
+	og_ledger_pump(s); /* what ended before is in what is told */
 	c = og_new(struct og_admin_call);
 	*c = (struct og_admin_call){s, json_deep_copy(request), cb, ctx, NULL};
 	if (run(c, err) == 0)

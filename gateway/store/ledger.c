@@ -1,8 +1,5 @@
-/* What this process has reserved, and what it has still to tell the store.
- *
- * A settle or a refund is queued and sent in its order while the store is up; one whose answer was lost with the connection goes to
- * the end of the queue and is sent again: the scripts do nothing twice. A reserve whose answer was lost is taken back the same way,
- * by its mark, so that it takes back nothing that somebody reserved since. */
+/* What this process has reserved. A reserve whose answer was lost with the connection is taken back by its mark, so that it takes
+ * back nothing that somebody reserved since. */
 #include "store/ledger.h"
 
 #include <inttypes.h>
@@ -16,35 +13,15 @@
 #include "store/ledger_state.h"
 #include "store/scripts.h"
 
-#define KEPT_MAX   65536
-#define FLYING_MAX 1024
-
-/* A settle, or (model NULL) a refund. */
-struct og_closing {
-	STAILQ_ENTRY(og_closing) next;
-	struct og_gateway_store *store;
-	char job[OG_ID_LEN + 1], mark[OG_MARK_MAX];
-	char key[OG_KEY_ID_LEN + 1];
-	char *tenant, *model;
-	int64_t prompt_tokens, completion_tokens;
-	bool replayed, left, reserved;
-};
-
 struct og_ledger *og_ledger_new(struct og_gateway_store *s)
 {
 	struct og_ledger *l = og_new(struct og_ledger);
 
-	(void)s;
+	uv_timer_init(s->loop, &l->due);
+	l->due.data = s;
 	STAILQ_INIT(&l->queue);
 	og_random_hex(l->process, sizeof(l->process) - 1);
 	return l;
-}
-
-static void closing_free(struct og_closing *c)
-{
-	free(c->tenant);
-	free(c->model);
-	free(c);
 }
 
 struct og_booking *og_ledger_booking(const struct og_ledger *l, const char *job)
@@ -55,8 +32,7 @@ struct og_booking *og_ledger_booking(const struct og_ledger *l, const char *job)
 	return b;
 }
 
-/* The last one that was kept, or all of them. True: it had been reserved here. */
-static bool drop_booking(struct og_ledger *l, const char *job, bool all)
+bool og_ledger_drop_booking(struct og_ledger *l, const char *job, bool all)
 {
 	struct og_booking *b = og_ledger_booking(l, job);
 	bool had = b != NULL;
@@ -76,153 +52,20 @@ static bool drop_booking(struct og_ledger *l, const char *job, bool all)
 void og_ledger_free(struct og_ledger *l)
 {
 	struct og_booking *b, *tmp;
-	struct og_closing *c;
 
 	if (!l)
 		return;
 	HASH_ITER(hh, l->bookings, b, tmp)
 	{
-		drop_booking(l, b->job, true);
+		og_ledger_drop_booking(l, b->job, true);
 	}
-	while ((c = STAILQ_FIRST(&l->queue))) {
-		STAILQ_REMOVE_HEAD(&l->queue, next);
-		closing_free(c);
-	}
+	og_ledger_free_queue(l);
 	free(l);
-}
-
-/* ---- settle, refund ---- */
-
-static void on_closed(void *ctx, const struct og_redis_reply *reply, const struct og_error *err)
-{
-	struct og_closing *c = ctx;
-	struct og_gateway_store *s = c->store;
-	struct og_ledger *l = s->ledger;
-
-	(void)reply;
-	l->n_flying--;
-	if (err && err->kind == OG_RETRY && !s->closing) {
-		STAILQ_INSERT_TAIL(&l->queue, c, next);
-		l->n_queued++;
-	} else {
-		l->lost += err != NULL;
-		closing_free(c);
-	}
-	if (!err || err->kind != OG_RETRY)
-		og_ledger_pump(s);
-}
-
-static int send_closing(struct og_closing *c)
-{
-	struct og_args a;
-
-	og_args_begin(c->store, &a);
-	og_args_add(&a, c->job);
-	if (!c->model) {
-		og_args_add(&a, c->mark);
-		return og_args_eval(c->store, &og_script_refund, &a, on_closed, c, NULL);
-	}
-	og_args_add(&a, c->key);
-	og_args_add(&a, c->tenant);
-	og_args_add(&a, c->model);
-	og_args_add_number(&a, c->prompt_tokens);
-	og_args_add_number(&a, c->completion_tokens);
-	og_args_add(&a, c->left ? "left" : c->replayed ? "replayed" : "");
-	og_args_add(&a, c->reserved ? "reserved" : "");
-	og_args_add(&a, c->mark);
-	return og_args_eval(c->store, &og_script_settle, &a, on_closed, c, NULL);
-}
-
-void og_ledger_pump(struct og_gateway_store *s)
-{
-	struct og_ledger *l = s->ledger;
-	struct og_closing *c;
-
-	while (s->up && l->n_flying < FLYING_MAX && (c = STAILQ_FIRST(&l->queue)) && send_closing(c) == 0) {
-		STAILQ_REMOVE_HEAD(&l->queue, next);
-		l->n_queued--;
-		l->n_flying++;
-	}
-}
-
-static void add_closing(struct og_gateway_store *s, struct og_closing *c)
-{
-	struct og_ledger *l = s->ledger;
-
-	c->store = s;
-	if (l->n_queued + l->n_flying >= KEPT_MAX || s->closing) {
-		l->lost++;
-		closing_free(c);
-		return;
-	}
-	STAILQ_INSERT_TAIL(&l->queue, c, next);
-	l->n_queued++;
-	og_ledger_pump(s);
-}
-
-/* Rows of usage are told apart by tabs. */
-static char *plain(const char *text)
-{
-	char *out = og_strndup(text, OG_NAME_MAX - 1);
-
-	for (char *at = out; *at; at++)
-		if ((unsigned char)*at < ' ')
-			*at = '_';
-	return out;
-}
-
-void og_ledger_settle(struct og_gateway_store *s, const struct og_settlement *settlement)
-{
-	struct og_closing *c = og_new(struct og_closing);
-	const struct og_booking *b = og_ledger_booking(s->ledger, settlement->job);
-
-	if (b && settlement->left)
-		memcpy(c->mark, b->mark, sizeof(c->mark));
-	snprintf(c->job, sizeof(c->job), "%s", settlement->job);
-	snprintf(c->key, sizeof(c->key), "%s", settlement->key);
-	c->tenant = plain(settlement->tenant);
-	c->model = plain(settlement->model);
-	c->prompt_tokens = settlement->prompt_tokens;
-	c->completion_tokens = settlement->completion_tokens;
-	c->replayed = settlement->replayed;
-	c->left = settlement->left;
-	c->reserved = drop_booking(s->ledger, settlement->job, !settlement->left);
-	add_closing(s, c);
-}
-
-static void refund(struct og_gateway_store *s, const char *job, const char *mark)
-{
-	struct og_closing *c = og_new(struct og_closing);
-
-	snprintf(c->job, sizeof(c->job), "%s", job);
-	snprintf(c->mark, sizeof(c->mark), "%s", mark);
-	add_closing(s, c);
-}
-
-void og_ledger_refund(struct og_gateway_store *s, const char *job)
-{
-	const struct og_booking *b = og_ledger_booking(s->ledger, job);
-	char mark[OG_MARK_MAX] = "";
-
-	if (b)
-		memcpy(mark, b->mark, sizeof(mark));
-	drop_booking(s->ledger, job, false);
-	refund(s, job, mark);
 }
 
 void og_ledger_leave(struct og_gateway_store *s, const char *job)
 {
-	drop_booking(s->ledger, job, false);
-}
-
-uint64_t og_ledger_lost(const struct og_gateway_store *s)
-{
-	return s->ledger->lost;
-}
-
-bool og_ledger_is_idle(const struct og_gateway_store *s)
-{
-	return !s->ledger->n_queued && !s->ledger->n_flying;
+	og_ledger_drop_booking(s->ledger, job, false);
 }
 
 /* ---- reserve ---- */
@@ -250,7 +93,7 @@ static void on_reserved(void *ctx, const struct og_redis_reply *reply, const str
 
 	if (err) {
 		if (err->kind == OG_RETRY && !r->store->closing)
-			refund(r->store, r->booking->job, r->booking->mark);
+			og_ledger_take_back(r->store, r->booking->job, r->booking->mark);
 	} else if (og_reply_number(reply, 0) < 0) {
 		og_error_set(&gone, OG_INVALID, "this API key was revoked");
 		err = &gone;
@@ -276,6 +119,7 @@ int og_ledger_reserve(struct og_gateway_store *s, const char *job, const struct 
 	*r = (struct reserving){s, og_new(struct og_booking), cb, ctx};
 	snprintf(r->booking->job, sizeof(r->booking->job), "%s", job);
 	snprintf(r->booking->mark, sizeof(r->booking->mark), "%s.%" PRIu64, s->ledger->process, ++s->ledger->marks);
+	og_ledger_pump(s); /* what ended before counts before */
 	og_args_begin(s, &a);
 	og_args_add(&a, job);
 	og_args_add(&a, key->id);

@@ -69,20 +69,10 @@
 	"  if redis.call('HDEL', p..'booked:'..job, 'm:'..mark) == 0 then return false end\n" \
 	"  return redis.call('HINCRBY', p..'booked:'..job, 'holders', -1) == 0\n" \
 	"end\n" \
-	"local function close(job, state)\n" \
+	"local function closed(job, state)\n" \
 	"  redis.call('HSET', p..'booked:'..job, 'state', state)\n" \
 	"  redis.call('EXPIRE', p..'booked:'..job, " CLOSED_S ")\n" \
 	"  redis.call('ZREM', p..'leases', job)\n" \
-	"end\n" \
-	"local function give_back(job, b, state)\n" \
-	"  local tokens = tonumber(b[4])\n" \
-	"  for _, x in ipairs({meter('k', b[2]), meter('t', b[3])}) do\n" \
-	"    free(x, tokens)\n" \
-	"    x.r = x.r and math.min(x.rpm, x.r + 1)\n" \
-	"    x.t = x.t and math.min(x.tpm, x.t + tokens)\n" \
-	"    save(x)\n" \
-	"  end\n" \
-	"  close(job, state)\n" \
 	"end\n"
 
 /* {limit, figure, retry after s} where x does not let it go; nil where it does. */
@@ -135,55 +125,87 @@ struct og_redis_script og_script_reserve = {.name = "reserve", .text =
 	"log('reserve', job, key, tenant, ARGV[5])\n"
 	"return {0, 0, 0, 0}\n"};
 
-struct og_redis_script og_script_settle = {.name = "settle", .text =
+/* What several in one call have in common is read and written once: meters, rows of usage. One that Redis cannot execute does not take the
+ * others with it: what it wrote of meters and usage comes last, in memory. Before Redis 7 its error is a text that begins with where in the
+ * script it was. */
+struct og_redis_script og_script_close = {.name = "close", .text =
 	OG_LUA_NOW OG_LUA_DAY LOG METER
-	"local job, key, tenant = ARGV[2], ARGV[3], ARGV[4]\n"
-	"local prompt, completion, left, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == 'left', false\n"
-	"local b = redis.call('HMGET', p..'booked:'..job, 'state', 'key', 'tenant', 'tokens', 'again')\n"
-	"if b[1] == 'settled' then return 0 end\n"
-	"if b[1] == 'open' and ARGV[10] ~= '' and not let_go(job, ARGV[10]) then return 0 end\n"
-	"if b[1] == 'open' then\n"
-	"  key, tenant = b[2], b[3]\n"
-	"  if ARGV[8] == 'replayed' and not b[5] then\n"
-	"    give_back(job, b, 'refunded')\n"
-	"    log('refund', job, key, tenant, b[4])\n"
-	"    return 2\n"
+	"local meters, rows, today = {}, {}, day_of(now)\n"
+	"local function meters_of(key, tenant)\n"
+	"  local k, t = 'k'..key, 't'..tenant\n"
+	"  meters[k], meters[t] = meters[k] or meter('k', key), meters[t] or meter('t', tenant)\n"
+	"  return {meters[k], meters[t]}\n"
+	"end\n"
+	"local function count(row, n) rows[row] = (rows[row] or 0) + n end\n"
+	"local function give_back(job, b)\n"
+	"  local tokens, both = tonumber(b[4]), meters_of(b[2], b[3])\n"
+	"  closed(job, 'refunded')\n"
+	"  log('refund', job, b[2], b[3], b[4])\n"
+	"  for _, x in ipairs(both) do\n"
+	"    free(x, tokens)\n"
+	"    x.r = x.r and math.min(x.rpm, x.r + 1)\n"
+	"    x.t = x.t and math.min(x.tpm, x.t + tokens)\n"
 	"  end\n"
-	"elseif ARGV[8] == 'replayed' and b[1] then\n"
-	"  return 0\n"
-	"elseif not b[1] then\n"
-	"  local counted = p..'counted:'..job\n"
-	"  local before, said = redis.call('GET', counted), left and 'left '..ARGV[6]..' '..ARGV[7] or '1'\n"
-	"  local p0, c0 = string.match(before or '', '^left (%d+) (%d+)$')\n"
-	"  rest = p0 and not left\n"
-	"  if ARGV[9] == 'reserved' or not rest and (before or ARGV[8] == 'replayed') then return 0 end\n"
-	"  if rest then prompt, completion = math.max(0, prompt - p0), math.max(0, completion - c0) end\n"
-	"  redis.call('SET', counted, said, 'EX', " COUNTED_S ")\n"
 	"end\n"
-	"local used = prompt + completion\n"
-	"for _, x in ipairs({meter('k', key), meter('t', tenant)}) do\n"
-	"  local reserved = b[1] == 'open' and tonumber(b[4]) or 0\n"
-	"  if b[1] == 'open' then free(x, reserved) end\n"
-	"  x.t = x.t and math.min(x.tpm, x.t + reserved - used)\n"
-	"  use(x, used)\n"
-	"  save(x)\n"
+	"local function refund(job, mark)\n"
+	"  local b = redis.call('HMGET', p..'booked:'..job, 'state', 'key', 'tenant', 'tokens')\n"
+	"  if b[1] ~= 'open' or (mark ~= '' and not let_go(job, mark)) then return 0 end\n"
+	"  give_back(job, b)\n"
+	"  return 1\n"
 	"end\n"
-	"if b[1] then close(job, 'settled') end\n"
-	"local usage, row = p..'usage:'..day_of(now), tenant..'\\t'..key..'\\t'..ARGV[5]..'\\t'\n"
-	"redis.call('HINCRBY', usage, row..'r', rest and 0 or 1)\n"
-	"redis.call('HINCRBY', usage, row..'p', whole(prompt))\n"
-	"redis.call('HINCRBY', usage, row..'c', whole(completion))\n"
-	"if redis.call('TTL', usage) < 0 then redis.call('EXPIRE', usage, " USAGE_S ") end\n"
-	"log('settle', job, key, tenant, whole(used))\n"
-	"return 1\n"};
-
-struct og_redis_script og_script_refund = {.name = "refund", .text =
-	OG_LUA_NOW OG_LUA_DAY LOG METER
-	"local b = redis.call('HMGET', p..'booked:'..ARGV[2], 'state', 'key', 'tenant', 'tokens')\n"
-	"if b[1] ~= 'open' or (ARGV[3] ~= '' and not let_go(ARGV[2], ARGV[3])) then return 0 end\n"
-	"give_back(ARGV[2], b, 'refunded')\n"
-	"log('refund', ARGV[2], b[2], b[3], b[4])\n"
-	"return 1\n"};
+	"local function settle(job, mark, key, tenant, model, prompt, completion, how, reserved)\n"
+	"  local left, rest = how == 'left', false\n"
+	"  local b = redis.call('HMGET', p..'booked:'..job, 'state', 'key', 'tenant', 'tokens', 'again')\n"
+	"  if b[1] == 'settled' then return 0 end\n"
+	"  if b[1] == 'open' and mark ~= '' and not let_go(job, mark) then return 0 end\n"
+	"  if b[1] == 'open' then\n"
+	"    key, tenant = b[2], b[3]\n"
+	"    if how == 'replayed' and not b[5] then\n"
+	"      give_back(job, b)\n"
+	"      return 2\n"
+	"    end\n"
+	"  elseif how == 'replayed' and b[1] then\n"
+	"    return 0\n"
+	"  elseif not b[1] then\n"
+	"    local counted = p..'counted:'..job\n"
+	"    local before, said = redis.call('GET', counted), left and 'left '..whole(prompt)..' '..whole(completion) or '1'\n"
+	"    local p0, c0 = string.match(before or '', '^left (%d+) (%d+)$')\n"
+	"    rest = p0 and not left\n"
+	"    if reserved ~= '' or not rest and (before or how == 'replayed') then return 0 end\n"
+	"    if rest then prompt, completion = math.max(0, prompt - p0), math.max(0, completion - c0) end\n"
+	"    redis.call('SET', counted, said, 'EX', " COUNTED_S ")\n"
+	"  end\n"
+	"  local used, both = prompt + completion, meters_of(key, tenant)\n"
+	"  if b[1] then closed(job, 'settled') end\n"
+	"  log('settle', job, key, tenant, whole(used))\n"
+	"  for _, x in ipairs(both) do\n"
+	"    local reserved = b[1] == 'open' and tonumber(b[4]) or 0\n"
+	"    if b[1] == 'open' then free(x, reserved) end\n"
+	"    x.t = x.t and math.min(x.tpm, x.t + reserved - used)\n"
+	"    use(x, used)\n"
+	"  end\n"
+	"  local row = tenant..'\\t'..key..'\\t'..model..'\\t'\n"
+	"  count(row..'r', rest and 0 or 1)\n"
+	"  count(row..'p', prompt)\n"
+	"  count(row..'c', completion)\n"
+	"  return 1\n"
+	"end\n"
+	"local answers = {}\n"
+	"for i = 2, #ARGV, 9 do\n"
+	"  local job, mark, key, tenant, model, prompt, completion, how, reserved = unpack(ARGV, i, i + 8)\n"
+	"  local _, answer\n"
+	"  if model == '' then _, answer = pcall(refund, job, mark)\n"
+	"  else\n"
+	"    _, answer = pcall(settle, job, mark, key, tenant, model, tonumber(prompt), tonumber(completion), how, reserved)\n"
+	"  end\n"
+	"  if type(answer) == 'string' then answer = {err = string.match(answer, '%u+ .*') or 'ERR '..answer} end\n"
+	"  answers[#answers + 1] = answer\n"
+	"end\n"
+	"for _, x in pairs(meters) do save(x) end\n"
+	"local usage = p..'usage:'..today\n"
+	"for row, n in pairs(rows) do redis.call('HINCRBY', usage, row, whole(n)) end\n"
+	"if next(rows) and redis.call('TTL', usage) < 0 then redis.call('EXPIRE', usage, " USAGE_S ") end\n"
+	"return answers\n"};
 
 struct og_redis_script og_script_renew = {.name = "renew", .text =
 	OG_LUA_NOW

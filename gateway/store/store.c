@@ -88,7 +88,7 @@ struct og_gateway_store *og_store_open(uv_loop_t *loop, const struct og_store_co
 	uv_timer_init(loop, &s->tick);
 	s->tick.data = s;
 	uv_timer_start(&s->tick, on_tick, (uint64_t)s->config.lease_ms / 3, (uint64_t)s->config.lease_ms / 3);
-	s->parts = 3;
+	s->parts = 4;
 	return s;
 }
 
@@ -127,6 +127,7 @@ void og_store_close(struct og_gateway_store *s, void (*cb)(void *ctx), void *ctx
 	s->closed_ctx = ctx;
 	uv_close((uv_handle_t *)&s->tick, on_timer_closed);
 	og_key_watches_close(s->watches, on_timer_closed);
+	og_ledger_close(s->ledger, on_timer_closed);
 	og_redis_close(s->redis, part_gone, s);
 }
 

@@ -41,6 +41,7 @@ void og_key_watches_free(struct og_key_watches *k);
 
 /* ledger.c */
 struct og_ledger *og_ledger_new(struct og_gateway_store *s);
+void og_ledger_close(struct og_ledger *l, uv_close_cb cb); /* its timer; `data` of the handle is the store */
 void og_ledger_up(struct og_gateway_store *s);
 void og_ledger_tick(struct og_gateway_store *s);
 void og_ledger_free(struct og_ledger *l);

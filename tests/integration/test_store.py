@@ -2,6 +2,7 @@
 gateway or the store dies between two steps."""
 
 import itertools
+import re
 import time
 import uuid
 
@@ -153,6 +154,27 @@ def test_without_limits_a_settle_is_enough_and_counts_once(gateway):
     assert used(gateway) == (1, 3, 4)
     gateway.settle(str(uuid.uuid4()), replayed=True)
     assert used(gateway) == (1, 3, 4), "what was not run for it is not counted"
+
+
+def scripts_run(redis):
+    return int(re.search(r"cmdstat_evalsha:calls=(\d+)", redis.ask("INFO", "commandstats"))[1])
+
+
+def test_what_ends_at_once_is_told_in_few_calls_each_for_itself(gateway, redis):
+    """Kept and given back, twice told and for several keys; what ended before a question is in its answer."""
+    keys = [limited(gateway) for _ in range(3)]
+    jobs = [str(uuid.uuid4()) for _ in range(300)]
+    began = scripts_run(redis)
+    for n, job in enumerate(jobs + jobs[:100]):
+        gateway.tell("settle", job=job, model=f"m{n % 2}", prompt=3, completion=4, key=keys[n % 3], tenant="acme")
+    assert used(gateway) == (300, 900, 1200)
+    assert scripts_run(redis) - began < 60
+    assert used(gateway, key=keys[0], model="m1") == (50, 150, 200)
+    gateway.call("key", secret=gateway.new_key(tenant="acme", budget=100)["secret"])
+    assert [gateway.reserve(40, job)["refused"] for job in jobs[:3]] == ["", "", "budget"]
+    gateway.tell("settle", job=jobs[0], model="m", prompt=10, completion=10)
+    gateway.tell("refund", job=jobs[1])
+    assert gateway.reserve(80, jobs[2])["refused"] == "", "what ended frees its place before the next one asks"
 
 
 @pytest.mark.parametrize("replayed", [False, True])

@@ -8,13 +8,29 @@ static struct og_key key = {.id = "0123456789ab", .tenant = "acme", .limits = {.
 static struct og_reserved last;
 static int reserved, retries, fails, orphans;
 static int64_t refusal[4];
+static const char *refuse_second; /* the error that the next call of more than one has for its second */
+#define OG_CLOSE_BROKEN "WRONGTYPE Operation against a key holding the wrong kind of value"
+#define OG_CLOSE_LATER  "OOM command not allowed when used memory > 'maxmemory'"
+
+static void answer_close(int n, struct og_redis_reply *ret)
+{
+	static struct og_redis_reply items[64];
+	static const struct og_redis_reply *list[64];
+
+	for (int i = 0; i < n; i++) {
+		items[i] = (struct og_redis_reply){.type = OG_REPLY_INT, .integer = 1};
+		list[i] = &items[i];
+	}
+	if (n > 1 && refuse_second)
+		items[1] = (struct og_redis_reply){.type = OG_REPLY_ERROR, .str = OG_TAKE(refuse_second)};
+	*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = list, .n = (size_t)n};
+}
 
 static int answer(int argc, const char *const *argv, struct og_redis_reply *ret, struct og_error *err)
 {
 	static struct og_redis_reply items[4];
 	static const struct og_redis_reply *list[4];
 
-	(void)argc;
 	if (fails) {
 		fails--;
 		return og_fail(err, OG_RETRY, "the connection was lost");
@@ -24,7 +40,9 @@ static int answer(int argc, const char *const *argv, struct og_redis_reply *ret,
 		list[i] = &items[i];
 	}
 	*ret = (struct og_redis_reply){.type = OG_REPLY_INT, .integer = 1};
-	if (!strcmp(argv[0], "reserve"))
+	if (!strcmp(argv[0], "close"))
+		answer_close((argc - 3) / 9, ret);
+	else if (!strcmp(argv[0], "reserve"))
 		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY, .items = list, .n = 4};
 	else if (!strcmp(argv[0], "orphans"))
 		*ret = (struct og_redis_reply){.type = OG_REPLY_ARRAY};
@@ -62,7 +80,7 @@ static void reserve(void)
 	rig_turn(1);
 }
 
-static void settle(void)
+static void end_one(void)
 {
 	const struct og_settlement s = {.job = job,
 		.key = key.id,
@@ -72,7 +90,19 @@ static void settle(void)
 		.completion_tokens = 4};
 
 	og_ledger_settle(rig.store, &s);
+}
+
+static void settle(void)
+{
+	end_one();
 	rig_turn(1);
+}
+
+/* Until what may wait for company has been told. */
+static void until_idle(void)
+{
+	while (!og_ledger_is_idle(rig.store))
+		uv_run(&rig.loop, UV_RUN_ONCE);
 }
 
 static void expect(const char *head, const char *tail)
@@ -91,10 +121,53 @@ Test(ledger, reserves_and_settles)
 	cr_assert_eq(last.refused, OG_LIMIT_NONE);
 	expect("reserve 11111111-2222-3333-4444-555555555555 0123456789ab acme 50 ", " 30000;");
 	settle();
-	expect("settle 11111111-2222-3333-4444-555555555555 0123456789ab acme a_b 3 4 ", "  reserved ;");
+	expect("close 11111111-2222-3333-4444-555555555555  0123456789ab acme a_b 3 4 ", "  reserved;");
 	cr_assert(og_ledger_is_idle(rig.store));
+}
+
+Test(ledger, what_was_not_reserved_is_told_together)
+{
+	og_autofree char *asked = NULL;
+	size_t calls = 0;
+
+	for (int i = 0; i < 3; i++)
+		settle();
+	cr_assert_not(og_ledger_is_idle(rig.store));
+	until_idle();
+	expect("close 11111111-2222-3333-4444-555555555555  0123456789ab acme a_b 3 4   1", " acme a_b 3 4  ;");
+	for (int i = 0; i < 64 + 3; i++)
+		end_one();
+	until_idle();
+	asked = rig_asked();
+	for (const char *at = asked; (at = strstr(at, "close ")); at++)
+		calls++;
+	cr_assert_eq(calls, 2, "%zu", calls);
+}
+
+Test(ledger, what_ended_before_a_reserve_is_told_before_it)
+{
 	settle();
-	expect("settle ", " 3 4   ;");
+	reserve();
+	expect("close ", " 30000;");
+}
+
+Test(ledger, one_that_is_refused_does_not_hold_up_the_others)
+{
+	refuse_second = OG_CLOSE_BROKEN;
+	end_one();
+	end_one();
+	until_idle();
+	cr_assert_eq(og_ledger_lost(rig.store), 1);
+	refuse_second = OG_CLOSE_LATER;
+	end_one();
+	end_one();
+	rig_turn(1);
+	while (refuse_second)
+		uv_run(&rig.loop, UV_RUN_ONCE);
+	cr_assert_not(og_ledger_is_idle(rig.store));
+	end_one();
+	until_idle();
+	cr_assert_eq(og_ledger_lost(rig.store), 1);
 }
 
 Test(ledger, tells_which_limit_it_is)
@@ -121,7 +194,7 @@ Test(ledger, a_reserve_without_its_answer_is_taken_back_by_its_mark)
 	cr_assert_eq(retries, 1);
 	asked = rig_asked();
 	cr_assert_eq(sscanf(asked, "reserve %*s %*s %*s %*s %39s", mark), 1, "%s", asked);
-	cr_assert_eq(sscanf(strchr(asked, ';'), ";refund %*s %39[^;]", again), 1, "%s", asked);
+	cr_assert_eq(sscanf(strchr(asked, ';'), ";close %*s %39s", again), 1, "%s", asked);
 	cr_assert_str_eq(mark, again);
 }
 
@@ -131,6 +204,9 @@ Test(ledger, a_settle_without_its_answer_is_told_again)
 
 	fails = 1;
 	settle();
+	while (fails)
+		uv_run(&rig.loop, UV_RUN_ONCE);
+	rig_turn(1);
 	cr_assert_not(og_ledger_is_idle(rig.store));
 	og_redis_memory_set_up(rig.redis, false);
 	rig_turn(1);
@@ -138,7 +214,7 @@ Test(ledger, a_settle_without_its_answer_is_told_again)
 	rig_turn(2);
 	cr_assert(og_ledger_is_idle(rig.store));
 	asked = rig_asked();
-	cr_assert_not_null(strstr(strchr(asked, ';'), "settle "), "%s", asked);
+	cr_assert_not_null(strstr(strchr(asked, ';'), "close "), "%s", asked);
 	cr_assert_eq(og_ledger_lost(rig.store), 0);
 }
 
