@@ -68,19 +68,21 @@ static void keep(struct found *f, const struct og_entry *e)
 	f->out[place] = e;
 }
 
-/* From its newest on; where as many as are asked for were found in one list, its older ones are not looked at. Those of one
- * millisecond stand there as they came, not by their ids. */
-static void look_through(struct found *f, const struct og_entry *list)
+/* From its end on. Where `in_order` those that came last are there, so that its older ones are not looked at when as many were
+ * found as are asked for; those of one millisecond stand as they came, not by their ids. */
+static void look_through(struct found *f, const struct og_entry *list, bool in_order)
 {
 	const struct og_entry *e = list ? list->prev : NULL; /* a utlist's head knows its tail */
 	int64_t last = 0;
 	size_t fit = 0;
 
-	for (size_t n = 0; e && n < OG_VIEW_LOOKED_MAX && (fit < f->max || e->accepted_ms == last);
+	for (size_t n = 0; e && n < OG_VIEW_LOOKED_MAX && (!in_order || fit < f->max || e->accepted_ms == last);
 		n++, e = e == list ? NULL : e->prev) {
 		if (!og_filter_fits(f->filter, e))
 			continue;
 		keep(f, e);
+		if (e->attempt > 1) /* it waits again, behind those that came after it */
+			continue;
 		last = e->accepted_ms;
 		fit++;
 	}
@@ -95,11 +97,11 @@ size_t og_view_jobs(const struct og_plan *p, const struct og_filter *f, const st
 
 		if (f->tier >= 0 && f->tier != (int)i)
 			continue;
-		look_through(&found, t->placed_list);
+		look_through(&found, t->placed_list, false);
 		for (int c = 0; c < OG_CLASSES; c++) {
-			look_through(&found, t->door[c]);
+			look_through(&found, t->door[c], true);
 			for (int k = 0; k < OG_LANES; k++)
-				look_through(&found, t->lanes[c][k].list);
+				look_through(&found, t->lanes[c][k].list, true);
 		}
 	}
 	return found.n;

@@ -97,3 +97,40 @@ Test(view, pages_lose_none_of_those_that_came_within_a_millisecond)
 	cr_assert_eq(jobs(f, ids), 2);
 	cr_expect(ids[0] == 2 && ids[1] == 1);
 }
+
+/* The two pages of five that came one after another. */
+static void expect_two_pages(void)
+{
+	struct og_filter f = {.tier = -1, .class = -1, .state = -1};
+	unsigned ids[3];
+
+	cr_assert_eq(jobs(f, ids), 3);
+	cr_expect(ids[0] == 5 && ids[1] == 4 && ids[2] == 3);
+	f.before_ms = og_index_find(plan.index, id_of(3))->accepted_ms;
+	f.before_id = id_of(3);
+	cr_assert_eq(jobs(f, ids), 2);
+	cr_expect(ids[0] == 2 && ids[1] == 1);
+}
+
+Test(view, pages_lose_none_of_what_was_placed_in_another_order_than_it_came)
+{
+	for (unsigned i = 1; i <= 5; i++, now++)
+		add(i, SMALL, OG_WHERE_LANE);
+	for (unsigned i = 5; i >= 1; i--)
+		og_index_move(plan.index, og_index_find(plan.index, id_of(i)), OG_WHERE_TO_TIER);
+	expect_two_pages();
+}
+
+Test(view, pages_lose_none_behind_what_waits_again)
+{
+	for (unsigned i = 1; i <= 5; i++, now++)
+		add(i, SMALL, OG_WHERE_LANE);
+	for (unsigned i = 1; i <= 3; i++) {
+		struct og_entry *e = og_index_find(plan.index, id_of(i));
+
+		og_index_move(plan.index, e, OG_WHERE_RETRY);
+		e->attempt = 2;
+		og_index_move(plan.index, e, OG_WHERE_TO_LANE);
+	}
+	expect_two_pages();
+}
