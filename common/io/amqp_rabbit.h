@@ -1,5 +1,5 @@
 /* The client of a real broker, as its parts see it: amqp_rabbit.c is the ops, amqp_life.c a connection's life,
- * amqp_dialog.c what the broker says and what we answer, amqp_steps.c the recipe on the wire.
+ * amqp_login.c who we are, amqp_dialog.c what the broker says then and what we answer, amqp_steps.c the recipe on the wire.
  *
  *            timer            stream open          channel open, confirms on      all steps answered
  *   DOWN ───────────▶ CONNECTING ────────▶ LOGIN ─────────────────────────▶ RECIPE ─────────────────▶ UP
@@ -86,6 +86,10 @@ void og_rabbit_become_up(struct og_rabbit *c);
 void og_rabbit_start_beating(struct og_rabbit *c);
 void og_rabbit_leave(struct og_rabbit *c); /* on to CLOSING, where nothing has to be waited for */
 void og_rabbit_pump(struct og_rabbit *c);  /* publishes that wait, as far as the kernel keeps up */
+
+/* amqp_login.c */
+/* A method that only belongs to the login: RETRY where it comes later, or is none. */
+int og_rabbit_login_method(struct og_rabbit *c, amqp_method_number_t id, void *m, struct og_error *err);
 
 /* amqp_dialog.c */
 extern const struct og_frames_events og_rabbit_dialog;
