@@ -140,6 +140,18 @@ static void settle(struct client *c, const char *broken)
 	}
 }
 
+static int64_t due_of(const struct bench *b, int64_t n)
+{
+	return b->begin_us + n * 1000000 / b->set.rate;
+}
+
+static bool all_asked(const struct bench *b)
+{
+	if (b->set.rate)
+		return due_of(b, b->asked) >= b->end_us;
+	return b->set.once ? b->asked == b->set.clients : og_clock_mono_us() >= b->end_us;
+}
+
 static void stop(struct bench *b)
 {
 	if (b->over)
@@ -148,6 +160,8 @@ static void stop(struct bench *b)
 	for (int64_t i = 0; i < b->set.clients; i++)
 		if (b->clients[i].busy)
 			settle(&b->clients[i], "no end of the answer in time");
+	for (; b->set.rate && !all_asked(b); b->asked++) /* no client was free */
+		b->failed++;
 	uv_stop(b->loop);
 }
 
@@ -159,9 +173,7 @@ static void on_limit(uv_timer_t *timer)
 /* When all is asked and answered there is nothing to wait for. */
 static void stop_if_done(struct bench *b)
 {
-	bool all = b->set.once ? b->asked == b->set.clients : og_clock_mono_us() >= b->end_us;
-
-	if (all && b->busy == 0)
+	if (b->busy == 0 && all_asked(b))
 		stop(b);
 }
 
@@ -188,11 +200,6 @@ static void ask(struct client *c, int64_t due_us)
 	c->write.data = c;
 	if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written) < 0)
 		settle(c, "cannot write");
-}
-
-static int64_t due_of(const struct bench *b, int64_t n)
-{
-	return b->begin_us + n * 1000000 / b->set.rate;
 }
 
 /* The kernel's timer has microseconds where the loop's has milliseconds. */

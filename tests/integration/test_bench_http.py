@@ -81,6 +81,18 @@ def test_an_open_loop_keeps_its_rate_and_charges_waiting(load):
     assert late["total_ms"]["max"] > 900
 
 
+def test_an_open_loop_is_over_when_all_is_answered(load):
+    began = time.monotonic()
+    assert load("--rate", 10, "--clients", 2)["ended"] == 10
+    assert time.monotonic() - began < 10
+
+
+def test_what_fell_due_and_was_never_asked_has_failed(load):
+    """One client, whose second answer is not there when the load is given up."""
+    result = load("--rate", 10, prompt="[[stub pace_ms=15000]]")
+    assert (result["ended"], result["failed"]) == (1, 9)
+
+
 def test_nobody_there_is_said_at_once(engine, tmp_path):
     (tmp_path / "body").write_text("{}")
     began = time.monotonic()
