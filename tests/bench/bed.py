@@ -274,6 +274,12 @@ def ask(path, verb="status"):
             return {}
 
 
+def rotated(rows, number):
+    """The order of a round: another one is first each time."""
+    at = number % len(rows)
+    return rows[at:] + rows[:at]
+
+
 def names(number):
     """Of so many tiers."""
     return [f"Tier-{n:02}" for n in range(1, number + 1)]

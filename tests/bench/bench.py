@@ -52,7 +52,7 @@ scripts/bench.sh --quick                                    # short and once: th
 scripts/bench.sh --json FILE                                # keeps the figures, and prints those of parts that FILE has already
 ```
 Everything of a part runs on this one machine: load, programs, brokers. What is compared is started together, and measured in turn, round after round,
-so that what the machine does meanwhile hits all alike; figures are medians over the rounds, and a ratio is the median of the rounds' ratios. Versions are
+so that what the machine does meanwhile hits all alike; figures are medians over the rounds. Versions are
 pinned in `tests/bench/peers`. RabbitMQ is one node with two schedulers that do not spin (`+S 2:2 +sbwt none`), its statistics off; Redis keeps a log
 (`appendonly yes`, `appendfsync everysec`) where ours uses it.
 """

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import gateway_tables
-from bed import BUILD, own_or
+from bed import BUILD, own_or, rotated
 from installing import Skipped
 from our_row import OurGateway
 from peers import Direct, LiteLLM, Olla, Portkey
@@ -71,12 +71,6 @@ class Load:
         return json.loads(done.stdout)
 
 
-def interleave(rows, number):
-    """The order of a round: another one is first each time."""
-    at = number % len(rows)
-    return rows[at:] + rows[:at]
-
-
 def with_cpu(load, row, *asked, **more):
     """What the load says, and the CPU that an answer took meanwhile, in ms, by program."""
     before = row.cpu_s()
@@ -88,7 +82,7 @@ def with_cpu(load, row, *asked, **more):
 def measure_round(rows, load, number, results):
     """Each cell of each row once, added to {row: {(kind, clients): [a result a round]}}."""
     for cell in results[rows[0].name]:
-        for row in interleave(rows, number):
+        for row in rotated(rows, number):
             results[row.name][cell].append(with_cpu(load, row, *cell))
 
 
@@ -157,7 +151,7 @@ def measure_half_rate(rows, load, table, rounds, seconds):
     """Open loop, at half of what each could do: the times that a client of a machine with room would see."""
     results = {row.name: [] for row in rows}
     for number in range(rounds):
-        for row in interleave(rows, number):
+        for row in rotated(rows, number):
             rate = max(1, int(table[row.name]["max_per_s"]["whole"] / 2))
             results[row.name].append({"rate": rate, **with_cpu(load, row, "whole", 64, seconds=seconds, rate=rate)})
     return {
@@ -295,8 +289,8 @@ All stand in front of one engine, `bench_engine`, a stub of ours in C that speak
 
 All logs are as each writes them by default, but for Olla's. An answer has 8 tokens. Whole answers and streams are asked for in turn by 1, 16 and 64
 clients, each on a connection that it keeps (`bench_http`, in C, so that the load is not the limit); the stream's tokens come without a pause, each in
-a chunk of HTTP of its own. An answer counts when it has all its tokens and, of a stream, the `[DONE]`; what else comes is in the column `failed`.
-- *requests/s*: closed loop, the best of 1, 16 and 64 clients.
+a chunk of HTTP of its own. An answer counts when it has all its tokens and, of a stream, the `[DONE]`; what else comes is in the column `failed`, but for open streams, of which it is told how many were whole.
+- *requests/s*: closed loop, the best of 1, 16 and 64 clients; how many times a peer's ours are is of these figures.
 - *adds*: a percentile of the gateway less the engine's of the same round; the median of that over the rounds. With 16 and 64 clients a gateway is at
   its limit, and what it adds is mostly waiting. The p99 of a round of a slow one is made of few answers.
 - *p99 at half the rate*: open loop, whole answers at half of its own requests/s; a request's time counts from when it fell due.

@@ -12,9 +12,9 @@ import statistics
 import subprocess
 import sys
 
-from bed import BUILD, log, own_or
+from bed import BUILD, log, own_or, rotated
 from gateways import NAMES as GATEWAYS
-from gateways import interleave, rows_of
+from gateways import rows_of
 from network import REPO, TIER
 from services import Process, free_port, wait_for
 from tables import figure, markdown, percentiles
@@ -119,7 +119,7 @@ def stub(quick, shared):
         for number in range(rounds):
             log(f"streams of the stub, round {number + 1}")
             for streams in STREAMS:
-                for row in interleave(rows, number):
+                for row in rotated(rows, number):
                     row.measure(streams, each[streams], TOKENS, prompt, TOKENS * PACE_MS)
         return {"rounds": rounds, "rows": summaries(rows), "skipped": skipped}
 
@@ -152,7 +152,7 @@ def model(quick, shared):
             rows = [Streams.of_url(DIRECT, "", url + "/v1/chat/completions", name), Streams.of_network(network)]
             for number in range(rounds):
                 log(f"streams of the model, round {number + 1}")
-                for row in interleave(rows, number):
+                for row in rotated(rows, number):
                     row.measure(1, each, tokens, prompt)
             return {"rounds": rounds, "rows": summaries(rows), "skipped": {}}
 

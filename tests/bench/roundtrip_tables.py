@@ -11,7 +11,7 @@ TIMES = {"Celery": 9, "dramatiq": 3.5, "BullMQ": 1.4, "asynq": 1, HOPS: 1.2}
 MORE_OF_MANY, ONE_OF_HOPS, HALF_P99_MS = 0.7, 1.2, 10
 
 WORDS = """\
-*jobs/s*: closed loop, so many in flight at any time. *ours, times*: our jobs/s by that row's, round by round. Latencies are p50 / p95 / p99 in ms, from when a
+*jobs/s*: closed loop, so many in flight at any time. *ours, times*: our jobs/s by that row's of the same round, the median of that. Latencies are p50 / p95 / p99 in ms, from when a
 job fell due to when its answer was read; *at half the rate* is an open loop at half of the row's own jobs/s with 500 in flight, in which a stall is charged to
 every job that fell due in it. What is kept is in the second column: who keeps nothing on the disk does not do what we do, and is there as what it is.
 """

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import roundtrip_tables
-from bed import own_or
+from bed import own_or, rotated
 from installing import Skipped
 from queues import ROWS
 
@@ -20,12 +20,6 @@ SECONDS, QUICK_SECONDS = 3, 0.5
 HALF_ROUNDS = 3
 JOBS_MAX = 200000
 WINDOW_MAX = 50000
-
-
-def rotated(rows, number):
-    """The order of a round: another one is first each time."""
-    at = number % len(rows)
-    return rows[at:] + rows[:at]
 
 
 class Measuring:
