@@ -1,6 +1,5 @@
 /* og-gauge: what this machine has, and which tiers it may serve. The readers are common/io/gauge*.c. */
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"

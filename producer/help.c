@@ -1,4 +1,3 @@
-#include <inttypes.h>
 
 #include "base/alloc.h"
 #include "cli.h"

@@ -1,6 +1,5 @@
 #include "node.h"
 
-#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>

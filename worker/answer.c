@@ -1,7 +1,5 @@
 #include "answer.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "merge.h"
 #include "model/message.h"

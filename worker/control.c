@@ -1,6 +1,5 @@
 /* What a worker consumes: its control queue always, its tier's and its own while it serves. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"

@@ -1,5 +1,4 @@
 /* What a delivery is: a job to run, one that is known, or nothing that can be read. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"

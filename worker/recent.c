@@ -1,7 +1,6 @@
 #include "recent.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <uthash.h>
 #include <utlist.h>
 

@@ -1,6 +1,5 @@
 /* The end of a run: what is said of it, and when its delivery is acked. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"

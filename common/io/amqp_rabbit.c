@@ -2,7 +2,6 @@
 #include "io/amqp_rabbit.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "io/amqp_header.h"

@@ -1,5 +1,4 @@
 /* Lines into the window, and out to the cluster. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"

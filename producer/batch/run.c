@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "batch/run_state.h"

@@ -1,7 +1,6 @@
 #include "shell/dead.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <utlist.h>
 
 #include "base/alloc.h"

@@ -1,7 +1,6 @@
 /* Fills the index from Redis when a term begins, and when Redis comes back within one: the records of what is open,
  * oldest first. Ids that are in the index already know better, except those of which only a heartbeat was known. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"

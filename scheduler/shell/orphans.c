@@ -1,7 +1,6 @@
 #include "shell/orphans.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"

@@ -1,6 +1,5 @@
 #include "shell/records.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 /* How jobs ended, and ending them. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "shell/answer.h"
 #include "shell/records.h"

@@ -1,6 +1,5 @@
 /* What there is: peers, tiers, the scheduler itself. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "model/json.h"

@@ -2,7 +2,7 @@
  * same for all of them (docs/PERFORMANCE.md). */
 #include "shell/writes.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

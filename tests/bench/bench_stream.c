@@ -8,7 +8,6 @@
  * last answer has ended. They begin spread evenly over --spread ms, so that not all tokens fall due at the same moment. Prints one JSON
  * object, a figure an answer: first_ms, from asking to the first token; per_s, tokens a second from asking to the answer's end; and of all
  * together the number of `tokens`. Exits with 1 when an answer was none. */
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,6 @@
  *
  * Message n has message_id n, a body that begins with n and repeats its low byte, and a header of each kind. Every
  * delivery is checked against that. "-" as an exchange is the nameless one. */
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,6 @@
  * Prompts are answered in the loop's next round, all that have come by then together. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <utlist.h>
 
 #include "base/alloc.h"

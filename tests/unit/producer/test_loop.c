@@ -2,7 +2,6 @@
 #include "loop.h"
 
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

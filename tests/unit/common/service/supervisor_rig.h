@@ -6,9 +6,7 @@
 #include "service/supervisor.h"
 
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
