@@ -5,12 +5,12 @@
 
 #include "plan/admit.h"
 
-#define OG_VIEW_LOOKED_MAX 20000 /* jobs of one lane that a filter is tried on */
+#define OG_VIEW_LOOKED_MAX 20000 /* jobs of one list that a filter is tried on */
 
 struct og_queue_view {
 	unsigned waiting[OG_CLASSES];
 	uint64_t waiting_bytes;
-	int64_t oldest_ms; /* since when the oldest of them has been accepted, in ms; 0: nobody waits */
+	int64_t oldest_ms; /* how long ago the oldest of them was accepted; 0: nobody waits */
 	double per_min;    /* jobs that workers end */
 };
 void og_view_queue(const struct og_plan *p, unsigned tier, int64_t now, int64_t wall, struct og_queue_view *ret);

@@ -25,8 +25,8 @@ int og_records_page(struct og_scheduler *s, int64_t from, og_redis_cb *cb, void 
 /* Before an explicit id moves on. `hash` is of the body. */
 int og_records_accept(struct og_scheduler *s, const char *id, const char *tenant, const char *reply, const char *hash,
 	og_redis_cb *cb, void *ctx);
-/* It is in its lane (queued) or in its tier's queue (placed): the whole record the first time, later only what
- * changed. One that was requeued lives again first: until then its record is that of its death. */
+/* It is in its lane (queued) or in its tier's queue (placed): the whole record. One that was requeued lives
+ * again first: until then its record is that of its death. */
 void og_records_moved(struct og_scheduler *s, struct og_entry *e, enum og_state state);
 /* The record of one that waits or is placed, where Redis has lost it. */
 void og_records_again(struct og_scheduler *s, struct og_entry *e);

@@ -234,7 +234,8 @@ TABLES = {"cpu": table_of_cpu, "syscalls": table_of_syscalls, "allocations": tab
 SETUP = """\
 The load is that of *Scale*, with 640 slots.
 
-- *CPU*: of the whole process tree (`/proc/<pid>/stat`) over a run, by job; the producer's is that of `bench_jobs`, its start and connecting included.
+- *CPU*: of the whole process tree (`/proc/<pid>/stat`) over a run, by job, up to its last answer: what is left to be stored then
+  counts in the next of the three runs. The producer's is that of `bench_jobs`, its start and connecting included.
 - *system calls* are counted by strace, which slows its program: what waits meanwhile is done together, so there are fewer of them with many in flight than
   without it.
 - *bytes a token*: of TCP, both directions of the worker's and the producer's connections to the broker, between two looks while all streams are open.

@@ -12,8 +12,7 @@
 #include "api/refusal.h"
 #include "model/names.h"
 
-#define OG_RESPONSE_HEX     32 /* digits of a job's id without its dashes */
-#define OG_RESPONSE_ID_SIZE (sizeof("resp_") + OG_RESPONSE_HEX)
+#define OG_RESPONSE_HEX 32 /* digits of a job's id without its dashes */
 
 /* A response is its job: resp_<hex> and back. -1: not of that form. */
 void og_response_hex(const char *job, char ret[static OG_RESPONSE_HEX + 1]);
