@@ -158,6 +158,8 @@ def nodes(bed, number, quick):
             wait_for("all nodes", lambda: network.scheduler_says()["scheduler"]["nodes"] == known + number, 30)
             memory = (network.calm_kib("og-scheduler") - before) * 1024 / number
             found = {"scheduler_idle_percent": idle_percent(network, 2 if quick else 10), **rate_of(network, quick)}
+            if any(process.process.poll() is not None for process, _ in speakers):
+                raise RuntimeError(f"bench_nodes ended meanwhile: {[out.read_text() for _, out in speakers]}")
         finally:
             for process, _ in speakers:
                 process.end(15, 10)
