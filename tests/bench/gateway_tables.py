@@ -87,8 +87,8 @@ def goals(rows):
 
 def failed_because(rows):
     for name, row in rows.items():
-        whys = {cell["why"] for cell in row["cells"].values() if cell["why"]} | {row["open_streams"]["why"]} - {""}
-        for why in sorted(whys):
+        parts = [*row["cells"].values(), row["half_rate"], row["open_streams"]]
+        for why in sorted({part.get("why", "") for part in parts} - {""}):  # results of before have none of half the rate
             yield f"{name} failed: {why}"
 
 

@@ -125,6 +125,14 @@ def summary_of_cell(results, direct, what):
     return summary
 
 
+def failures_of(rounds):
+    """How many failed in all rounds, and why the first did."""
+    return {
+        "failed": sum(result["failed"] for result in rounds),
+        "why": next((result["why"] for result in rounds if result["failed"]), ""),
+    }
+
+
 def summary_of_row(results, direct):
     cells = {}
     for (kind, clients), rounds in results.items():
@@ -132,8 +140,7 @@ def summary_of_row(results, direct):
             "per_s": median([result["per_s"] for result in rounds]),
             "cpu_ms": cpu_ms(rounds),
             "asked": sum(result["ended"] + result["failed"] for result in rounds),
-            "failed": sum(result["failed"] for result in rounds),
-            "why": next((result["why"] for result in rounds if result["failed"]), ""),
+            **failures_of(rounds),
             "total_ms": summary_of_cell(rounds, direct[kind, clients], "total"),
         }
         if kind == "stream":
@@ -157,7 +164,7 @@ def measure_half_rate(rows, load, table, rounds, seconds):
     return {
         name: {
             "rate": rounds_of[0]["rate"],
-            "failed": sum(result["failed"] for result in rounds_of),
+            **failures_of(rounds_of),
             "cpu_ms": cpu_ms(rounds_of),
             **{p: median([times(result, "total", p) for result in rounds_of]) for p in ("p50", "p95", "p99")},
         }
@@ -289,7 +296,8 @@ All stand in front of one engine, `bench_engine`, a stub of ours in C that speak
 
 All logs are as each writes them by default, but for Olla's. An answer has 8 tokens. Whole answers and streams are asked for in turn by 1, 16 and 64
 clients, each on a connection that it keeps (`bench_http`, in C, so that the load is not the limit); the stream's tokens come without a pause, each in
-a chunk of HTTP of its own. An answer counts when it has all its tokens and, of a stream, the `[DONE]`; what else comes is in the column `failed`, but for open streams, of which it is told how many were whole.
+a chunk of HTTP of its own. An answer counts when it has all its tokens and, of a stream, the `[DONE]`; what else comes is in the column `failed`,
+but for open streams, of which it is told how many were whole.
 - *requests/s*: closed loop, the best of 1, 16 and 64 clients; how many times a peer's ours are is of these figures.
 - *adds*: a percentile of the gateway less the engine's of the same round; the median of that over the rounds. With 16 and 64 clients a gateway is at
   its limit, and what it adds is mostly waiting. The p99 of a round of a slow one is made of few answers.
