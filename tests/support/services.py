@@ -142,7 +142,12 @@ class Rabbit(Process):
 
     def stop(self):
         self.end(signal.SIGTERM, 30)
-        subprocess.run([*self.prefix, "epmd", "-port", str(self.epmd_port), "-kill"], capture_output=True, check=False)
+        wait_for("epmd to end", self.end_epmd, 10)
+
+    def end_epmd(self):
+        """False while it has not noticed yet that its node has gone."""
+        kill = [*self.prefix, "epmd", "-port", str(self.epmd_port), "-kill"]
+        return "living nodes" not in subprocess.run(kill, capture_output=True, text=True, check=False).stdout
 
     def kill(self):
         self.end(signal.SIGKILL, 5)
