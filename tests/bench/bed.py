@@ -74,6 +74,11 @@ class BenchNetwork(Network):
     def ended(self, name="one"):
         return self.scheduler_says(name).get("process", {}).get("ended", 0)
 
+    def stored(self):
+        """Ends that Redis has, since the cluster was made."""
+        asked = ["redis-cli", "-s", self.redis.socket, "HGET", f"og:{self.cluster}:counters", "done"]
+        return int(subprocess.run(asked, capture_output=True, text=True, check=True).stdout or 0)
+
     def programs(self, kind):
         """The processes of og-scheduler, og-worker …"""
         return [process for name, process in self.processes.items() if name.split()[0] == kind and process.alive()]

@@ -52,9 +52,12 @@ def cpu_with(bed, network, window, quick):
     rounds, jobs = (1, 200 if window == 1 else 6000) if quick else (3, 2000 if window == 1 else 30000)
     found = []
     for _ in range(rounds):
-        before = used_s(bed, network)
+        stored, before = network.stored(), used_s(bed, network)
         network.jobs(jobs, window)
-        found.append({name: (used - before[name]) * 1e6 / jobs for name, used in used_s(bed, network).items()})
+        producer = children_s()
+        wait_for("all results to be stored", lambda: network.stored() >= stored + jobs)  # noqa: B023
+        after = {**used_s(bed, network), "producer": producer}
+        found.append({name: (used - before[name]) * 1e6 / jobs for name, used in after.items()})
     us = {name: round(statistics.median(r[name] for r in found), 1) for name in found[0]}
     ours = sum(us[name] for name in ("producer", *PROGRAMS))
     return {**us, "ours": round(ours, 1), "jobs": jobs}
@@ -234,8 +237,7 @@ TABLES = {"cpu": table_of_cpu, "syscalls": table_of_syscalls, "allocations": tab
 SETUP = """\
 The load is that of *Scale*, with 640 slots.
 
-- *CPU*: of the whole process tree (`/proc/<pid>/stat`) over a run, by job, up to its last answer: what is left to be stored then
-  counts in the next of the three runs. The producer's is that of `bench_jobs`, its start and connecting included.
+- *CPU*: of the whole process tree (`/proc/<pid>/stat`) over a run, by job, until Redis has all results. The producer's is that of `bench_jobs`, its start and connecting included.
 - *system calls* are counted by strace, which slows its program: what waits meanwhile is done together, so there are fewer of them with many in flight than
   without it.
 - *bytes a token*: of TCP, both directions of the worker's and the producer's connections to the broker, between two looks while all streams are open.
