@@ -70,7 +70,8 @@ struct og_amqp_config {
 	bool tls, tls_verify_host;
 	const char *tls_ca, *tls_cert, *tls_key; /* PEM paths; ca is mandatory with tls, cert and key go together */
 	int64_t heartbeat_ms, connect_timeout_ms;
-	unsigned window; /* publishes without their confirm, at most */
+	int64_t answer_timeout_ms; /* to a declare, bind or consume: then the connection is made anew; 0: 30 s */
+	unsigned window;           /* publishes without their confirm, at most */
 	bool republish;
 	unsigned prefetch_global; /* of the channel, beside each consumer's own; 0: none. Quorum queues refuse it */
 };

@@ -132,6 +132,8 @@ static void on_blocked(struct og_rabbit *c, bool blocked, amqp_bytes_t reason)
 
 	snprintf(text, sizeof(text), "%.*s", (int)reason.len, reason.len ? (const char *)reason.bytes : "");
 	c->blocked = blocked;
+	if (c->state == OG_RABBIT_RECIPE || c->state == OG_RABBIT_UP)
+		og_rabbit_expect_answers(c);
 	if (c->events.on_blocked)
 		c->events.on_blocked(c->events.ctx, blocked, text);
 }

@@ -9,6 +9,7 @@
 
 #define GOODBYE_MS 1000
 #define CONNECT_MS 10000 /* where the configuration has none */
+#define ANSWER_MS  30000 /* likewise; a quorum queue may have to wait for its majority */
 
 static struct og_rabbit *rabbit(struct og_amqp *c)
 {
@@ -227,6 +228,7 @@ struct og_amqp *og_amqp_open(
 		.verify_host = config->tls_verify_host,
 		.republish = config->republish,
 		.connect_timeout_ms = config->connect_timeout_ms > 0 ? config->connect_timeout_ms : CONNECT_MS,
+		.answer_timeout_ms = config->answer_timeout_ms > 0 ? config->answer_timeout_ms : ANSWER_MS,
 		.heartbeat_ms = config->heartbeat_ms < 1000 ? 1000 : config->heartbeat_ms / 1000 * 1000,
 		.prefetch_global = config->prefetch_global,
 	};

@@ -42,7 +42,7 @@ struct og_rabbit {
 	const char *endpoint; /* for people: of the last attempt */
 	SSL_CTX *tls;
 	bool verify_host, republish;
-	int64_t connect_timeout_ms, heartbeat_ms;
+	int64_t connect_timeout_ms, answer_timeout_ms, heartbeat_ms;
 	unsigned prefetch_global;
 
 	enum og_rabbit_state state;
@@ -100,6 +100,8 @@ void og_rabbit_say_close(struct og_rabbit *c);
 
 /* amqp_steps.c */
 void og_rabbit_send_steps(struct og_rabbit *c); /* those not sent yet */
+/* The deadline of what was asked and is not answered; each answer, and the end of an alarm, begins it anew. */
+void og_rabbit_expect_answers(struct og_rabbit *c);
 /* A -ok: the next step's, or RETRY where it is not. */
 int og_rabbit_step_answered(struct og_rabbit *c, amqp_method_number_t id, struct og_error *err);
 void og_rabbit_step_late(const struct og_rabbit *c, struct og_error *err); /* says which has no answer */

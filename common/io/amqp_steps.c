@@ -8,7 +8,6 @@
 
 #define ARGS_MAX 8
 #define TAG_ROOM 64
-#define ANSWER_S 30 /* a quorum queue may have to wait for its majority */
 
 /* tables of arguments */
 
@@ -131,17 +130,19 @@ static void send_consume(struct og_rabbit *c, const struct og_consumer *k)
 }
 
 /* Also of a connection that is up: a consume that a queue without a leader never answers holds up the whole channel,
- * deliveries of other queues included. */
-static void expect_answers(struct og_rabbit *c)
+ * deliveries of other queues included. While an alarm blocks us the broker reads nothing of ours: no news is not bad news. */
+void og_rabbit_expect_answers(struct og_rabbit *c)
 {
-	if (c->steps_done < c->steps_sent)
-		og_rabbit_deadline(c, ANSWER_S * 1000);
+	if (c->steps_done < c->steps_sent && !c->blocked)
+		og_rabbit_deadline(c, c->answer_timeout_ms);
 	else
 		og_rabbit_no_deadline(c);
 }
 
 void og_rabbit_send_steps(struct og_rabbit *c)
 {
+	bool waits = c->steps_done < c->steps_sent;
+
 	for (; c->steps_sent < c->recipe.n; c->steps_sent++) {
 		const struct og_step *s = c->recipe.steps[c->steps_sent];
 
@@ -161,7 +162,8 @@ void og_rabbit_send_steps(struct og_rabbit *c)
 			break;
 		}
 	}
-	expect_answers(c);
+	if (!waits)
+		og_rabbit_expect_answers(c);
 }
 
 static enum og_step_kind kind_of_answer(amqp_method_number_t id)
@@ -187,7 +189,7 @@ int og_rabbit_step_answered(struct og_rabbit *c, amqp_method_number_t id, struct
 	c->steps_asked[kind]--;
 	c->steps_done++;
 	if (c->state == OG_RABBIT_RECIPE || c->state == OG_RABBIT_UP)
-		expect_answers(c);
+		og_rabbit_expect_answers(c);
 	return 0;
 }
 
@@ -230,10 +232,11 @@ void og_rabbit_step_late(const struct og_rabbit *c, struct og_error *err)
 
 	if (s)
 		og_fail(err, OG_RETRY,
-			"no answer within %d s to the %s '%s' (has it a leader? docs/TROUBLESHOOTING.md)", ANSWER_S,
-			asked[s->kind], name_of(s));
+			"no answer within %lld ms to the %s '%s' (has it a leader? docs/TROUBLESHOOTING.md)",
+			(long long)c->answer_timeout_ms, asked[s->kind], name_of(s));
 	else
-		og_fail(err, OG_RETRY, "no answer within %d s to what was declared", ANSWER_S);
+		og_fail(err, OG_RETRY, "no answer within %lld ms to what was declared",
+			(long long)c->answer_timeout_ms);
 }
 
 void og_rabbit_send_cancel(struct og_rabbit *c, unsigned consumer)

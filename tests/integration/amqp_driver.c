@@ -149,6 +149,8 @@ static void settle_held(bool ack)
 
 /* events */
 
+static unsigned downs;
+
 static void on_up(void *ctx, uint64_t epoch)
 {
 	(void)ctx;
@@ -158,6 +160,7 @@ static void on_up(void *ctx, uint64_t epoch)
 
 static void on_down(void *ctx, const struct og_error *why)
 {
+	downs++;
 	(void)ctx;
 	event(json_pack("{s:s, s:s, s:s, s:I}", "event", "down", "kind", og_kind_name(why->kind), "why", why->message,
 		"at", (json_int_t)og_clock_wall_ms()));
@@ -200,12 +203,12 @@ static void say_stats(void)
 		fclose(f);
 	for (unsigned i = 0; i < sent; i++)
 		most = settled_times[i] > most ? settled_times[i] : most;
-	event(json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:i, s:I}", "event", "stats",
-		"sent", (int)sent, "confirmed", (int)settled[OG_CONFIRMED], "nacked", (int)settled[OG_NACKED],
+	event(json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:i, s:i, s:I}", "event",
+		"stats", "sent", (int)sent, "confirmed", (int)settled[OG_CONFIRMED], "nacked", (int)settled[OG_NACKED],
 		"returned", (int)settled[OG_RETURNED], "lost", (int)settled[OG_LOST], "most_settled", (int)most,
 		"deliveries", (int)deliveries, "unique", (int)unique, "corrupt", (int)corrupt, "busy", (int)busy,
-		"in_flight", (int)amqp->ops->in_flight(amqp), "up", amqp->ops->is_up(amqp), "rss_kib",
-		(int)(rss * (unsigned)(sysconf(_SC_PAGESIZE) / 1024)), "oversized",
+		"in_flight", (int)amqp->ops->in_flight(amqp), "up", amqp->ops->is_up(amqp), "downs", (int)downs,
+		"rss_kib", (int)(rss * (unsigned)(sysconf(_SC_PAGESIZE) / 1024)), "oversized",
 		(json_int_t)amqp->ops->oversized(amqp)));
 }
 
@@ -345,6 +348,8 @@ static void configure(struct og_amqp_config *g, char *assignment)
 		g->heartbeat_ms = atoi(value);
 	else if (!strcmp(assignment, "connect_timeout_ms"))
 		g->connect_timeout_ms = atoi(value);
+	else if (!strcmp(assignment, "answer_timeout_ms"))
+		g->answer_timeout_ms = atoi(value);
 	else if (!strcmp(assignment, "republish"))
 		g->republish = atoi(value);
 	else if (!strcmp(assignment, "tls"))
