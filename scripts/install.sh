@@ -192,7 +192,7 @@ check_rabbitmq() {
 install_programs() {
 	local source key
 	find_source
-	key=$(cd "$source" && find CMakeLists.txt cmake common broker-config gauge producer scheduler worker scripts -type f -print0 |
+	key=$(cd "$source" && find CMakeLists.txt cmake common broker-config gateway gauge producer scheduler worker scripts -type f -print0 |
 		sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
 	local prefix=$cache/$key
 	if [ ! -x "$prefix/bin/og" ]; then
@@ -268,6 +268,10 @@ link_programs() {
 			say "left $folder/$name alone: it is not this installation's; ours is $root/bin/$name"
 		fi
 	done
+	case ":$PATH:" in
+	*":$folder:"*) ;;
+	*) say "og is in $folder, which is not in your PATH yet: export PATH=\"$folder:\$PATH\", or log in anew" ;;
+	esac
 }
 
 # ---- 5. join ----

@@ -1,6 +1,7 @@
-"""scripts/check-layers.sh: what it lets through and what it does not."""
+"""scripts/check-layers.sh: what it lets through and what it does not; and that the installer builds anew what has changed."""
 
 import pathlib
+import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -51,3 +52,10 @@ def test_what_points_up_or_across_is_told_with_its_line(tmp_path):
             'worker/w.c:2: "../scheduler/s.h" leaves its folder by ..',
         ],
     )
+
+
+def test_the_installer_looks_at_every_folder_that_it_builds():
+    """An upgrade that changes one of them alone is built too."""
+    key = re.search(r"find CMakeLists.txt (.*?) -type f", (ROOT / "scripts/install.sh").read_text())[1].split()
+    built = {path.relative_to(ROOT).parts[0] for path in ROOT.glob("[a-z]*/**/*.c")} - {"build", "tests"}
+    assert built and built <= set(key)
