@@ -124,20 +124,22 @@ def test_ends_of_one_turn_come_in_few_to_who_can_read_them(grid, workers, stub, 
     """A worker that stood still finds all its answers at once, in the turns of its timers and of its sockets."""
     w = workers("--set", f"worker.slots={MANY}")
     stub.signal(signal.SIGSTOP)
+    w.signal(signal.SIGSTOP)  # it finds all jobs at once as well
     jobs = [grid.ask("Hello", bundle=can_read, stream=None, progress=1) for _ in range(MANY)]
-    grid.until("all to run", lambda: all(grid.of(job, "started") for job in jobs))
+    w.signal(signal.SIGCONT)
+    grid.until("all to run", lambda: sorted(told(grid, "started")) == sorted(jobs))
     w.signal(signal.SIGSTOP)
     stub.signal(signal.SIGCONT)
     wait_for("all to be answered", lambda: [r["finished"] for r in stub.requests()] == [True] * MANY)
     w.signal(signal.SIGCONT)
-    grid.until("the ends", lambda: len(ended(grid)) == MANY)
-    assert sorted(ended(grid)) == sorted(jobs)
+    grid.until("the ends", lambda: len(told(grid, "done")) == MANY)
+    assert sorted(told(grid, "done")) == sorted(jobs)
     messages = [m for m in grid.heard if m.what == "done"]
     assert len(messages) <= MANY / 2 if can_read == 2 else len(messages) == MANY
 
 
-def ended(grid):  # noqa: F811
-    """The ids, of bundles those of their parts."""
-    done = [m for m in grid.heard if m.what == "done"]
-    parts = [p.message_id for m in done if m.type == "bundle" for p, _ in opened(m.raw)]
-    return parts + [m.id for m in done if m.type != "bundle"]
+def told(grid, what):  # noqa: F811
+    """The ids that were heard of, of bundles those of their parts: what a worker says in one turn travels together."""
+    heard = [m for m in grid.heard if m.what == what]
+    parts = [p.message_id for m in heard if m.type == "bundle" for p, _ in opened(m.raw)]
+    return parts + [m.id for m in heard if m.type != "bundle"]
