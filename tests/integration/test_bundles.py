@@ -3,7 +3,9 @@ queue, and what nobody can read."""
 
 import signal
 import struct
+import urllib.parse
 import uuid
+from pathlib import Path
 
 import pika
 import pytest
@@ -128,6 +130,7 @@ def test_ends_of_one_turn_come_in_few_to_who_can_read_them(grid, workers, stub, 
     jobs = [grid.ask("Hello", bundle=can_read, stream=None, progress=1) for _ in range(MANY)]
     w.signal(signal.SIGCONT)
     grid.until("all to run", lambda: sorted(told(grid, "started")) == sorted(jobs))
+    wait_for("all to be at the engine", lambda: unread(stub.url) == MANY, 20)
     w.signal(signal.SIGSTOP)
     stub.signal(signal.SIGCONT)
     wait_for("all to be answered", lambda: [r["finished"] for r in stub.requests()] == [True] * MANY)
@@ -136,6 +139,13 @@ def test_ends_of_one_turn_come_in_few_to_who_can_read_them(grid, workers, stub, 
     assert sorted(told(grid, "done")) == sorted(jobs)
     messages = [m for m in grid.heard if m.what == "done"]
     assert len(messages) <= MANY / 2 if can_read == 2 else len(messages) == MANY
+
+
+def unread(url):
+    """How many connections to that server have brought something that it has not read."""
+    port = f":{urllib.parse.urlsplit(url).port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(port) and row[3] == "01" and row[4].split(":")[1] != "00000000" for row in rows)  # 01: established
 
 
 def told(grid, what):  # noqa: F811
