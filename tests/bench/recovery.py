@@ -55,8 +55,9 @@ def start(bed, quick):
 
 
 def takeover(bed, quick):
-    """In one backlog, which stays as long as it is, the leader is killed several times; each time the standby is there before."""
-    number, rounds, between = (2000, 1, 1000) if quick else (100000, 3, 5000)
+    """In one backlog, which stays as long as it is, the leader is killed several times; each time the standby is there before. Of the
+    jobs that end between two kills `before` do so before the second one: the rest is what goes on until the next standby is there."""
+    number, rounds, between, before = (2000, 1, 1000, 500) if quick else (100000, 3, 60000, 2500)
     with bed.network(settings=ROOM, tiers=names(2 if quick else LANE_TIERS)) as network:
         network.serve(LANE_SLOTS)
         leader, standby = "one", "two"
@@ -66,7 +67,7 @@ def takeover(bed, quick):
             backlog.go()
             for _ in range(rounds):
                 says_standby(network, standby)
-                ended = network.ended(leader) + between // 2
+                ended = network.ended(leader) + before
                 wait_for("jobs that end", lambda: network.ended(leader) >= ended, 120, backlog.result.process)  # noqa: B023
                 killed_at.append(time.monotonic())
                 network.processes[f"og-scheduler {leader}"].end(signal.SIGKILL, 10)
