@@ -104,14 +104,17 @@ static void on_told(void *ctx, const struct og_redis_reply *reply, const struct 
 		og_ledger_pump(s);
 }
 
+static const char *how(const struct og_closing *c)
+{
+	if (!c->model)
+		return "refund";
+	return c->left ? "left" : c->replayed ? "replayed" : "";
+}
+
 static void add_fields(const struct og_closing *c, const char **argv)
 {
 	const char *fields[FIELDS] = {c->job, c->mark, c->key, c->tenant, c->model, c->prompt_tokens,
-		c->completion_tokens,
-		c->left       ? "left"
-		: c->replayed ? "replayed"
-			      : "",
-		c->reserved ? "reserved" : ""};
+		c->completion_tokens, how(c), c->reserved ? "reserved" : ""};
 
 	for (size_t i = 0; i < FIELDS; i++)
 		argv[i] = fields[i] ? fields[i] : "";

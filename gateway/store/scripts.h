@@ -88,9 +88,9 @@ extern struct og_redis_script og_script_tenants_page;
 
 /* job, key, tenant, tokens, mark, lease ms → {enum og_limit or -1 (no such key), 1 where the tenant's, limit, retry after s} */
 extern struct og_redis_script og_script_reserve;
-/* What ended, nine arguments each: job, mark or "" (whoever holds it), key, tenant, model, prompt tokens, completion tokens, "replayed", "left"
- * or "", "reserved" or ""; where model is "" it is a refund. → of each 1: counted, or given back; 2: given back, it was a replay; 0: there
- * is nothing (left) to do, or others hold it; or its error. */
+/* What ended, nine arguments each: job, mark or "" (whoever holds it), key, tenant, model, prompt tokens, completion tokens, "refund" (of which
+ * only the first two count), "replayed", "left" or "", "reserved" or "". → of each 1: counted, or given back; 2: given back, it was a replay;
+ * 0: there is nothing (left) to do, or others hold it; or its error. */
 extern struct og_redis_script og_script_close;
 /* lease ms, job, … → how many of them are reserved. */
 extern struct og_redis_script og_script_renew;

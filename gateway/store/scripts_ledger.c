@@ -194,7 +194,7 @@ struct og_redis_script og_script_close = {.name = "close", .text =
 	"for i = 2, #ARGV, 9 do\n"
 	"  local job, mark, key, tenant, model, prompt, completion, how, reserved = unpack(ARGV, i, i + 8)\n"
 	"  local _, answer\n"
-	"  if model == '' then _, answer = pcall(refund, job, mark)\n"
+	"  if how == 'refund' then _, answer = pcall(refund, job, mark)\n"
 	"  else\n"
 	"    _, answer = pcall(settle, job, mark, key, tenant, model, tonumber(prompt), tonumber(completion), how, reserved)\n"
 	"  end\n"

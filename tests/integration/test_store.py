@@ -150,7 +150,7 @@ def test_without_limits_a_settle_is_enough_and_counts_once(gateway):
     limited(gateway)
     job = str(uuid.uuid4())
     for _ in range(3):
-        gateway.settle(job)
+        gateway.settle(job, model="")
     assert used(gateway) == (1, 3, 4)
     gateway.settle(str(uuid.uuid4()), replayed=True)
     assert used(gateway) == (1, 3, 4), "what was not run for it is not counted"
